@@ -1,0 +1,19 @@
+"""A file on a node: what every module of this layer returns."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFile:
+    """A file as the node will have it; the owner is always root, who alone exists that early."""
+
+    path: PurePosixPath
+    content: str
+    mode: int = 0o644
+    owner: str = "root:root"
+
+    @property
+    def secret(self) -> bool:
+        """Whether others may not read it."""
+        return self.mode & 0o077 == 0

@@ -1,0 +1,30 @@
+"""Line-oriented files from Jinja templates; anything structured is dumped from data instead."""
+
+from functools import cache
+
+import jinja2
+
+from khgen.resources import resource_folder
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_folder("templates") / "cloud-init"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - configuration files, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def filled(template: str, **context: object) -> str:
+    """The template of that name under templates/cloud-init, filled with a small named context."""
+    return _environment().get_template(template).render(context)
+
+
+@cache
+def verbatim(name: str) -> str:
+    """A file under templates/cloud-init that needs no filling."""
+    return (resource_folder("templates") / "cloud-init" / name).read_text(encoding="utf-8")

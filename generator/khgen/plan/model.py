@@ -1,0 +1,156 @@
+"""The plan: what the spec means, with every default filled and every address computed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+
+from khgen.plan.versions import KubernetesVersion, MinorFacts
+from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
+from khgen.spec.model.values import IPAddress, IPNetwork
+
+API_SERVER_PORT = 6443
+ETCD_CLIENT_PORT = 2379
+ETCD_PEER_PORT = 2380
+
+
+class NodeKind(StrEnum):
+    """What a node does at its first boot: its role, and whether it founds the cluster or joins it."""
+
+    FOUNDER = "founder"
+    CONTROL_PLANE_JOINER = "control-plane-joiner"
+    WORKER = "worker"
+    ETCD_FOUNDER = "etcd-founder"
+    ETCD_JOINER = "etcd-joiner"
+    LOAD_BALANCER = "load-balancer"
+
+
+CONTROL_PLANE_KINDS = frozenset({NodeKind.FOUNDER, NodeKind.CONTROL_PLANE_JOINER})
+ETCD_KINDS = frozenset({NodeKind.ETCD_FOUNDER, NodeKind.ETCD_JOINER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlan:
+    """One machine, with what it runs."""
+
+    spec: NodeSpec
+    kind: NodeKind
+    addresses: tuple[IPAddress, ...]
+    interface: str
+
+    @property
+    def name(self) -> str:
+        """Host name and Kubernetes node name."""
+        return self.spec.name
+
+    @property
+    def role(self) -> NodeRole:
+        """What the machine is for."""
+        return self.spec.role
+
+    @property
+    def address(self) -> IPAddress:
+        """The address that other nodes reach it at."""
+        return self.addresses[0]
+
+    @property
+    def joins_kubernetes(self) -> bool:
+        """Whether it becomes a Kubernetes Node (etcd and load-balancer hosts do not)."""
+        return self.role in {NodeRole.CONTROL_PLANE, NodeRole.WORKER}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where clients reach the API: the VIP or an external load balancer's name."""
+
+    host: str
+    port: int
+    vip: IPAddress | None
+
+    @property
+    def authority(self) -> str:
+        """host:port, as kubeadm's controlPlaneEndpoint wants it (IPv6 in brackets)."""
+        return host_port(self.host, self.port)
+
+    @property
+    def url(self) -> str:
+        """https://host:port."""
+        return f"https://{self.authority}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks:
+    """Pod and service networks, IPv4 and IPv6 in the spec's order."""
+
+    pods: tuple[IPNetwork, ...]
+    services: tuple[IPNetwork, ...]
+
+    @property
+    def api_service_addresses(self) -> tuple[IPAddress, ...]:
+        """First address of each service network: the `kubernetes` Service."""
+        return tuple(network[1] for network in self.services)
+
+    @property
+    def dns_service_address(self) -> IPAddress:
+        """Tenth address of the first service network: CoreDNS (kubeadm constants.go GetDNSIP)."""
+        return self.services[0][10]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Full names of the container images that the nodes run besides kubeadm's own choice."""
+
+    pause: str
+    etcd: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole cluster, planned."""
+
+    spec: ClusterSpec
+    version: KubernetesVersion
+    facts: MinorFacts
+    networks: Networks
+    endpoint: Endpoint
+    images: Images
+    nodes: tuple[NodePlan, ...]
+    control_planes: tuple[NodePlan, ...]
+    workers: tuple[NodePlan, ...]
+    etcd_members: tuple[NodePlan, ...]
+    """Every host that runs etcd: the control planes, or the external etcd hosts."""
+    load_balancers: tuple[NodePlan, ...]
+    """Every host that runs haproxy and keepalived: none behind an external load balancer."""
+    by_name: Mapping[str, NodePlan]
+
+    @property
+    def stacked(self) -> bool:
+        """Whether etcd runs on the control planes."""
+        return not any(node.role is NodeRole.ETCD for node in self.etcd_members)
+
+    @property
+    def founding_etcd_members(self) -> tuple[NodePlan, ...]:
+        """The etcd hosts of the static founding cluster, in the spec's order."""
+        founding = {NodeKind.FOUNDER, NodeKind.ETCD_FOUNDER}
+        return tuple(node for node in self.etcd_members if node.kind in founding)
+
+    @property
+    def etcd_client_urls(self) -> tuple[str, ...]:
+        """Client URL of each etcd member."""
+        return tuple(url(node.address, ETCD_CLIENT_PORT) for node in self.etcd_members)
+
+
+def host_port(host: str | IPAddress, port: int) -> str:
+    """host:port, with an IPv6 address in brackets."""
+    text = str(host)
+    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
+
+
+def url(host: str | IPAddress, port: int) -> str:
+    """https://host:port, with an IPv6 address in brackets."""
+    return f"https://{host_port(host, port)}"
+
+
+def loopback(address: IPAddress) -> str:
+    """The loopback address of the same family."""
+    return {IPv4Address: "127.0.0.1", IPv6Address: "::1"}[type(address)]

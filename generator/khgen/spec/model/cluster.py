@@ -1,0 +1,234 @@
+"""The cluster itself: the root of cluster.yaml."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from khgen.spec.model.machine import ContainerdSpec, InstallSpec, OsSpec
+from khgen.spec.model.node import NodeSpec
+from khgen.spec.model.values import (
+    LABEL_1123,
+    Duration,
+    InterfaceName,
+    IPAddress,
+    NetworkList,
+    Passthrough,
+    Port,
+    SafePath,
+    Sha256,
+    SpecModel,
+    Url,
+    Word,
+    parse_duration,
+)
+
+
+class Metadata(SpecModel):
+    """What the cluster is called."""
+
+    name: Annotated[str, StringConstraints(pattern=f"^{LABEL_1123}$")] = Field(
+        description="Name of the cluster; it names the secrets file too"
+    )
+
+
+class Component(SpecModel):
+    """Further flags of one control-plane component."""
+
+    extra_args: dict[str, str] = Field({}, description="Flags without the leading dashes")
+
+
+class ApiServer(Component):
+    """Further settings of the API server."""
+
+    cert_sans: tuple[str, ...] = Field(
+        (), alias="certSANs", description="Further names and addresses for its certificate"
+    )
+
+
+class ProxyMode(StrEnum):
+    """How kube-proxy does its work."""
+
+    IPTABLES = "iptables"
+    IPVS = "ipvs"
+    NFTABLES = "nftables"
+
+
+class KubeProxy(SpecModel):
+    """kube-proxy; `config` is merged over khgen's KubeProxyConfiguration."""
+
+    mode: ProxyMode = Field(ProxyMode.IPTABLES, description="iptables, ipvs or nftables")
+    config: Passthrough = Field({}, description="Further fields of KubeProxyConfiguration")
+
+
+class Kubelet(SpecModel):
+    """The kubelet; `config` is merged over khgen's KubeletConfiguration."""
+
+    config: Passthrough = Field({}, description="Further fields of KubeletConfiguration")
+
+
+class KubernetesSpec(SpecModel):
+    """Kubernetes: its version, images and component settings."""
+
+    version: str = Field("1.29.6", description="Version of the control plane, like 1.29.6")
+    image_repository: Word = Field("registry.k8s.io", description="Registry of kubeadm's images")
+    cluster_name: Word = Field("kubernetes", description="Cluster name in kubeconfigs")
+    feature_gates: dict[str, bool] = Field({}, description="kubeadm's feature gates")
+    api_server: ApiServer = Field(ApiServer(), description="API server settings")
+    controller_manager: Component = Field(Component(), description="Controller manager settings")
+    scheduler: Component = Field(Component(), description="Scheduler settings")
+    kubelet: Kubelet = Field(Kubelet(), description="Kubelet settings")
+    kube_proxy: KubeProxy = Field(KubeProxy(), description="kube-proxy settings")
+    encryption_at_rest: bool = Field(
+        False, description="Encrypt Secrets in etcd (secretbox) with the key of the secrets file"
+    )
+
+
+class Networking(SpecModel):
+    """The cluster's networks."""
+
+    pod_subnet: NetworkList = Field("10.244.0.0/16", description="Network of pods")
+    service_subnet: NetworkList = Field("10.96.0.0/12", description="Network of services")
+    dns_domain: Word = Field("cluster.local", description="DNS domain of services")
+
+
+class ControlPlaneEndpoint(SpecModel):
+    """Where the API is reached: a virtual IP that khgen makes, or an external load balancer."""
+
+    vip: IPAddress | None = Field(None, description="Virtual IP: haproxy and keepalived are set up")
+    host: Word | None = Field(None, description="Name or address of an external load balancer")
+    port: Port = Field(6443, description="Port of the endpoint")
+    interface: InterfaceName = Field(
+        "auto", description="Interface that carries the VIP; auto: the one with the node's address"
+    )
+    virtual_router_id: int = Field(51, ge=1, le=255, description="VRRP router id, one per network")
+    vrrp: Literal["unicast", "multicast"] = Field("unicast", description="How VRRP peers talk")
+
+
+class EtcdTopology(StrEnum):
+    """Where etcd runs: beside the API server, or on hosts of its own."""
+
+    STACKED = "stacked"
+    EXTERNAL = "external"
+
+
+class EtcdSpec(SpecModel):
+    """etcd."""
+
+    topology: EtcdTopology = Field(EtcdTopology.STACKED, description="stacked or external")
+    data_dir: SafePath = Field("/var/lib/etcd", description="Where etcd keeps its data")
+    extra_args: dict[str, str] = Field({}, description="Further flags of etcd")
+    image_tag: Word | None = Field(None, description="Tag of the etcd image; default: kubeadm's")
+
+
+class CaKeys(StrEnum):
+    """Where the private keys of the certificate authorities live."""
+
+    CONTROL_PLANE = "control-plane"
+    OFFLINE = "offline"
+
+
+class KeyAlgorithm(StrEnum):
+    """The keys that khgen makes; imported CAs may be RSA."""
+
+    ECDSA_P256 = "ECDSA-P256"
+    ECDSA_P384 = "ECDSA-P384"
+
+
+class PkiSpec(SpecModel):
+    """Certificates and keys."""
+
+    algorithm: KeyAlgorithm = Field(KeyAlgorithm.ECDSA_P256, description="Algorithm of the keys")
+    ca_keys: CaKeys = Field(
+        CaKeys.CONTROL_PLANE, description="offline: no CA key ever leaves the operator"
+    )
+    ca_validity: Duration = Field(parse_duration("10y"), description="Lifetime of a new CA")
+    certificate_validity: Duration = Field(parse_duration("365d"), description="Leaf lifetime")
+    node_identity_validity: Duration | None = Field(
+        None, description="Lifetime of system:node certificates; default: certificateValidity"
+    )
+    backdate: Duration = Field(
+        parse_duration("24h"), description="How far before the issue date certificates are valid"
+    )
+    boot_window: Duration = Field(
+        parse_duration("30d"), description="How long after a render a machine may first boot"
+    )
+
+
+class BootstrapToken(SpecModel):
+    """A shared bootstrap token, beside each node's own identity."""
+
+    ttl: Duration = Field(parse_duration("24h"), description="Lifetime, counted from founding")
+
+
+class Calico(SpecModel):
+    """Calico from its published manifest: a pinned URL with digest, or a file beside the spec."""
+
+    url: Url | None = Field(None, description="URL of the manifest")
+    sha256: Sha256 | None = Field(None, description="Digest of the manifest at that URL")
+    path: str | None = Field(None, description="Manifest file, relative to cluster.yaml")
+    typha: bool = Field(False, description="The manifest is the one with Typha (calico-typha.yaml)")
+    typha_replicas: int = Field(1, ge=1, le=20, description="Replicas of Typha, where it is used")
+
+
+class Manifest(SpecModel):
+    """A manifest that the founders apply once."""
+
+    name: Annotated[str, StringConstraints(pattern=f"^{LABEL_1123}$")]
+    url: Url | None = None
+    sha256: Sha256 | None = None
+    path: str | None = Field(None, description="File, relative to cluster.yaml")
+
+
+class Addons(SpecModel):
+    """What is applied to the cluster once it stands."""
+
+    calico: Calico | None = Field(None, description="Calico as the network")
+    manifests: tuple[Manifest, ...] = Field((), description="Further manifests, in this order")
+
+
+class Datasource(StrEnum):
+    """How the user-data reaches the machine: decides the byte limit and whether it is gzipped."""
+
+    NOCLOUD = "nocloud"
+    EC2 = "ec2"
+    HETZNER = "hetzner"
+    OPENSTACK = "openstack"
+    AZURE = "azure"
+    GCE = "gce"
+    VMWARE = "vmware"
+    CLOUDSTACK = "cloudstack"
+    PROXMOX = "proxmox"
+
+
+class UserDataSpec(SpecModel):
+    """The cloud-init side."""
+
+    datasource: Datasource = Field(Datasource.NOCLOUD, description="cloud-init datasource")
+    gzip: bool | None = Field(None, description="Compress; default: where the datasource takes it")
+    max_bytes: int | None = Field(None, ge=1024, description="Limit; default: the datasource's own")
+    extra: Passthrough = Field(
+        {}, description="Further top-level cloud-config keys, like users or disk_setup"
+    )
+
+
+class ClusterSpec(SpecModel):
+    """cluster.yaml: one cluster, whole."""
+
+    api_version: Literal["khgen/v1alpha1"] = Field(description="khgen/v1alpha1")
+    kind: Literal["Cluster"] = Field(description="Cluster")
+    metadata: Metadata = Field(description="What the cluster is called")
+    kubernetes: KubernetesSpec = Field(KubernetesSpec(), description="Kubernetes")
+    networking: Networking = Field(Networking(), description="Networks of pods and services")
+    control_plane_endpoint: ControlPlaneEndpoint = Field(description="Where the API is reached")
+    etcd: EtcdSpec = Field(EtcdSpec(), description="etcd")
+    pki: PkiSpec = Field(PkiSpec(), description="Certificates and keys")
+    bootstrap_token: BootstrapToken | None = Field(
+        None, description="A shared token, for later joins by hand; default: none"
+    )
+    os: OsSpec = Field(description="Operating system of the nodes")
+    containerd: ContainerdSpec = Field(ContainerdSpec(), description="Container runtime")
+    install: InstallSpec = Field(InstallSpec(), description="How programs get onto the nodes")
+    addons: Addons = Field(Addons(), description="What is applied once the cluster stands")
+    user_data: UserDataSpec = Field(UserDataSpec(), description="cloud-init user-data")
+    nodes: tuple[NodeSpec, ...] = Field(min_length=1, description="The machines")

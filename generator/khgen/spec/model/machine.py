@@ -1,0 +1,194 @@
+"""What runs below Kubernetes: operating system, container runtime, and how programs get there."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from khgen.spec.model.values import IPAddress, SafePath, Sha256, SpecModel, Url, Word
+
+
+class OsFamily(StrEnum):
+    """Which family of distributions the nodes run."""
+
+    DEBIAN = "debian"
+    UBUNTU = "ubuntu"
+    RHEL = "rhel"
+
+
+class TimeProgram(StrEnum):
+    """What keeps a node's clock right; `unmanaged` leaves it to the image."""
+
+    CHRONY = "chrony"
+    TIMESYNCD = "timesyncd"
+    UNMANAGED = "unmanaged"
+
+
+class SysctlProfile(StrEnum):
+    """A named set of kernel settings."""
+
+    KUBERNETES = "kubernetes"
+    TUNED = "tuned"
+
+
+class SelinuxMode(StrEnum):
+    """What khgen does about SELinux."""
+
+    UNMANAGED = "unmanaged"
+    PERMISSIVE = "permissive"
+
+
+class FirewallMode(StrEnum):
+    """What khgen does about firewalld and ufw."""
+
+    UNMANAGED = "unmanaged"
+    DISABLED = "disabled"
+
+
+class SwapMode(StrEnum):
+    """What khgen does about swap: kubelet refuses to start with swap unless it is told otherwise."""
+
+    OFF = "off"
+    UNMANAGED = "unmanaged"
+
+
+class HostAlias(SpecModel):
+    """A line of /etc/hosts."""
+
+    address: IPAddress
+    names: tuple[Word, ...] = Field(min_length=1)
+
+
+class TimeSync(SpecModel):
+    """Where the nodes get their time from."""
+
+    program: TimeProgram = Field(TimeProgram.CHRONY, description="chrony, timesyncd or unmanaged")
+    pools: tuple[Word, ...] = Field((), description="NTP pools; default: the distribution's own")
+    servers: tuple[Word, ...] = Field((), description="Single NTP servers")
+
+
+class Sysctl(SpecModel):
+    """Kernel settings."""
+
+    profile: SysctlProfile = Field(SysctlProfile.KUBERNETES, description="kubernetes or tuned")
+    extra: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.*/-]+$")], str] = Field(
+        {}, description="Further settings; they win over the profile"
+    )
+
+
+class OsSpec(SpecModel):
+    """The operating system of the nodes."""
+
+    family: OsFamily = Field(description="debian, ubuntu or rhel (Rocky, Alma, RHEL)")
+    release: str = Field(description="Debian 12 or 13, Ubuntu 22.04 or 24.04, RHEL 9")
+    timezone: Word | None = Field(None, description="Time zone, like Asia/Shanghai")
+    time_sync: TimeSync = Field(TimeSync(), description="Clock synchronisation")
+    sysctl: Sysctl = Field(Sysctl(), description="Kernel settings")
+    swap: SwapMode = Field(SwapMode.OFF, description="off: swap is switched off now and at boot")
+    selinux: SelinuxMode = Field(
+        SelinuxMode.UNMANAGED, description="permissive: set so, now and at boot"
+    )
+    firewall: FirewallMode = Field(
+        FirewallMode.UNMANAGED, description="disabled: firewalld and ufw are switched off"
+    )
+    hosts: tuple[HostAlias, ...] = Field((), description="Further lines for /etc/hosts")
+    package_mirror: Url | None = Field(
+        None, description="Mirror of the distribution's own packages, used instead of its default"
+    )
+    ssh_authorized_keys: tuple[str, ...] = Field(
+        (), description="Public keys for the image's default user"
+    )
+
+
+class RegistryMirror(SpecModel):
+    """Where containerd looks for the images of one registry (certs.d/<registry>/hosts.toml)."""
+
+    registry: Annotated[
+        str, StringConstraints(pattern=r"^([a-zA-Z0-9.-]+(:[0-9]+)?|_default)$")
+    ] = Field(description="The registry whose images are mirrored, like docker.io")
+    endpoints: tuple[Url, ...] = Field(min_length=1, description="Mirrors, tried in this order")
+    ca_file: SafePath | None = Field(None, description="CA certificate on the node")
+    skip_verify: bool = Field(False, description="Do not verify the mirror's certificate")
+
+
+class ContainerdSpec(SpecModel):
+    """The container runtime."""
+
+    version: str = Field("1.7", description="1.6, 1.7 or 2.x: decides the keys of config.toml")
+    sandbox_image: str | None = Field(
+        None, description="Pause image; default: the one kubeadm of that version uses"
+    )
+    registry_mirrors: tuple[RegistryMirror, ...] = Field((), description="Registry mirrors")
+    restrict_oom_score_adj: bool = Field(
+        False, description="For nodes without CAP_SYS_RESOURCE (nested containers)"
+    )
+    nerdctl: bool = Field(False, description="Configure (and with tarballs install) nerdctl")
+    buildkit: bool = Field(False, description="Run buildkitd (and with tarballs install it)")
+
+
+class KubernetesSource(StrEnum):
+    """Where kubeadm, kubelet and kubectl come from."""
+
+    PACKAGES = "packages"
+    BINARIES = "binaries"
+    IMAGE = "image"
+
+
+class ContainerdSource(StrEnum):
+    """Where containerd comes from."""
+
+    DOCKER = "docker"
+    DISTRIBUTION = "distribution"
+    TARBALL = "tarball"
+    IMAGE = "image"
+
+
+class Artifact(SpecModel):
+    """A file to download, with the digest it must have."""
+
+    url: Url
+    sha256: Sha256
+
+
+class Artifacts(SpecModel):
+    """Downloads, for what is installed as tarball or binary."""
+
+    containerd: Artifact | None = None
+    runc: Artifact | None = None
+    cni_plugins: Artifact | None = None
+    nerdctl: Artifact | None = None
+    buildkit: Artifact | None = None
+    crictl: Artifact | None = None
+    kubeadm: Artifact | None = None
+    kubelet: Artifact | None = None
+    kubectl: Artifact | None = None
+
+
+class PackageVersions(SpecModel):
+    """Versions that differ from kubernetes.version (within kubeadm's skew policy)."""
+
+    kubeadm: str | None = None
+    kubelet: str | None = None
+    kubectl: str | None = None
+
+
+class InstallSpec(SpecModel):
+    """How programs get onto the nodes."""
+
+    kubernetes: KubernetesSource = Field(
+        KubernetesSource.PACKAGES, description="packages, binaries or image (already baked in)"
+    )
+    containerd: ContainerdSource = Field(
+        ContainerdSource.DOCKER, description="docker, distribution, tarball or image"
+    )
+    kubernetes_repository: Url = Field(
+        "https://pkgs.k8s.io/core:/stable:", description="Base URL; /v<minor>/deb or /rpm follows"
+    )
+    docker_repository: Url = Field(
+        "https://download.docker.com/linux", description="Base URL of Docker's package repository"
+    )
+    package_versions: PackageVersions = Field(
+        PackageVersions(), description="kubeadm, kubelet, kubectl where they differ"
+    )
+    artifacts: Artifacts = Field(Artifacts(), description="URLs and digests of downloads")
+    architecture: Literal["amd64", "arm64"] = Field("amd64", description="CPU of the nodes")

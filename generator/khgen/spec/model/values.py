@@ -1,0 +1,121 @@
+"""The value types that the schema is made of: names, durations, endpoints, free-form mappings."""
+
+import re
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+
+DURATION_UNITS = {"y": 365 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
+DURATION_PATTERN = r"([0-9]+[ydhms])+"
+LABEL_1123 = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+
+
+class SpecModel(BaseModel):
+    """What every part of the schema has in common: closed, frozen, camelCase."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=False,
+        validate_by_alias=True,
+        coerce_numbers_to_str=True,
+    )
+
+
+class PlainNumber(str):
+    """A number with a fraction or an exponent, as it was written.
+
+    The loader keeps `1.30` as text, so that a version stays a version; free-form
+    mappings, which want a number, turn it into one.
+    """
+
+    __slots__ = ()
+
+
+def parse_duration(value: object) -> timedelta:
+    """The duration that a text like 24h, 365d, 10y or 1h30m means."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
+        message = f"'{value}' is not a duration like 30m, 24h, 365d or 10y"
+        raise ValueError(message)
+    parts = re.findall(r"([0-9]+)([ydhms])", value)
+    seconds = sum(int(number) * DURATION_UNITS[unit] for number, unit in parts)
+    if seconds > 100 * DURATION_UNITS["y"]:
+        message = f"'{value}' is longer than 100y"
+        raise ValueError(message)
+    return timedelta(seconds=seconds)
+
+
+def duration_text(value: timedelta) -> str:
+    """The duration in the largest unit that divides it: 10y, 365d, 24h."""
+    seconds = int(value.total_seconds())
+    unit = next(u for u, size in DURATION_UNITS.items() if seconds % size == 0)
+    return f"{seconds // DURATION_UNITS[unit]}{unit}"
+
+
+def parse_network(value: object) -> IPNetwork:
+    """The network of an address with a prefix length; host bits are cleared (the checks warn)."""
+    if not isinstance(value, str) or "/" not in value:
+        message = f"'{value}' is not a network like 10.244.0.0/16"
+        raise ValueError(message)
+    return ip_network(value.strip(), strict=False)
+
+
+def check_network_list(value: object) -> object:
+    """The value itself, if it is one network, or one IPv4 and one IPv6 joined by a comma."""
+    if isinstance(value, str):
+        for part in value.split(","):
+            parse_network(part)
+    return value
+
+
+def resolve_numbers(value: object) -> object:
+    """The value with each PlainNumber in it turned into a float."""
+    if isinstance(value, PlainNumber):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: resolve_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [resolve_numbers(item) for item in value]
+    return value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(duration_text),
+    WithJsonSchema({"type": "string", "pattern": f"^{DURATION_PATTERN}$"}),
+]
+NetworkList = Annotated[
+    str,
+    BeforeValidator(check_network_list),
+    Field(examples=["10.244.0.0/16", "10.244.0.0/16,fd00:10:244::/56"]),
+]
+"""One network, or IPv4 and IPv6 joined by a comma, as kubeadm writes dual-stack."""
+
+NodeName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+SafePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/@:+-]*$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
+InterfaceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$")]
+Passthrough = Annotated[dict[str, JsonValue], BeforeValidator(resolve_numbers)]
+"""A mapping that khgen hands on as it is."""
