@@ -1,0 +1,98 @@
+"""From a checked spec to the plan."""
+
+from collections.abc import Collection, Mapping
+from ipaddress import ip_network
+from types import MappingProxyType
+
+from khgen.plan.model import Endpoint, Images, Networks, NodeKind, NodePlan, Plan
+from khgen.plan.versions import KubernetesVersion, MinorFacts, facts_for
+from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
+from khgen.spec.model.cluster import EtcdTopology
+from khgen.spec.model.values import IPNetwork
+
+KINDS: Mapping[tuple[NodeRole, bool], NodeKind] = MappingProxyType(
+    {
+        (NodeRole.CONTROL_PLANE, True): NodeKind.FOUNDER,
+        (NodeRole.CONTROL_PLANE, False): NodeKind.CONTROL_PLANE_JOINER,
+        (NodeRole.ETCD, True): NodeKind.ETCD_FOUNDER,
+        (NodeRole.ETCD, False): NodeKind.ETCD_JOINER,
+        (NodeRole.WORKER, False): NodeKind.WORKER,
+        (NodeRole.LOAD_BALANCER, False): NodeKind.LOAD_BALANCER,
+    }
+)
+"""What a node of a role does, by whether it is a founder."""
+
+
+def founders_of(spec: ClusterSpec) -> tuple[str, ...]:
+    """Names of those who would found the cluster if it were rendered for the first time now."""
+    founding = {NodeRole.CONTROL_PLANE, NodeRole.ETCD}
+    return tuple(node.name for node in spec.nodes if node.role in founding)
+
+
+def build_plan(spec: ClusterSpec, founders: Collection[str]) -> Plan:
+    """The plan of a spec that passed its checks; `founders` comes from the secrets file."""
+    version = KubernetesVersion.parse(spec.kubernetes.version)
+    facts = facts_for(version)
+    if facts is None:
+        message = f"no facts about Kubernetes {version}: the checks let it pass"
+        raise LookupError(message)
+    founding = frozenset(founders)
+    nodes = tuple(_node_plan(spec, node, founding) for node in spec.nodes)
+    control_planes = _with_role(nodes, NodeRole.CONTROL_PLANE)
+    external = spec.etcd.topology is EtcdTopology.EXTERNAL
+    return Plan(
+        spec=spec,
+        version=version,
+        facts=facts,
+        networks=Networks(
+            pods=_networks(spec.networking.pod_subnet),
+            services=_networks(spec.networking.service_subnet),
+        ),
+        endpoint=_endpoint(spec),
+        images=_images(spec, version, facts),
+        nodes=nodes,
+        control_planes=control_planes,
+        workers=_with_role(nodes, NodeRole.WORKER),
+        etcd_members=_with_role(nodes, NodeRole.ETCD) if external else control_planes,
+        load_balancers=_load_balancers(spec, nodes),
+        by_name=MappingProxyType({node.name: node for node in nodes}),
+    )
+
+
+def _node_plan(spec: ClusterSpec, node: NodeSpec, founders: frozenset[str]) -> NodePlan:
+    founding_role = node.role in {NodeRole.CONTROL_PLANE, NodeRole.ETCD}
+    return NodePlan(
+        spec=node,
+        kind=KINDS[node.role, founding_role and node.name in founders],
+        addresses=(node.address, *node.additional_addresses),
+        interface=node.interface or spec.control_plane_endpoint.interface,
+    )
+
+
+def _with_role(nodes: tuple[NodePlan, ...], role: NodeRole) -> tuple[NodePlan, ...]:
+    return tuple(node for node in nodes if node.role is role)
+
+
+def _networks(subnets: str) -> tuple[IPNetwork, ...]:
+    return tuple(ip_network(part.strip(), strict=False) for part in subnets.split(","))
+
+
+def _endpoint(spec: ClusterSpec) -> Endpoint:
+    endpoint = spec.control_plane_endpoint
+    return Endpoint(host=endpoint.host or str(endpoint.vip), port=endpoint.port, vip=endpoint.vip)
+
+
+def _images(spec: ClusterSpec, version: KubernetesVersion, facts: MinorFacts) -> Images:
+    repository = spec.kubernetes.image_repository
+    pause = f"{repository}/pause:{facts.pause_tag}"
+    etcd_tag = spec.etcd.image_tag or facts.etcd_tag(version.patch)
+    return Images(
+        pause=spec.containerd.sandbox_image or pause, etcd=f"{repository}/etcd:{etcd_tag}"
+    )
+
+
+def _load_balancers(spec: ClusterSpec, nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
+    if spec.control_plane_endpoint.vip is None:
+        return ()
+    dedicated = _with_role(nodes, NodeRole.LOAD_BALANCER)
+    return dedicated or _with_role(nodes, NodeRole.CONTROL_PLANE)
