@@ -18,14 +18,15 @@ _SCALAR_IN_ANOTHER_YAML = re.compile(
 
 def dump_yaml(*documents: YamlValue) -> str:
     """The documents as one YAML text, keys in the order given, lines never folded."""
-    events = [yaml.StreamStartEvent()]
+    events: list[yaml.Event] = [yaml.StreamStartEvent()]
     for document in documents:
         events.append(yaml.DocumentStartEvent(explicit=len(documents) > 1))
         events.extend(_events(document))
         events.append(yaml.DocumentEndEvent(explicit=False))
     events.append(yaml.StreamEndEvent())
     text: str = yaml.emit(events, Dumper=_Emitter, width=1 << 20, allow_unicode=True)
-    return text
+    # The emitter ends an open-ended last scalar with a document end mark, which nothing here needs.
+    return text.removesuffix("...\n")
 
 
 def _events(value: YamlValue) -> Iterator[yaml.Event]:
@@ -61,7 +62,7 @@ def _implicit(text: str) -> tuple[bool, bool]:
 
 @lru_cache(maxsize=4096)
 def _needs_quotes(text: str) -> bool:
-    tag = _resolver.resolve(yaml.ScalarNode, text, (True, False))
+    tag = _resolver.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     return tag != "tag:yaml.org,2002:str" or bool(_SCALAR_IN_ANOTHER_YAML.fullmatch(text))
 
 

@@ -1,0 +1,151 @@
+"""The output folder: staged beside it, swapped in whole, and never half-written.
+
+Files hold private keys. Each is created with its final privacy, under a umask that closes
+even the parents that mkdir makes on the way; the folders are the operator's alone.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
+
+
+class OutputRefusedError(OSError):
+    """The output folder is not one that khgen may replace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staging:
+    """A folder that becomes the output when all of it is written."""
+
+    path: Path
+
+    def write(self, relative: str, content: bytes, mode: int = 0o600) -> None:
+        """Create one file; its folder exists already."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        descriptor = os.open(f"{self.path}/{relative}", flags, 0o600)
+        try:
+            written = os.write(descriptor, content)
+            while written < len(content):
+                written += os.write(descriptor, content[written:])
+            if mode != 0o600:
+                os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
+    def make_folders(self, relatives: Iterator[str] | tuple[str, ...]) -> None:
+        """Create folders; each one's parent exists already or comes before it."""
+        for relative in relatives:
+            os.mkdir(f"{self.path}/{relative}", 0o700)  # noqa: PTH102 - thousands of them
+
+
+@contextmanager
+def staged(out: Path, *, keep: bool = False) -> Iterator[Staging]:
+    """A staging folder that replaces `out` if the block succeeds, and is gone if it does not.
+
+    With `keep`, it starts as a copy of the present output. A second khgen on the same output
+    waits. Raises OSError, among them OutputRefusedError if `out` holds something else.
+    """
+    out = out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _closed_umask(), _locked(out.parent):
+        _remove_leftovers(out)
+        _refuse_foreign(out)
+        path = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=out.parent))
+        try:
+            if keep and out.exists():
+                shutil.rmtree(path)
+                shutil.copytree(out, path, symlinks=True, copy_function=os.link)
+            yield Staging(path=path)
+            _swap(path, out)
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _prefix(out: Path) -> str:
+    return f".{out.name}.khgen-"
+
+
+@contextmanager
+def _closed_umask() -> Iterator[None]:
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: it ends with the process, so a killed render leaves none behind."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Clear what a killed render left; an output that it had just moved aside is put back."""
+    aside = _aside(out)
+    if aside.exists() and not out.exists():
+        aside.rename(out)
+    for leftover in out.parent.glob(f"{_prefix(out)}*"):
+        shutil.rmtree(leftover)
+
+
+def _aside(out: Path) -> Path:
+    return out.with_name(f"{_prefix(out)}old")
+
+
+def _refuse_foreign(out: Path) -> None:
+    if not out.exists() and not out.is_symlink():
+        return
+    if out.is_symlink() or not out.is_dir():
+        raise OutputRefusedError(errno.ENOTDIR, "is not a folder: name another with -o", str(out))
+    if any(out.iterdir()) and not (out / MANIFEST).is_file():
+        reason = f"holds something that khgen did not write (no {MANIFEST}): name another with -o"
+        raise OutputRefusedError(errno.ENOTEMPTY, reason, str(out))
+
+
+def _swap(staging: Path, out: Path) -> None:
+    """Put the staging folder in the output's place; what was there ends up as the staging."""
+    if not out.exists():
+        staging.rename(out)
+        return
+    if _exchange(staging, out):
+        return
+    # No atomic exchange here: between two renames there is a moment without output, and the
+    # next run puts the old one back if the process dies right then.
+    aside = _aside(out)
+    out.rename(aside)
+    staging.rename(out)
+    shutil.rmtree(aside)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step, renameat2(2); False where the system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, bytes(one), _AT_FDCWD, bytes(other), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _UNSUPPORTED:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
