@@ -1,0 +1,57 @@
+"""`khgen init` and `khgen schema`: what one begins a cluster.yaml with."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from khgen.cli.outcome import EXIT_FILES
+from khgen.resources import resource_folder
+
+DEFAULT_EXAMPLE = "rocky-stacked-ha"
+
+
+def example_names() -> list[str]:
+    """The examples that `khgen init` knows."""
+    return sorted(spec.parent.name for spec in resource_folder("examples").glob("*/cluster.yaml"))
+
+
+@click.command()
+@click.argument("example", required=False, default=DEFAULT_EXAMPLE)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to create; default: cluster.yaml."
+)
+@click.option("--list", "list_only", is_flag=True, help="List the examples and stop.")
+def init(example: str, output: Path | None, *, list_only: bool) -> None:
+    """Write a commented cluster.yaml to start from."""
+    names = example_names()
+    if list_only:
+        click.echo("\n".join(names))
+        return
+    if example not in names:
+        message = f"no example '{example}'; there are: {', '.join(names)}"
+        raise click.UsageError(message)
+    text = (resource_folder("examples") / example / "cluster.yaml").read_text(encoding="utf-8")
+    path = output or Path("cluster.yaml")
+    if str(path) == "-":
+        click.echo(text, nl=False)
+        return
+    _create(path, text)
+    click.echo(f"wrote {path} ({example}); next: khgen render {path} -o out/")
+
+
+def _create(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        click.echo(f"khgen: error: {path} exists already and is left alone; use -o", err=True)
+        sys.exit(EXIT_FILES)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of cluster.yaml, for editors."""
+    from khgen.spec.schema import schema_text  # noqa: PLC0415
+
+    click.echo(schema_text(), nl=False)

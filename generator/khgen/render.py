@@ -1,0 +1,82 @@
+"""The whole flow on one screen: a plan and its secrets become every node's bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from khgen.bundle.meta_data import instance_id, meta_data, network_config
+from khgen.bundle.user_data import UserData, UserDataBuilder
+from khgen.files.catalog import own_files, shared_files
+from khgen.files.certificates import certificate_files
+from khgen.files.node_file import NodeFile
+from khgen.pki.credentials import NodeCredentials, node_credentials, operator_kubeconfig
+from khgen.pki.secrets import Secrets
+from khgen.plan.model import NodeKind, NodePlan, Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedNode:
+    """Everything that one machine is given."""
+
+    node: NodePlan
+    files: tuple[NodeFile, ...]
+    credentials: NodeCredentials
+    user_data: UserData
+    instance_id: str
+    meta_data: str
+    network_config: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindRender:
+    """What all nodes of a kind have in common, made once."""
+
+    shared: tuple[NodeFile, ...]
+    user_data: UserDataBuilder
+
+
+class ClusterRender:
+    """Renders a cluster's nodes, each by itself and in any order."""
+
+    def __init__(self, plan: Plan, secrets: Secrets, manifests: Mapping[str, bytes]) -> None:
+        """A render of `plan`; `manifests` holds the local manifest files, by the spec's path."""
+        self.plan = plan
+        self.secrets = secrets
+        self.kinds = {
+            kind: _render_kind(plan, kind, secrets, manifests)
+            for kind in sorted({node.kind for node in plan.nodes})
+        }
+
+    def node(self, node: NodePlan) -> RenderedNode:
+        """One machine's files, user-data, meta-data and network-config."""
+        kind = self.kinds[node.kind]
+        credentials = node_credentials(self.plan, node, self.secrets)
+        own = (
+            *own_files(self.plan, node, self.secrets),
+            *certificate_files(self.plan, node, credentials),
+        )
+        identity = incarnation(self.secrets, node)
+        return RenderedNode(
+            node=node,
+            files=(*kind.shared, *own),
+            credentials=credentials,
+            user_data=kind.user_data.build(node, own),
+            instance_id=instance_id(self.plan, node, identity),
+            meta_data=meta_data(self.plan, node, identity),
+            network_config=network_config(node),
+        )
+
+    def admin_conf(self) -> str:
+        """The operator's kubeconfig."""
+        return operator_kubeconfig(self.plan, self.secrets)
+
+
+def incarnation(secrets: Secrets, node: NodePlan) -> str:
+    """What changes when this machine is to start over: a new cluster, or a replaced node."""
+    return f"{secrets.issued_at.isoformat()}/{secrets.generations.get(node.name, 0)}"
+
+
+def _render_kind(
+    plan: Plan, kind: NodeKind, secrets: Secrets, manifests: Mapping[str, bytes]
+) -> KindRender:
+    shared = shared_files(plan, kind, secrets, manifests)
+    return KindRender(shared=shared, user_data=UserDataBuilder(plan, shared))

@@ -1,0 +1,56 @@
+#!/bin/bash
+# Makes .venv with khgen in it. With --tests also what the tests need: Python packages, and as root
+# on Debian and Ubuntu the real programs that rendered files are tried on.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+programs=(
+  ca-certificates chrony cloud-init containerd curl etcd-client etcd-server haproxy iproute2
+  keepalived openssl shellcheck systemd
+)
+
+install_packages() {
+  # Nothing that gets installed here may start a service on this machine.
+  local policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 0755 "$policy"
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+missing_packages() {
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok' || echo "$package"
+  done
+}
+
+python=$(command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3 || true)
+wanted=()
+if [ -z "$python" ] || ! "$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  wanted+=(python3 python3-venv)
+fi
+if [ "${1:-}" = --tests ] && can_install; then
+  wanted+=("${programs[@]}")
+fi
+if [ "${#wanted[@]}" -gt 0 ]; then
+  if ! can_install; then
+    echo "khgen needs Python 3.11 with venv: apt-get install python3-venv" >&2
+    exit 1
+  fi
+  mapfile -t wanted < <(missing_packages "${wanted[@]}")
+  [ "${#wanted[@]}" -eq 0 ] || install_packages "${wanted[@]}"
+fi
+python=${python:-$(command -v python3)}
+
+[ -x .venv/bin/pip ] || "$python" -m venv .venv
+.venv/bin/pip install --quiet --disable-pip-version-check --editable .
+if [ "${1:-}" = --tests ]; then
+  # pip reads dependency groups from 25.1 on; Debian 12 brings an older one.
+  .venv/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+  .venv/bin/pip install --quiet --disable-pip-version-check --group test
+fi
