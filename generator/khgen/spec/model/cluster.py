@@ -1,47 +1,57 @@
 """The cluster itself: the root of cluster.yaml."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from khgen.spec.model.machine import ContainerdSpec, InstallSpec, OsSpec
 from khgen.spec.model.node import NodeSpec
 from khgen.spec.model.values import (
-    LABEL_1123,
+    Address,
+    DnsDomain,
     Duration,
+    FilePath,
+    FlagName,
+    FlagValue,
+    HostName,
+    ImageName,
+    ImageTag,
     InterfaceName,
-    IPAddress,
+    KubernetesVersionText,
     NetworkList,
     Passthrough,
     Port,
     SafePath,
     Sha256,
+    ShortName,
     SpecModel,
+    SubjectName,
     Url,
     Word,
     parse_duration,
+    part,
 )
 
 
 class Metadata(SpecModel):
     """What the cluster is called."""
 
-    name: Annotated[str, StringConstraints(pattern=f"^{LABEL_1123}$")] = Field(
-        description="Name of the cluster; it names the secrets file too"
-    )
+    name: ShortName = Field(description="Name of the cluster; it names the secrets file too")
 
 
 class Component(SpecModel):
     """Further flags of one control-plane component."""
 
-    extra_args: dict[str, str] = Field({}, description="Flags without the leading dashes")
+    extra_args: dict[FlagName, FlagValue] = Field(
+        {}, description="Flags without the leading dashes"
+    )
 
 
 class ApiServer(Component):
     """Further settings of the API server."""
 
-    cert_sans: tuple[str, ...] = Field(
+    cert_sans: tuple[SubjectName, ...] = Field(
         (), alias="certSANs", description="Further names and addresses for its certificate"
     )
 
@@ -70,15 +80,19 @@ class Kubelet(SpecModel):
 class KubernetesSpec(SpecModel):
     """Kubernetes: its version, images and component settings."""
 
-    version: str = Field("1.29.6", description="Version of the control plane, like 1.29.6")
-    image_repository: Word = Field("registry.k8s.io", description="Registry of kubeadm's images")
+    version: KubernetesVersionText = Field(
+        "1.29.6", description="Version of the control plane, like 1.29.6"
+    )
+    image_repository: ImageName = Field(
+        "registry.k8s.io", description="Registry of kubeadm's images"
+    )
     cluster_name: Word = Field("kubernetes", description="Cluster name in kubeconfigs")
     feature_gates: dict[str, bool] = Field({}, description="kubeadm's feature gates")
-    api_server: ApiServer = Field(ApiServer(), description="API server settings")
-    controller_manager: Component = Field(Component(), description="Controller manager settings")
-    scheduler: Component = Field(Component(), description="Scheduler settings")
-    kubelet: Kubelet = Field(Kubelet(), description="Kubelet settings")
-    kube_proxy: KubeProxy = Field(KubeProxy(), description="kube-proxy settings")
+    api_server: ApiServer = part(ApiServer, "API server settings")
+    controller_manager: Component = part(Component, "Controller manager settings")
+    scheduler: Component = part(Component, "Scheduler settings")
+    kubelet: Kubelet = part(Kubelet, "Kubelet settings")
+    kube_proxy: KubeProxy = part(KubeProxy, "kube-proxy settings")
     encryption_at_rest: bool = Field(
         False, description="Encrypt Secrets in etcd (secretbox) with the key of the secrets file"
     )
@@ -89,14 +103,14 @@ class Networking(SpecModel):
 
     pod_subnet: NetworkList = Field("10.244.0.0/16", description="Network of pods")
     service_subnet: NetworkList = Field("10.96.0.0/12", description="Network of services")
-    dns_domain: Word = Field("cluster.local", description="DNS domain of services")
+    dns_domain: DnsDomain = Field("cluster.local", description="DNS domain of services")
 
 
 class ControlPlaneEndpoint(SpecModel):
     """Where the API is reached: a virtual IP that khgen makes, or an external load balancer."""
 
-    vip: IPAddress | None = Field(None, description="Virtual IP: haproxy and keepalived are set up")
-    host: Word | None = Field(None, description="Name or address of an external load balancer")
+    vip: Address | None = Field(None, description="Virtual IP: haproxy and keepalived are set up")
+    host: HostName | None = Field(None, description="Name or address of an external load balancer")
     port: Port = Field(6443, description="Port of the endpoint")
     interface: InterfaceName = Field(
         "auto", description="Interface that carries the VIP; auto: the one with the node's address"
@@ -117,8 +131,10 @@ class EtcdSpec(SpecModel):
 
     topology: EtcdTopology = Field(EtcdTopology.STACKED, description="stacked or external")
     data_dir: SafePath = Field("/var/lib/etcd", description="Where etcd keeps its data")
-    extra_args: dict[str, str] = Field({}, description="Further flags of etcd")
-    image_tag: Word | None = Field(None, description="Tag of the etcd image; default: kubeadm's")
+    extra_args: dict[FlagName, FlagValue] = Field({}, description="Further flags of etcd")
+    image_tag: ImageTag | None = Field(
+        None, description="Tag of the etcd image; default: kubeadm's"
+    )
 
 
 class CaKeys(StrEnum):
@@ -166,7 +182,7 @@ class Calico(SpecModel):
 
     url: Url | None = Field(None, description="URL of the manifest")
     sha256: Sha256 | None = Field(None, description="Digest of the manifest at that URL")
-    path: str | None = Field(None, description="Manifest file, relative to cluster.yaml")
+    path: FilePath | None = Field(None, description="Manifest file, relative to cluster.yaml")
     typha: bool = Field(False, description="The manifest is the one with Typha (calico-typha.yaml)")
     typha_replicas: int = Field(1, ge=1, le=20, description="Replicas of Typha, where it is used")
 
@@ -174,10 +190,10 @@ class Calico(SpecModel):
 class Manifest(SpecModel):
     """A manifest that the founders apply once."""
 
-    name: Annotated[str, StringConstraints(pattern=f"^{LABEL_1123}$")]
-    url: Url | None = None
-    sha256: Sha256 | None = None
-    path: str | None = Field(None, description="File, relative to cluster.yaml")
+    name: ShortName = Field(description="What it is called, once in the list")
+    url: Url | None = Field(None, description="URL of the manifest")
+    sha256: Sha256 | None = Field(None, description="Digest of the manifest at that URL")
+    path: FilePath | None = Field(None, description="File, relative to cluster.yaml")
 
 
 class Addons(SpecModel):
@@ -218,17 +234,17 @@ class ClusterSpec(SpecModel):
     api_version: Literal["khgen/v1alpha1"] = Field(description="khgen/v1alpha1")
     kind: Literal["Cluster"] = Field(description="Cluster")
     metadata: Metadata = Field(description="What the cluster is called")
-    kubernetes: KubernetesSpec = Field(KubernetesSpec(), description="Kubernetes")
-    networking: Networking = Field(Networking(), description="Networks of pods and services")
+    kubernetes: KubernetesSpec = part(KubernetesSpec, "Kubernetes")
+    networking: Networking = part(Networking, "Networks of pods and services")
     control_plane_endpoint: ControlPlaneEndpoint = Field(description="Where the API is reached")
-    etcd: EtcdSpec = Field(EtcdSpec(), description="etcd")
-    pki: PkiSpec = Field(PkiSpec(), description="Certificates and keys")
+    etcd: EtcdSpec = part(EtcdSpec, "etcd")
+    pki: PkiSpec = part(PkiSpec, "Certificates and keys")
     bootstrap_token: BootstrapToken | None = Field(
         None, description="A shared token, for later joins by hand; default: none"
     )
     os: OsSpec = Field(description="Operating system of the nodes")
-    containerd: ContainerdSpec = Field(ContainerdSpec(), description="Container runtime")
-    install: InstallSpec = Field(InstallSpec(), description="How programs get onto the nodes")
-    addons: Addons = Field(Addons(), description="What is applied once the cluster stands")
-    user_data: UserDataSpec = Field(UserDataSpec(), description="cloud-init user-data")
+    containerd: ContainerdSpec = part(ContainerdSpec, "Container runtime")
+    install: InstallSpec = part(InstallSpec, "How programs get onto the nodes")
+    addons: Addons = part(Addons, "What is applied once the cluster stands")
+    user_data: UserDataSpec = part(UserDataSpec, "cloud-init user-data")
     nodes: tuple[NodeSpec, ...] = Field(min_length=1, description="The machines")

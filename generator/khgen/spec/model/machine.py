@@ -1,11 +1,26 @@
 """What runs below Kubernetes: operating system, container runtime, and how programs get there."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from khgen.spec.model.values import IPAddress, SafePath, Sha256, SpecModel, Url, Word
+from khgen.spec.model.values import (
+    Address,
+    AuthorizedKey,
+    HostName,
+    ImageName,
+    KubernetesVersionText,
+    RegistryName,
+    SafePath,
+    Sha256,
+    SpecModel,
+    SysctlName,
+    SysctlValue,
+    TimeZone,
+    Url,
+    part,
+)
 
 
 class OsFamily(StrEnum):
@@ -55,23 +70,25 @@ class SwapMode(StrEnum):
 class HostAlias(SpecModel):
     """A line of /etc/hosts."""
 
-    address: IPAddress
-    names: tuple[Word, ...] = Field(min_length=1)
+    address: Address = Field(description="The address")
+    names: tuple[HostName, ...] = Field(min_length=1, description="Its names")
 
 
 class TimeSync(SpecModel):
     """Where the nodes get their time from."""
 
     program: TimeProgram = Field(TimeProgram.CHRONY, description="chrony, timesyncd or unmanaged")
-    pools: tuple[Word, ...] = Field((), description="NTP pools; default: the distribution's own")
-    servers: tuple[Word, ...] = Field((), description="Single NTP servers")
+    pools: tuple[HostName, ...] = Field(
+        (), description="NTP pools; default: the distribution's own"
+    )
+    servers: tuple[HostName, ...] = Field((), description="Single NTP servers")
 
 
 class Sysctl(SpecModel):
     """Kernel settings."""
 
     profile: SysctlProfile = Field(SysctlProfile.KUBERNETES, description="kubernetes or tuned")
-    extra: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.*/-]+$")], str] = Field(
+    extra: dict[SysctlName, SysctlValue] = Field(
         {}, description="Further settings; they win over the profile"
     )
 
@@ -81,9 +98,9 @@ class OsSpec(SpecModel):
 
     family: OsFamily = Field(description="debian, ubuntu or rhel (Rocky, Alma, RHEL)")
     release: str = Field(description="Debian 12 or 13, Ubuntu 22.04 or 24.04, RHEL 9")
-    timezone: Word | None = Field(None, description="Time zone, like Asia/Shanghai")
-    time_sync: TimeSync = Field(TimeSync(), description="Clock synchronisation")
-    sysctl: Sysctl = Field(Sysctl(), description="Kernel settings")
+    timezone: TimeZone | None = Field(None, description="Time zone, like Asia/Shanghai")
+    time_sync: TimeSync = part(TimeSync, "Clock synchronisation")
+    sysctl: Sysctl = part(Sysctl, "Kernel settings")
     swap: SwapMode = Field(SwapMode.OFF, description="off: swap is switched off now and at boot")
     selinux: SelinuxMode = Field(
         SelinuxMode.UNMANAGED, description="permissive: set so, now and at boot"
@@ -95,7 +112,7 @@ class OsSpec(SpecModel):
     package_mirror: Url | None = Field(
         None, description="Mirror of the distribution's own packages, used instead of its default"
     )
-    ssh_authorized_keys: tuple[str, ...] = Field(
+    ssh_authorized_keys: tuple[AuthorizedKey, ...] = Field(
         (), description="Public keys for the image's default user"
     )
 
@@ -103,9 +120,9 @@ class OsSpec(SpecModel):
 class RegistryMirror(SpecModel):
     """Where containerd looks for the images of one registry (certs.d/<registry>/hosts.toml)."""
 
-    registry: Annotated[
-        str, StringConstraints(pattern=r"^([a-zA-Z0-9.-]+(:[0-9]+)?|_default)$")
-    ] = Field(description="The registry whose images are mirrored, like docker.io")
+    registry: RegistryName = Field(
+        description="The registry whose images are mirrored, like docker.io"
+    )
     endpoints: tuple[Url, ...] = Field(min_length=1, description="Mirrors, tried in this order")
     ca_file: SafePath | None = Field(None, description="CA certificate on the node")
     skip_verify: bool = Field(False, description="Do not verify the mirror's certificate")
@@ -115,7 +132,7 @@ class ContainerdSpec(SpecModel):
     """The container runtime."""
 
     version: str = Field("1.7", description="1.6, 1.7 or 2.x: decides the keys of config.toml")
-    sandbox_image: str | None = Field(
+    sandbox_image: ImageName | None = Field(
         None, description="Pause image; default: the one kubeadm of that version uses"
     )
     registry_mirrors: tuple[RegistryMirror, ...] = Field((), description="Registry mirrors")
@@ -146,30 +163,30 @@ class ContainerdSource(StrEnum):
 class Artifact(SpecModel):
     """A file to download, with the digest it must have."""
 
-    url: Url
-    sha256: Sha256
+    url: Url = Field(description="Where it is downloaded from")
+    sha256: Sha256 = Field(description="The digest that it must have")
 
 
 class Artifacts(SpecModel):
     """Downloads, for what is installed as tarball or binary."""
 
-    containerd: Artifact | None = None
-    runc: Artifact | None = None
-    cni_plugins: Artifact | None = None
-    nerdctl: Artifact | None = None
-    buildkit: Artifact | None = None
-    crictl: Artifact | None = None
-    kubeadm: Artifact | None = None
-    kubelet: Artifact | None = None
-    kubectl: Artifact | None = None
+    containerd: Artifact | None = Field(None, description="containerd tarball")
+    runc: Artifact | None = Field(None, description="runc binary")
+    cni_plugins: Artifact | None = Field(None, description="CNI plugins tarball")
+    nerdctl: Artifact | None = Field(None, description="nerdctl tarball")
+    buildkit: Artifact | None = Field(None, description="BuildKit tarball")
+    crictl: Artifact | None = Field(None, description="crictl tarball")
+    kubeadm: Artifact | None = Field(None, description="kubeadm binary")
+    kubelet: Artifact | None = Field(None, description="kubelet binary")
+    kubectl: Artifact | None = Field(None, description="kubectl binary")
 
 
 class PackageVersions(SpecModel):
     """Versions that differ from kubernetes.version (within kubeadm's skew policy)."""
 
-    kubeadm: str | None = None
-    kubelet: str | None = None
-    kubectl: str | None = None
+    kubeadm: KubernetesVersionText | None = Field(None, description="Version of kubeadm")
+    kubelet: KubernetesVersionText | None = Field(None, description="Version of the kubelet")
+    kubectl: KubernetesVersionText | None = Field(None, description="Version of kubectl")
 
 
 class InstallSpec(SpecModel):
@@ -187,8 +204,8 @@ class InstallSpec(SpecModel):
     docker_repository: Url = Field(
         "https://download.docker.com/linux", description="Base URL of Docker's package repository"
     )
-    package_versions: PackageVersions = Field(
-        PackageVersions(), description="kubeadm, kubelet, kubectl where they differ"
+    package_versions: PackageVersions = part(
+        PackageVersions, "kubeadm, kubelet, kubectl where they differ"
     )
-    artifacts: Artifacts = Field(Artifacts(), description="URLs and digests of downloads")
+    artifacts: Artifacts = part(Artifacts, "URLs and digests of downloads")
     architecture: Literal["amd64", "arm64"] = Field("amd64", description="CPU of the nodes")

@@ -2,8 +2,8 @@
 
 import re
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import Annotated
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Annotated, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     JsonValue,
     PlainSerializer,
+    PlainValidator,
     StringConstraints,
     WithJsonSchema,
 )
@@ -23,6 +24,8 @@ IPNetwork = IPv4Network | IPv6Network
 DURATION_UNITS = {"y": 365 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
 DURATION_PATTERN = r"([0-9]+[ydhms])+"
 LABEL_1123 = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+SUBDOMAIN_1123 = rf"{LABEL_1123}(\.{LABEL_1123})*"
+QUALIFIED_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
 
 class SpecModel(BaseModel):
@@ -35,7 +38,17 @@ class SpecModel(BaseModel):
         validate_by_name=False,
         validate_by_alias=True,
         coerce_numbers_to_str=True,
+        defer_build=True,
     )
+
+
+Part = TypeVar("Part", bound=SpecModel)
+
+
+def part(model: type[Part], description: str) -> Part:
+    """A field that holds a model with its defaults unless it is given (built only when used)."""
+    field: Part = Field(default_factory=model, description=description)
+    return field
 
 
 class PlainNumber(str):
@@ -48,17 +61,36 @@ class PlainNumber(str):
     __slots__ = ()
 
 
+def parse_address(value: object) -> IPAddress:
+    """The address that a text like 192.168.10.11 or fd00::11 means."""
+    if isinstance(value, IPv4Address | IPv6Address):
+        return value
+    try:
+        if not isinstance(value, str) or "%" in value:
+            raise ValueError
+        return ip_address(value)
+    except ValueError:
+        message = f"{quoted(value)} is not an IP address like 192.168.10.11 or fd00::11"
+        raise ValueError(message) from None
+
+
+def quoted(value: object) -> str:
+    """The value as a message shows it: in quotes, printable, and no longer than a line."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    return f"'{text}'" if len(text) <= 60 else f"'{text[:57]}...'"
+
+
 def parse_duration(value: object) -> timedelta:
     """The duration that a text like 24h, 365d, 10y or 1h30m means."""
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
-        message = f"'{value}' is not a duration like 30m, 24h, 365d or 10y"
+        message = f"{quoted(value)} is not a duration like 30m, 24h, 365d or 10y"
         raise ValueError(message)
-    parts = re.findall(r"([0-9]+)([ydhms])", value)
+    parts = re.findall(r"([0-9]+)([ydhms])", value[:100])
     seconds = sum(int(number) * DURATION_UNITS[unit] for number, unit in parts)
     if seconds > 100 * DURATION_UNITS["y"]:
-        message = f"'{value}' is longer than 100y"
+        message = f"{quoted(value)} is longer than 100y"
         raise ValueError(message)
     return timedelta(seconds=seconds)
 
@@ -72,18 +104,32 @@ def duration_text(value: timedelta) -> str:
 
 def parse_network(value: object) -> IPNetwork:
     """The network of an address with a prefix length; host bits are cleared (the checks warn)."""
-    if not isinstance(value, str) or "/" not in value:
-        message = f"'{value}' is not a network like 10.244.0.0/16"
-        raise ValueError(message)
-    return ip_network(value.strip(), strict=False)
+    try:
+        if not isinstance(value, str) or not re.fullmatch(r"[^/%]+/[0-9]{1,3}", value.strip()):
+            raise ValueError
+        return ip_network(value.strip(), strict=False)
+    except ValueError:
+        message = f"{quoted(value)} is not a network like 10.244.0.0/16"
+        raise ValueError(message) from None
+
+
+def parse_networks(value: str) -> tuple[IPNetwork, ...]:
+    """The networks of a comma-separated list, in its order."""
+    return tuple(parse_network(part) for part in value.split(","))
 
 
 def check_network_list(value: object) -> object:
     """The value itself, if it is one network, or one IPv4 and one IPv6 joined by a comma."""
-    if isinstance(value, str):
-        for part in value.split(","):
-            parse_network(part)
+    networks = parse_networks(value) if isinstance(value, str) else (parse_network(value),)
+    if len(networks) > 2 or len({network.version for network in networks}) != len(networks):
+        message = f"{quoted(value)} is neither one network nor one IPv4 and one IPv6 network"
+        raise ValueError(message)
     return value
+
+
+def flag_text(value: object) -> object:
+    """The value of a command-line flag: true and false are text there."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def resolve_numbers(value: object) -> object:
@@ -110,12 +156,68 @@ NetworkList = Annotated[
 ]
 """One network, or IPv4 and IPv6 joined by a comma, as kubeadm writes dual-stack."""
 
-NodeName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Address = Annotated[
+    IPAddress,
+    PlainValidator(parse_address),
+    WithJsonSchema({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}),
+]
+"""An IPv4 or IPv6 address, without a zone."""
+
+
+def _text(pattern: str, max_length: int = 253) -> StringConstraints:
+    return StringConstraints(pattern=f"^({pattern})$", max_length=max_length)
+
+
+# Everything below may end in a shell word, a configuration file or a certificate: no pattern
+# lets a blank, a quote, a line end or a shell metacharacter through, unless it says so.
+NodeName = Annotated[str, _text(SUBDOMAIN_1123)]
+DnsDomain = Annotated[str, _text(SUBDOMAIN_1123)]
+ShortName = Annotated[str, _text(LABEL_1123)]
+"""One label of RFC 1123."""
+HostName = Annotated[
+    str, _text(r"([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.?)+|[0-9a-fA-F:.]+")
+]
+"""A DNS name or an IP address."""
+SubjectName = Annotated[str, _text(rf"(\*\.)?{SUBDOMAIN_1123}|[0-9a-fA-F:.]+")]
+"""What a certificate may be for: a DNS name, with or without a wildcard, or an IP address."""
+TimeZone = Annotated[str, _text(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", 64)]
+KubernetesVersionText = Annotated[str, _text(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}")]
+ImageName = Annotated[
+    str,
+    _text(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?"),
+]
+"""An image or a repository of images, without a scheme."""
+ImageTag = Annotated[str, _text(r"[A-Za-z0-9_][A-Za-z0-9._-]*", 128)]
+LabelKey = Annotated[str, _text(rf"({SUBDOMAIN_1123}/)?{QUALIFIED_NAME}", 317)]
+LabelValue = Annotated[str, _text(rf"({QUALIFIED_NAME})?", 63)]
+FlagName = Annotated[str, _text(r"[a-z0-9][a-z0-9-]*", 128)]
+FlagValue = Annotated[str, BeforeValidator(flag_text), _text(r"[^\x00-\x1f\x7f]*", 4096)]
+"""May hold blanks and quotes: it is only ever written as a YAML or JSON value."""
+KubeletFlagValue = Annotated[
+    str, BeforeValidator(flag_text), _text(r"[A-Za-z0-9._:/@,=%*~<>!+-]*", 4096)
+]
+"""kubeadm writes it, unquoted, to kubeadm-flags.env."""
+FilePath = Annotated[str, _text(r"[^\x00-\x1f\x7f]+", 4096)]
+"""A file on the operator's machine."""
+AuthorizedKey = Annotated[
+    str, _text(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\x00-\x1f\x7f]*)?", 16384)
+]
+SysctlName = Annotated[str, _text(r"[a-zA-Z0-9_.*/-]+")]
+SysctlValue = Annotated[str, _text(r"[^\x00-\x1f\x7f]*", 1024)]
+Sha256 = Annotated[str, _text(r"[0-9a-f]{64}")]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
-SafePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/@:+-]*$")]
-Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
-InterfaceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$")]
+Url = Annotated[
+    str,
+    _text(
+        r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?@!+,=&%-]*)?",
+        2048,
+    ),
+]
+"""A URL without credentials or a fragment."""
+SafePath = Annotated[str, _text(r"/[A-Za-z0-9._/@:+-]*", 4095)]
+Word = Annotated[str, _text(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")]
+InterfaceName = Annotated[str, _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")]
+MacAddress = Annotated[str, _text(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}")]
+RegistryName = Annotated[str, _text(r"[a-zA-Z0-9.-]+(:[0-9]+)?|_default")]
 Passthrough = Annotated[dict[str, JsonValue], BeforeValidator(resolve_numbers)]
 """A mapping that khgen hands on as it is."""
