@@ -59,7 +59,6 @@ def staged(out: Path, *, keep: bool = False) -> Iterator[Staging]:
     waits. Raises OSError, among them OutputRefusedError if `out` holds something else.
     """
     out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
     with _closed_umask(), _locked(out.parent):
         _remove_leftovers(out)
         _refuse_foreign(out)
@@ -89,7 +88,8 @@ def _closed_umask() -> Iterator[None]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: it ends with the process, so a killed render leaves none behind."""
+    """Hold the folder's lock, making the folder if need be: it ends with the process, so a killed render leaves none behind."""
+    folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
