@@ -1,8 +1,15 @@
-"""What khgen knows about each Kubernetes minor, as one table: no version is compared elsewhere."""
+"""What khgen knows about each Kubernetes minor, as one table: no version is compared elsewhere.
+
+Sources: cmd/kubeadm of each minor's tree (app/constants/constants.go, app/phases/etcd/local.go,
+app/features/features.go) and its CHANGELOG, read up to 1.36.3.
+"""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import total_ordering
+from types import MappingProxyType
 
 
 @total_ordering
@@ -46,6 +53,25 @@ class KubernetesVersion:
         return (self.major, self.minor_number, self.patch)
 
 
+class EtcdProbes(StrEnum):
+    """How the probes of kubeadm's etcd manifest ask (phases/etcd/local.go, GetEtcdPodSpec)."""
+
+    HEALTH = "/health"
+    READYZ = "/readyz"
+    READYZ_NAMED_PORT = "/readyz at a named port"
+
+
+EtcdFlags = tuple[tuple[str, str], ...]
+ETCD_35_FLAGS: EtcdFlags = (
+    ("experimental-initial-corrupt-check", "true"),
+    ("experimental-watch-progress-notify-interval", "5s"),
+)
+ETCD_36_FLAGS: EtcdFlags = (
+    ("feature-gates", "InitialCorruptCheck=true"),
+    ("watch-progress-notify-interval", "5s"),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinorFacts:
     """How kubeadm of one minor differs from that of another."""
@@ -57,14 +83,22 @@ class MinorFacts:
     """constants.go PauseVersion."""
     etcd_tags: tuple[tuple[int, str], ...]
     """(first patch, constants.go DefaultEtcdVersion), newest first."""
-    etcd_corrupt_check_args: tuple[tuple[str, str], ...]
-    """The two etcd flags whose names changed with etcd 3.6 (phases/etcd local.go)."""
+    etcd_probes: EtcdProbes
+    """The probes of the etcd manifest."""
     kubelet_client_group_until: int | None
     """First patch whose apiserver-kubelet-client has no O (kubernetes#138957); None: always has."""
     kubelet_local_mode: bool
     """Whether kubelet.conf of a control plane points at its own API server by default."""
-    calls_ecdsa_feature_gate: bool
-    """Whether ECDSA is asked for by the gate PublicKeysECDSA rather than encryptionAlgorithm."""
+
+    @property
+    def calls_ecdsa_feature_gate(self) -> bool:
+        """Whether ECDSA is asked for by the gate PublicKeysECDSA, not by encryptionAlgorithm."""
+        return self.kubeadm_api == "v1beta3"
+
+    @property
+    def lists_arguments(self) -> bool:
+        """Whether extraArgs are a list of name and value rather than a mapping."""
+        return self.kubeadm_api != "v1beta3"
 
     def etcd_tag(self, patch: int) -> str:
         """The etcd image tag that kubeadm of that patch deploys."""
@@ -74,3 +108,96 @@ class MinorFacts:
         """O of the API server's client certificate for kubelets."""
         until = self.kubelet_client_group_until
         return "kubeadm:cluster-admins" if until is None or patch < until else None
+
+
+MINORS: Mapping[str, MinorFacts] = MappingProxyType(
+    {
+        facts.minor: facts
+        for facts in (
+            MinorFacts(
+                minor="1.29",
+                kubeadm_api="v1beta3",
+                pause_tag="3.9",
+                etcd_tags=((9, "3.5.15-0"), (3, "3.5.12-0"), (0, "3.5.10-0")),
+                etcd_probes=EtcdProbes.HEALTH,
+                kubelet_client_group_until=None,
+                kubelet_local_mode=False,
+            ),
+            MinorFacts(
+                minor="1.30",
+                kubeadm_api="v1beta3",
+                pause_tag="3.9",
+                etcd_tags=((5, "3.5.15-0"), (0, "3.5.12-0")),
+                etcd_probes=EtcdProbes.HEALTH,
+                kubelet_client_group_until=None,
+                kubelet_local_mode=False,
+            ),
+            MinorFacts(
+                minor="1.31",
+                kubeadm_api="v1beta4",
+                pause_tag="3.10",
+                etcd_tags=((14, "3.5.24-0"), (0, "3.5.15-0")),
+                etcd_probes=EtcdProbes.READYZ,
+                kubelet_client_group_until=None,
+                kubelet_local_mode=False,
+            ),
+            MinorFacts(
+                minor="1.32",
+                kubeadm_api="v1beta4",
+                pause_tag="3.10",
+                etcd_tags=((10, "3.5.24-0"), (0, "3.5.16-0")),
+                etcd_probes=EtcdProbes.READYZ,
+                kubelet_client_group_until=None,
+                kubelet_local_mode=False,
+            ),
+            MinorFacts(
+                minor="1.33",
+                kubeadm_api="v1beta4",
+                pause_tag="3.10",
+                etcd_tags=((6, "3.5.24-0"), (0, "3.5.21-0")),
+                etcd_probes=EtcdProbes.READYZ,
+                kubelet_client_group_until=12,
+                kubelet_local_mode=True,
+            ),
+            MinorFacts(
+                minor="1.34",
+                kubeadm_api="v1beta4",
+                pause_tag="3.10.1",
+                etcd_tags=((2, "3.6.5-0"), (0, "3.6.4-0")),
+                etcd_probes=EtcdProbes.READYZ_NAMED_PORT,
+                kubelet_client_group_until=8,
+                kubelet_local_mode=True,
+            ),
+            MinorFacts(
+                minor="1.35",
+                kubeadm_api="v1beta4",
+                pause_tag="3.10.1",
+                etcd_tags=((0, "3.6.6-0"),),
+                etcd_probes=EtcdProbes.READYZ_NAMED_PORT,
+                kubelet_client_group_until=5,
+                kubelet_local_mode=True,
+            ),
+            MinorFacts(
+                minor="1.36",
+                kubeadm_api="v1beta4",
+                pause_tag="3.10.2",
+                etcd_tags=((0, "3.6.8-0"),),
+                etcd_probes=EtcdProbes.READYZ_NAMED_PORT,
+                kubelet_client_group_until=1,
+                kubelet_local_mode=True,
+            ),
+        )
+    }
+)
+
+
+def facts_for(version: KubernetesVersion) -> MinorFacts | None:
+    """What is known about the minor of that version, if anything."""
+    return MINORS.get(version.minor)
+
+
+def etcd_flags_for(tag: str) -> EtcdFlags:
+    """The corruption check and progress notification as etcd of that image tag spells them."""
+    match = re.match(r"v?([0-9]+)\.([0-9]+)", tag)
+    newer = match is not None and (int(match[1]), int(match[2])) >= (3, 6)
+    return ETCD_36_FLAGS if newer else ETCD_35_FLAGS
