@@ -88,7 +88,7 @@ def _closed_umask() -> Iterator[None]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, making the folder if need be: it ends with the process, so a killed render leaves none behind."""
+    """Hold the folder's lock. It ends with the process, so a killed render leaves none behind."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -37,7 +37,7 @@ from khgen.spec.model.values import (
 class Metadata(SpecModel):
     """What the cluster is called."""
 
-    name: ShortName = Field(description="Name of the cluster; it names the secrets file too")
+    name: ShortName = Field(description="Name of the cluster; the secrets file is bound to it")
 
 
 class Component(SpecModel):
