@@ -50,8 +50,10 @@ def _create(path: Path, text: str) -> None:
 
 
 @click.command()
-def schema() -> None:
+@click.option("--markdown", is_flag=True, help="Print the reference for people instead.")
+def schema(*, markdown: bool) -> None:
     """Print the JSON Schema of cluster.yaml, for editors."""
+    from khgen.spec.reference import reference_text  # noqa: PLC0415
     from khgen.spec.schema import schema_text  # noqa: PLC0415
 
-    click.echo(schema_text(), nl=False)
+    click.echo(reference_text() if markdown else schema_text(), nl=False)
