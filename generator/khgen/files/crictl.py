@@ -1,0 +1,17 @@
+"""crictl: where containerd listens."""
+
+from pathlib import PurePosixPath
+
+from khgen.files.node_file import NodeFile
+from khgen.plan.installation import runs_containerd
+from khgen.plan.model import NodeKind, Plan
+
+CONFIG = PurePosixPath("/etc/crictl.yaml")
+
+
+def crictl_files(_: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """Its configuration, so that it neither guesses nor warns; images are at the same endpoint."""
+    if not runs_containerd(kind):
+        return ()
+    content = "runtime-endpoint: unix:///run/containerd/containerd.sock\n"
+    return (NodeFile(path=CONFIG, content=content),)

@@ -1,0 +1,123 @@
+"""Package repositories, and the distribution's own mirror."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from khgen.files.node_file import NodeFile
+from khgen.plan.installation import (
+    KUBERNETES_PROGRAMS,
+    baked,
+    program_version,
+    runs_containerd,
+)
+from khgen.plan.model import NodeKind, Plan
+from khgen.plan.versions import KubernetesVersion
+from khgen.spec.model.machine import ContainerdSource, KubernetesSource, OsFamily
+
+APT_LIST = PurePosixPath("/etc/apt/sources.list.d/khgen.list")
+YUM_REPO = PurePosixPath("/etc/yum.repos.d/khgen.repo")
+
+CODENAMES: Mapping[tuple[OsFamily, str], str] = MappingProxyType(
+    {
+        (OsFamily.DEBIAN, "12"): "bookworm",
+        (OsFamily.DEBIAN, "13"): "trixie",
+        (OsFamily.UBUNTU, "22.04"): "jammy",
+        (OsFamily.UBUNTU, "24.04"): "noble",
+    }
+)
+COMPONENTS = {
+    OsFamily.DEBIAN: "main",
+    OsFamily.UBUNTU: "main restricted universe multiverse",
+}
+# Debian's security archive stands beside the main one, on mirrors too; Ubuntu's is in it.
+SECURITY_SUFFIX = {OsFamily.DEBIAN: "-security", OsFamily.UBUNTU: ""}
+KUBERNETES_HELD = "kubelet kubeadm kubectl cri-tools kubernetes-cni"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """A repository besides the distribution's: whence, signed by whom, what it may not upgrade."""
+
+    name: str
+    url: str
+    suite: str
+    """What follows the URL in a line of sources.list."""
+    key: str
+    held: str
+
+
+def package_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """The list of repositories; none where the image has everything."""
+    if plan.spec.os.family is OsFamily.RHEL:
+        path, content = YUM_REPO, "\n".join(map(_yum_section, repositories(plan, kind)))
+    else:
+        lines = (*_mirror_lines(plan), *map(_apt_line, repositories(plan, kind)))
+        path, content = APT_LIST, "".join(lines)
+    return (NodeFile(path=path, content=content),) if content else ()
+
+
+def repositories(plan: Plan, kind: NodeKind) -> tuple[Repository, ...]:
+    """The repositories that nodes of that kind install from."""
+    return (*_kubernetes_repositories(plan, kind), *_docker_repository(plan, kind))
+
+
+def _kubernetes_repositories(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
+    # https://kubernetes.io/blog/2023/08/15/pkgs-k8s-io-introduction/: one repository a minor.
+    if plan.spec.install.kubernetes is not KubernetesSource.PACKAGES:
+        return
+    rpm = plan.spec.os.family is OsFamily.RHEL
+    programs = KUBERNETES_PROGRAMS[kind]
+    versions = (KubernetesVersion.parse(program_version(plan, p)).minor for p in programs)
+    for number, minor in enumerate(dict.fromkeys(versions)):
+        url = f"{plan.spec.install.kubernetes_repository.rstrip('/')}/v{minor}/"
+        url += "rpm/" if rpm else "deb/"
+        yield Repository(
+            name=f"kubernetes-{minor}" if number else "kubernetes",
+            url=url,
+            suite="/",
+            key=f"{url}repodata/repomd.xml.key" if rpm else f"{url}Release.key",
+            held=KUBERNETES_HELD,
+        )
+
+
+def _docker_repository(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
+    if plan.spec.install.containerd is not ContainerdSource.DOCKER or not runs_containerd(kind):
+        return
+    os = plan.spec.os
+    rpm = os.family is OsFamily.RHEL
+    base = f"{plan.spec.install.docker_repository.rstrip('/')}/{'centos' if rpm else os.family}"
+    yield Repository(
+        name="docker",
+        url=f"{base}/{os.release.split('.')[0]}/$basearch/stable" if rpm else base,
+        suite="" if rpm else f"{CODENAMES[os.family, os.release]} stable",
+        key=f"{base}/gpg",
+        held="containerd.io",
+    )
+
+
+def _apt_line(repository: Repository) -> str:
+    key = f"/etc/apt/keyrings/{repository.name}.asc"
+    return f"deb [signed-by={key}] {repository.url} {repository.suite}\n"
+
+
+def _yum_section(repository: Repository) -> str:
+    return (
+        f"[{repository.name}]\nname={repository.name}\nbaseurl={repository.url}\n"
+        f"gpgcheck=1\ngpgkey={repository.key}\nexclude={repository.held}\n"
+    )
+
+
+def _mirror_lines(plan: Plan) -> Iterator[str]:
+    os = plan.spec.os
+    if os.package_mirror is None or baked(plan):
+        return
+    mirror, suite = os.package_mirror.rstrip("/"), CODENAMES[os.family, os.release]
+    key = f"[signed-by=/usr/share/keyrings/{os.family}-archive-keyring.gpg]"
+    for url, name in (
+        (mirror, suite),
+        (mirror, f"{suite}-updates"),
+        (mirror + SECURITY_SUFFIX[os.family], f"{suite}-security"),
+    ):
+        yield f"deb {key} {url} {name} {COMPONENTS[os.family]}\n"

@@ -1,0 +1,214 @@
+"""What gets installed on a node: packages, downloads, or programs that its image must have."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
+from khgen.spec.model.machine import (
+    Artifact,
+    ContainerdSource,
+    KubernetesSource,
+    OsFamily,
+    TimeProgram,
+)
+
+KUBERNETES_PROGRAMS: Mapping[NodeKind, tuple[str, ...]] = MappingProxyType(
+    {
+        NodeKind.FOUNDER: ("kubeadm", "kubelet", "kubectl"),
+        NodeKind.CONTROL_PLANE_JOINER: ("kubeadm", "kubelet", "kubectl"),
+        NodeKind.WORKER: ("kubeadm", "kubelet", "kubectl"),
+        NodeKind.ETCD_FOUNDER: ("kubelet",),
+        NodeKind.ETCD_JOINER: ("kubelet",),
+        NodeKind.LOAD_BALANCER: (),
+    }
+)
+"""Programs of Kubernetes by kind: an etcd host has the kubelet alone, as a service manager."""
+
+PREFLIGHT_PACKAGES: Mapping[OsFamily, tuple[str, ...]] = MappingProxyType(
+    {
+        OsFamily.DEBIAN: ("conntrack", "ethtool", "iptables", "socat"),
+        OsFamily.UBUNTU: ("conntrack", "ethtool", "iptables", "socat"),
+        OsFamily.RHEL: ("conntrack-tools", "ethtool", "iptables-nft", "iproute-tc", "socat"),
+    }
+)
+"""Programs that kubeadm's preflight looks for (checks_linux.go) and a cloud image may lack."""
+
+BASE_PACKAGES: Mapping[OsFamily, tuple[str, ...]] = MappingProxyType(
+    {
+        OsFamily.DEBIAN: ("ca-certificates", "curl"),
+        OsFamily.UBUNTU: ("ca-certificates", "curl"),
+        OsFamily.RHEL: (),  # curl-minimal is always there, and conflicts with curl
+    }
+)
+"""What the boot steps themselves need."""
+
+TIME_PACKAGES: Mapping[TimeProgram, tuple[str, ...]] = MappingProxyType(
+    {
+        TimeProgram.CHRONY: ("chrony",),
+        TimeProgram.TIMESYNCD: ("systemd-timesyncd",),
+        TimeProgram.UNMANAGED: (),
+    }
+)
+
+DOWNLOAD_TARGETS: Mapping[str, str] = MappingProxyType(
+    {
+        "containerd": "/usr/local/",
+        "runc": "/usr/local/sbin/runc",
+        "cni_plugins": "/opt/cni/bin/",
+        "nerdctl": "/usr/local/bin/",
+        "buildkit": "/usr/local/",
+        "crictl": "/usr/local/bin/",
+        "kubeadm": "/usr/local/bin/kubeadm",
+        "kubelet": "/usr/local/bin/kubelet",
+        "kubectl": "/usr/local/bin/kubectl",
+    }
+)
+"""Where each download goes: a folder (ending in /) gets an archive's content, a path the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package; one with a version (a shell pattern) is pinned to it and held."""
+
+    name: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file to fetch, the digest it must have, and where it goes."""
+
+    sha256: str
+    target: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program that the image must have, at a version where one matters."""
+
+    name: str
+    version: str | None = None
+
+
+def runs_containerd(kind: NodeKind) -> bool:
+    """Whether nodes of that kind run containers: all but load balancers."""
+    return kind is not NodeKind.LOAD_BALANCER
+
+
+def balances_load(plan: Plan, kind: NodeKind) -> bool:
+    """Whether nodes of that kind run haproxy and keepalived."""
+    balancing = {node.role for node in plan.load_balancers}
+    return any(node.kind is kind and node.role in balancing for node in plan.nodes)
+
+
+def baked(plan: Plan) -> bool:
+    """Whether everything comes with the image, so that nothing may be fetched."""
+    install = plan.spec.install
+    return (
+        install.kubernetes is KubernetesSource.IMAGE
+        and install.containerd is ContainerdSource.IMAGE
+    )
+
+
+def program_version(plan: Plan, program: str) -> str:
+    """Version of kubeadm, kubelet or kubectl, like 1.29.6."""
+    version = getattr(plan.spec.install.package_versions, program) or str(plan.version)
+    return str(version).removeprefix("v")
+
+
+def packages(plan: Plan, kind: NodeKind) -> tuple[Package, ...]:
+    """The packages that the install step brings to nodes of that kind."""
+    if baked(plan):
+        return ()
+    os = plan.spec.os
+    plain = (*BASE_PACKAGES[os.family], *TIME_PACKAGES[os.time_sync.program])
+    if runs_containerd(kind):
+        plain += PREFLIGHT_PACKAGES[os.family]
+    if balances_load(plan, kind):
+        plain += ("haproxy", "keepalived")
+    pinned = (*_kubernetes_packages(plan, kind), *_containerd_packages(plan, kind))
+    return (*pinned, *(Package(name=name) for name in plain))
+
+
+def _kubernetes_packages(plan: Plan, kind: NodeKind) -> Iterator[Package]:
+    if plan.spec.install.kubernetes is not KubernetesSource.PACKAGES:
+        return
+    for name in KUBERNETES_PROGRAMS[kind]:
+        yield Package(name=name, version=f"{program_version(plan, name)}-*")
+    if kind in ETCD_KINDS:  # elsewhere kubeadm depends on it
+        yield Package(name="cri-tools")
+
+
+def _containerd_packages(plan: Plan, kind: NodeKind) -> Iterator[Package]:
+    source = plan.spec.install.containerd
+    if runs_containerd(kind) and source is ContainerdSource.DOCKER:
+        yield Package(name="containerd.io", version=_version_pattern(plan.spec.containerd.version))
+    if runs_containerd(kind) and source is ContainerdSource.DISTRIBUTION:
+        yield Package(name="containerd")
+
+
+def _version_pattern(version: str) -> str:
+    parts = [part for part in version.split(".") if part != "x"]
+    return ".".join(parts) + ("-*" if len(parts) == 3 else ".*")
+
+
+def downloads(plan: Plan, kind: NodeKind) -> tuple[Download, ...]:
+    """What the download step fetches for nodes of that kind, in the order of the table above."""
+    artifacts = plan.spec.install.artifacts
+    found = ((name, getattr(artifacts, name)) for name in _downloaded(plan, kind))
+    return tuple(
+        Download(sha256=artifact.sha256, target=DOWNLOAD_TARGETS[name], url=artifact.url)
+        for name, artifact in found
+        if isinstance(artifact, Artifact)
+    )
+
+
+def _downloaded(plan: Plan, kind: NodeKind) -> Iterator[str]:
+    if not runs_containerd(kind):
+        return
+    containerd = plan.spec.containerd
+    if plan.spec.install.containerd is ContainerdSource.TARBALL:
+        yield from ("containerd", "runc", "cni_plugins")
+        yield from ("nerdctl",) * containerd.nerdctl
+        yield from ("buildkit",) * containerd.buildkit
+    if plan.spec.install.kubernetes is KubernetesSource.BINARIES:
+        yield from ("crictl", *KUBERNETES_PROGRAMS[kind])
+
+
+def image_programs(plan: Plan, kind: NodeKind) -> tuple[Program, ...]:
+    """The programs that the image of nodes of that kind must have."""
+    return (
+        *_image_kubernetes(plan, kind),
+        *_image_containerd(plan, kind),
+        *_image_rest(plan, kind),
+    )
+
+
+def _image_kubernetes(plan: Plan, kind: NodeKind) -> Iterator[Program]:
+    if plan.spec.install.kubernetes is KubernetesSource.IMAGE:
+        for name in KUBERNETES_PROGRAMS[kind]:
+            yield Program(name=name, version=program_version(plan, name))
+
+
+def _image_containerd(plan: Plan, kind: NodeKind) -> Iterator[Program]:
+    if plan.spec.install.containerd is ContainerdSource.IMAGE and runs_containerd(kind):
+        version = plan.spec.containerd.version.removesuffix(".x")
+        yield Program(name="containerd", version=version)
+        yield Program(name="runc")
+
+
+def _image_rest(plan: Plan, kind: NodeKind) -> Iterator[Program]:
+    if not baked(plan):
+        return
+    names = ["curl"]
+    names += ["conntrack", "iptables"] if KUBERNETES_PROGRAMS[kind][:1] == ("kubeadm",) else []
+    names += ["haproxy", "keepalived"] if balances_load(plan, kind) else []
+    names += ["chronyd"] if plan.spec.os.time_sync.program is TimeProgram.CHRONY else []
+    yield from (Program(name=name) for name in names)
+
+
+def hosts_kubernetes(kind: NodeKind) -> bool:
+    """Whether nodes of that kind become Kubernetes Nodes."""
+    return kind in CONTROL_PLANE_KINDS or kind is NodeKind.WORKER

@@ -1,0 +1,78 @@
+"""The boot steps that install programs and prepare the operating system, as one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from khgen.plan.installation import baked, downloads, image_programs, packages, runs_containerd
+from khgen.plan.kernel import kernel_modules, kernel_settings
+from khgen.plan.model import NodeKind, Plan
+from khgen.spec.model.machine import (
+    FirewallMode,
+    OsFamily,
+    SelinuxMode,
+    SwapMode,
+    TimeProgram,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineStep:
+    """A step (templates/cloud-init/steps/<name>.sh), and whether nodes of a kind have it."""
+
+    name: str
+    applies: Callable[[Plan, NodeKind], bool]
+
+
+def machine_steps(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
+    """Names of the steps of nodes of that kind, in order."""
+    return tuple(step.name for step in MACHINE_STEPS if step.applies(plan, kind))
+
+
+def _keeps_time(plan: Plan, _: NodeKind) -> bool:
+    return plan.spec.os.time_sync.program is not TimeProgram.UNMANAGED
+
+
+def _swap_off(plan: Plan, kind: NodeKind) -> bool:
+    return plan.spec.os.swap is SwapMode.OFF and runs_containerd(kind)
+
+
+def _selinux_permissive(plan: Plan, _: NodeKind) -> bool:
+    return plan.spec.os.selinux is SelinuxMode.PERMISSIVE
+
+
+def _firewall_off(plan: Plan, _: NodeKind) -> bool:
+    return plan.spec.os.firewall is FirewallMode.DISABLED
+
+
+def _tunes_kernel(plan: Plan, kind: NodeKind) -> bool:
+    return bool(kernel_modules(plan, kind) or kernel_settings(plan, kind))
+
+
+def _mirrored(plan: Plan, *, rpm: bool) -> bool:
+    return bool(plan.spec.os.package_mirror) and not baked(plan) and _is_rpm(plan) is rpm
+
+
+def _is_rpm(plan: Plan) -> bool:
+    return plan.spec.os.family is OsFamily.RHEL
+
+
+MACHINE_STEPS: tuple[MachineStep, ...] = (
+    MachineStep(name="prepare-clock", applies=_keeps_time),
+    MachineStep(name="prepare-swap", applies=_swap_off),
+    MachineStep(name="prepare-selinux", applies=_selinux_permissive),
+    MachineStep(name="prepare-firewall", applies=_firewall_off),
+    MachineStep(name="prepare-kernel", applies=_tunes_kernel),
+    MachineStep(name="prepare-mirror-deb", applies=lambda plan, _: _mirrored(plan, rpm=False)),
+    MachineStep(name="prepare-mirror-rpm", applies=lambda plan, _: _mirrored(plan, rpm=True)),
+    MachineStep(
+        name="install-deb",
+        applies=lambda plan, kind: bool(packages(plan, kind)) and not _is_rpm(plan),
+    ),
+    MachineStep(
+        name="install-rpm", applies=lambda plan, kind: bool(packages(plan, kind)) and _is_rpm(plan)
+    ),
+    MachineStep(name="install-downloads", applies=lambda plan, kind: bool(downloads(plan, kind))),
+    MachineStep(name="install-image", applies=lambda plan, kind: bool(image_programs(plan, kind))),
+    MachineStep(name="containerd", applies=lambda _, kind: runs_containerd(kind)),
+)
+"""In order. Whatever sets the clock comes first, for the gate that waits for it."""
