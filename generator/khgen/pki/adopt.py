@@ -1,0 +1,81 @@
+"""Adopting an existing /etc/kubernetes/pki: its authorities and its service-account key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
+from khgen.pki.catalog import AUTHORITIES
+from khgen.pki.pem import PemError, expiry_text, matches, read_authority, read_private_key
+from khgen.problems import Place, Problem, Problems
+
+SERVICE_ACCOUNT_KEY = "sa.key"
+SERVICE_ACCOUNT_PUBLIC = "sa.pub"
+ADOPTED_FILES: tuple[str, ...] = (
+    *(f"{entry.path}{end}" for entry in AUTHORITIES for end in (".crt", ".key")),
+    SERVICE_ACCOUNT_KEY,
+    SERVICE_ACCOUNT_PUBLIC,
+)
+"""What is read of a PKI directory: no leaf, for khgen issues its own."""
+
+_OPTIONAL = frozenset({SERVICE_ACCOUNT_PUBLIC})
+_NO_KEY = "khgen issues certificates, so it needs each CA's key; with `pki.caKeys: offline` no node"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedPki:
+    """What a PKI directory holds that is worth keeping."""
+
+    authorities: Mapping[AuthorityName, Authority]
+    service_account: PrivateKey
+
+
+def adopted_pki(
+    texts: Mapping[str, str], directory: str, now: datetime
+) -> tuple[AdoptedPki | None, Problems]:
+    """The authorities in a directory's files, which are given by their names in it."""
+    problems = [
+        _problem(directory, name, "missing", _missing_hint(name))
+        for name in ADOPTED_FILES
+        if name not in texts and name not in _OPTIONAL
+    ]
+    if problems:
+        return None, Problems.of(problems)
+    authorities: dict[AuthorityName, Authority] = {}
+    for entry in AUTHORITIES:
+        try:
+            authority = read_authority(texts[f"{entry.path}.crt"], texts[f"{entry.path}.key"])
+            _refuse_expired(authority, now)
+            authorities[entry.name] = authority
+        except PemError as error:
+            problems.append(_problem(directory, f"{entry.path}.crt", str(error)))
+    try:
+        account = read_private_key(texts[SERVICE_ACCOUNT_KEY])
+    except PemError as error:
+        return None, Problems.of((*problems, _problem(directory, SERVICE_ACCOUNT_KEY, str(error))))
+    if (
+        not matches(account, texts.get(SERVICE_ACCOUNT_PUBLIC, ""))
+        and SERVICE_ACCOUNT_PUBLIC in texts
+    ):
+        message = "not the public half of sa.key"
+        problems.append(_problem(directory, SERVICE_ACCOUNT_PUBLIC, message))
+    if problems:
+        return None, Problems.of(problems)
+    return AdoptedPki(authorities=authorities, service_account=account), Problems()
+
+
+def _refuse_expired(authority: Authority, now: datetime) -> None:
+    expired = expiry_text(authority, now)
+    if expired is not None:
+        raise PemError(expired)
+
+
+def _missing_hint(name: str) -> str:
+    if name.endswith("ca.key"):
+        return f"{_NO_KEY} ever gets it"
+    return "copy the whole of /etc/kubernetes/pki from a control plane"
+
+
+def _problem(directory: str, name: str, message: str, hint: str = "") -> Problem:
+    place = Place(file=f"{directory}/{name}", line=1, column=1)
+    return Problem(message=message, place=place, hint=hint)

@@ -1,0 +1,126 @@
+"""Certificate authorities: a certificate and its private key, made new or read from PEM."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from khgen.pki.derive import derive_key_pair, serial_number
+from khgen.spec.model.cluster import KeyAlgorithm
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+"""What kubeadm's own loaders take: neither Ed25519 nor anything else."""
+
+_TRADITIONAL = serialization.PrivateFormat.TraditionalOpenSSL
+
+
+class AuthorityName(StrEnum):
+    """The three authorities of a kubeadm cluster."""
+
+    KUBERNETES = "kubernetes"
+    ETCD = "etcd"
+    FRONT_PROXY = "front-proxy"
+
+
+COMMON_NAMES: Mapping[AuthorityName, str] = MappingProxyType(
+    {
+        AuthorityName.KUBERNETES: "kubernetes",
+        AuthorityName.ETCD: "etcd-ca",
+        AuthorityName.FRONT_PROXY: "front-proxy-ca",
+    }
+)
+"""kubeadm 1.29 app/phases/certs/certlist.go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Authority:
+    """A certificate authority; compared by identity, so that what hangs on it can be cached."""
+
+    certificate: x509.Certificate
+    key: PrivateKey
+
+
+def new_authority(
+    name: AuthorityName,
+    entropy: bytes,
+    algorithm: KeyAlgorithm,
+    not_before: datetime,
+    not_after: datetime,
+) -> Authority:
+    """A new self-signed authority, with the fields that client-go's NewSelfSignedCACert sets."""
+    key = derive_key_pair(entropy, algorithm)
+    common_name = COMMON_NAMES[name]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(serial_number(entropy, common_name.encode()))
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(common_name)]), critical=False)
+    )
+    certificate = builder.sign(key, signature_hash(key), ecdsa_deterministic=True)
+    return Authority(certificate=certificate, key=key)
+
+
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """kubeadm's usage bits: digitalSignature and keyEncipherment, with keyCertSign for a CA."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=True,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
+    """The digest that Go's x509 signs with: as long as the curve, SHA-256 for RSA."""
+    if isinstance(key, rsa.RSAPrivateKey) or key.curve.key_size <= 256:
+        return hashes.SHA256()
+    return hashes.SHA384() if key.curve.key_size <= 384 else hashes.SHA512()
+
+
+@lru_cache(maxsize=64)
+def authority_certificate_pem(authority: Authority) -> str:
+    """The authority's certificate as PEM."""
+    return certificate_pem(authority.certificate)
+
+
+@lru_cache(maxsize=64)
+def authority_key_pem(authority: Authority) -> str:
+    """The authority's private key as PEM."""
+    return private_key_pem(authority.key)
+
+
+def certificate_pem(certificate: x509.Certificate) -> str:
+    """A certificate as PEM."""
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def private_key_pem(key: PrivateKey) -> str:
+    """A private key as PEM, in the traditional form that kubeadm writes, which is the shortest."""
+    encryption = serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, _TRADITIONAL, encryption).decode("ascii")
+
+
+def public_key_pem(key: PrivateKey) -> str:
+    """The public half as PEM (SubjectPublicKeyInfo)."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode("ascii")

@@ -1,0 +1,117 @@
+"""Keys and numbers derived from the cluster's seed: the same secrets give the same bytes, always."""
+
+import hashlib
+import hmac
+import string
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from khgen.spec.model.cluster import KeyAlgorithm
+
+TOKEN_ALPHABET = string.digits + string.ascii_lowercase
+MAX_SERIAL = 2**63 - 2
+"""kubeadm's serials are in [1, 2^63 - 2] (1.29 app/util/pkiutil/pki_helpers.go NewSignedCert)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFamily:
+    """A curve, and what RFC 9180 (7.1) goes with it."""
+
+    curve: ec.EllipticCurve
+    kem_id: int
+    digest: str
+    private_key_bytes: int
+    order: int
+
+
+KEY_FAMILIES = {
+    KeyAlgorithm.ECDSA_P256: KeyFamily(
+        curve=ec.SECP256R1(),
+        kem_id=0x0010,
+        digest="sha256",
+        private_key_bytes=32,
+        order=0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    ),
+    KeyAlgorithm.ECDSA_P384: KeyFamily(
+        curve=ec.SECP384R1(),
+        kem_id=0x0011,
+        digest="sha384",
+        private_key_bytes=48,
+        order=int(
+            "ffffffffffffffffffffffffffffffffffffffffffffffff"
+            "c7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+            16,
+        ),
+    ),
+}
+"""The curves that khgen makes keys on: kubeadm's loaders take RSA and ECDSA only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose key it is: the path that derived values hang on. An empty node is the operator's."""
+
+    cluster: str
+    node: str
+    name: str
+
+
+def derive_key_pair(material: bytes, algorithm: KeyAlgorithm) -> ec.EllipticCurvePrivateKey:
+    """The private key that RFC 9180 (7.1.3, DeriveKeyPair) makes of the input key material."""
+    family = KEY_FAMILIES[algorithm]
+    suite = b"HPKE-v1KEM" + family.kem_id.to_bytes(2, "big")
+    key = hmac.digest(b"", suite + b"dkp_prk" + material, family.digest)
+    size = family.private_key_bytes
+    label = size.to_bytes(2, "big") + suite + b"candidate"
+    for counter in range(256):
+        # HKDF-Expand of one block: the private key is as long as the digest.
+        candidate = hmac.digest(key, label + bytes((counter, 1)), family.digest)[:size]
+        number = int.from_bytes(candidate, "big")
+        if 0 < number < family.order:
+            return ec.derive_private_key(number, family.curve)
+    message = "256 candidates outside the curve's order: the hash is broken"
+    raise ArithmeticError(message)
+
+
+def leaf_key(
+    seed: bytes, identity: Identity, generation: str, algorithm: KeyAlgorithm
+) -> ec.EllipticCurvePrivateKey:
+    """The private key of an identity in one of its generations."""
+    info = _info("key", identity.cluster, identity.node, identity.name, generation, algorithm)
+    size = KEY_FAMILIES[algorithm].private_key_bytes
+    return derive_key_pair(_expand(seed, info, size), algorithm)
+
+
+def serial_number(seed: bytes, content: bytes) -> int:
+    """The serial of a certificate with that content: another content never has the same serial."""
+    digest = hmac.digest(seed, _info("serial") + content, hashlib.sha256)
+    return int.from_bytes(digest, "big") % MAX_SERIAL + 1
+
+
+def derived_text(seed: bytes, purpose: str, length: int) -> str:
+    """Random-looking text of digits and small letters, for tokens and passwords."""
+    return alphabet_text(_expand(seed, _info("text", purpose), length + 16), length)
+
+
+def alphabet_text(entropy: bytes, length: int) -> str:
+    """Digits and small letters made of entropy that is at least 16 bytes longer than needed."""
+    number, letters = int.from_bytes(entropy, "big"), []
+    for _ in range(length):
+        number, rest = divmod(number, len(TOKEN_ALPHABET))
+        letters.append(TOKEN_ALPHABET[rest])
+    return "".join(letters)
+
+
+def _expand(seed: bytes, info: bytes, length: int) -> bytes:
+    # RFC 5869 (3.3): the seed is uniformly random already, so the extract step is left out.
+    if length <= 32:
+        return hmac.digest(seed, info + b"\x01", hashlib.sha256)[:length]
+    return HKDFExpand(algorithm=SHA256(), length=length, info=info).derive(seed)
+
+
+def _info(*parts: str) -> bytes:
+    encoded = (part.encode() for part in ("khgen/v1", *parts))
+    return b"".join(len(part).to_bytes(2, "big") + part for part in encoded)

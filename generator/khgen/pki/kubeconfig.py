@@ -1,0 +1,84 @@
+"""Kubeconfigs, in the shapes that kubeadm and the kubelet write them."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import lru_cache
+
+from khgen.pki.issue import Leaf
+from khgen.yaml_text import YamlValue, dump_yaml
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What the parts of a kubeconfig are called."""
+
+    cluster: str
+    context: str
+    user: str
+    namespace: str | None = None
+
+
+KUBELET_NAMES = Names(
+    cluster="default-cluster", context="default-context", user="default-auth", namespace="default"
+)
+"""What a kubelet that joined calls them (kubelet 1.29 certificate/bootstrap/bootstrap.go)."""
+
+
+def kubeadm_names(cluster: str, user: str) -> Names:
+    """What kubeadm calls them (kubeadm 1.29 app/util/kubeconfig CreateBasic)."""
+    return Names(cluster=cluster, context=f"{user}@{cluster}", user=user)
+
+
+def client_kubeconfig(names: Names, server: str, authority_pem: str, leaf: Leaf) -> str:
+    """A kubeconfig with the client's certificate and key inside."""
+    identity = {
+        "client-certificate-data": _encoded(leaf.certificate),
+        "client-key-data": _encoded(leaf.key),
+    }
+    return _kubeconfig(names, server, _embedded(authority_pem), identity)
+
+
+@lru_cache(maxsize=256)
+def rotating_kubeconfig(names: Names, server: str, authority_pem: str, identity_path: str) -> str:
+    """A kubeconfig whose client certificate and key are in one file, which may change."""
+    identity = {"client-certificate": identity_path, "client-key": identity_path}
+    return _kubeconfig(names, server, _embedded(authority_pem), identity)
+
+
+@lru_cache(maxsize=8)
+def kubelet_kubeconfig(server: str, authority_path: str, identity_path: str) -> str:
+    """kubelet.conf of a worker: the same bytes on all of them, and the CA is not there twice.
+
+    kubeadm's file discovery embeds what it refers to (1.29 app/discovery/file/file.go).
+    """
+    identity = {"client-certificate": identity_path, "client-key": identity_path}
+    authority = {"certificate-authority": authority_path}
+    return _kubeconfig(KUBELET_NAMES, server, authority, identity)
+
+
+def _kubeconfig(
+    names: Names, server: str, authority: dict[str, str], identity: dict[str, str]
+) -> str:
+    context: dict[str, YamlValue] = {"cluster": names.cluster}
+    if names.namespace is not None:
+        context["namespace"] = names.namespace
+    return dump_yaml(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"cluster": {**authority, "server": server}, "name": names.cluster}],
+            "contexts": [{"context": {**context, "user": names.user}, "name": names.context}],
+            "current-context": names.context,
+            "preferences": {},
+            "users": [{"name": names.user, "user": identity}],
+        }
+    )
+
+
+@lru_cache(maxsize=8)
+def _embedded(authority_pem: str) -> dict[str, str]:
+    return {"certificate-authority-data": _encoded(authority_pem)}
+
+
+def _encoded(pem: str) -> str:
+    return b64encode(pem.encode("ascii")).decode("ascii")

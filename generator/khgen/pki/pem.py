@@ -1,0 +1,91 @@
+"""Reading PEM that others wrote: what is wrong with it is said in words, never by a traceback."""
+
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from khgen.pki.authorities import Authority, PrivateKey, public_key_pem
+
+MIN_RSA_BITS = 2048
+_CURVES = ("secp256r1", "secp384r1", "secp521r1")
+
+
+class PemError(ValueError):
+    """PEM that cannot be used; the message holds nothing secret."""
+
+
+def read_authority(certificate_text: str, key_text: str) -> Authority:
+    """The authority that a certificate and a key make, if they belong together."""
+    certificate, key = read_authority_certificate(certificate_text), read_private_key(key_text)
+    public = certificate.public_key()
+    if public != key.public_key():
+        message = "the key does not belong to the certificate"
+        raise PemError(message)
+    return Authority(certificate=certificate, key=key)
+
+
+def read_authority_certificate(text: str) -> x509.Certificate:
+    """A CA's certificate, which has to be one that may sign others."""
+    certificate = _single_certificate(text)
+    try:
+        extensions = certificate.extensions
+        constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (x509.ExtensionNotFound, ValueError):
+        message = "the certificate is not that of a CA"
+        raise PemError(message) from None
+    if not constraints.ca:
+        message = "the certificate is not that of a CA"
+        raise PemError(message)
+    try:
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return certificate
+    if not usage.key_cert_sign:
+        message = "the certificate may not sign others (no keyCertSign)"
+        raise PemError(message)
+    return certificate
+
+
+def read_private_key(text: str) -> PrivateKey:
+    """A private key of a kind that kubeadm loads: ECDSA or RSA."""
+    try:
+        key = serialization.load_pem_private_key(text.encode(), password=None)
+    except TypeError:
+        message = "the key is encrypted with a password"
+        raise PemError(message) from None
+    except (ValueError, UnsupportedAlgorithm):
+        message = "not a private key in PEM"
+        raise PemError(message) from None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        return key
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= MIN_RSA_BITS:
+        return key
+    message = "the key is neither ECDSA (P-256, P-384, P-521) nor RSA of 2048 bits or more"
+    raise PemError(message)
+
+
+def expiry_text(authority: Authority, now: datetime) -> str | None:
+    """That the authority has expired, if it has."""
+    end = authority.certificate.not_valid_after_utc
+    return f"the CA expired on {end:%Y-%m-%d}" if end <= now else None
+
+
+def matches(key: PrivateKey, public_text: str) -> bool:
+    """Whether a public key in PEM is the other half of the private one."""
+    return public_key_pem(key).split() == public_text.split()
+
+
+def _single_certificate(text: str) -> x509.Certificate:
+    try:
+        certificates = x509.load_pem_x509_certificates(text.encode())
+        certificates[0].public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        message = "not a certificate in PEM"
+        raise PemError(message) from None
+    if len(certificates) > 1:
+        message = f"{len(certificates)} certificates where one is expected"
+        raise PemError(message)
+    return certificates[0]

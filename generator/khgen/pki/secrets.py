@@ -1,0 +1,122 @@
+"""The secrets behind a cluster: created at the first render, only ever extended after."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from khgen.pki.authorities import Authority, AuthorityName, PrivateKey, new_authority
+from khgen.pki.derive import alphabet_text, derive_key_pair
+from khgen.plan.build import founders_of
+from khgen.spec.model import ClusterSpec
+
+RandomBytes = Callable[[int], bytes]
+"""Where entropy comes from: os.urandom, or something fixed in a test."""
+
+EVERYONE = "*"
+"""The scope of a renewal that concerns every identity of the cluster."""
+
+SEED_BYTES = 32
+ENCRYPTION_KEY_BYTES = 32
+VRRP_PASSWORD_LENGTH = 8
+"""keepalived.conf(5): only the first eight characters of auth_pass are used."""
+_UNCHANGING = (
+    "cluster", "issued_at", "seed", "service_account", "vrrp_password", "encryption_key"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Secrets:
+    """The cluster's identity. Nothing else needs keeping: every leaf is derived from it."""
+
+    cluster: str
+    issued_at: datetime
+    seed: bytes
+    founders: tuple[str, ...]
+    authorities: Mapping[AuthorityName, Authority]
+    service_account: PrivateKey
+    vrrp_password: str
+    encryption_key: bytes
+    generations: Mapping[str, int]
+    """How often a node (or everyone, `*`) was given new keys."""
+    renewed_at: Mapping[str, datetime]
+    """When that was last; certificates count their days from there."""
+
+    def __repr__(self) -> str:
+        """The cluster's name alone: no key may reach a log."""
+        return f"Secrets(cluster={self.cluster!r})"
+
+
+def new_secrets(spec: ClusterSpec, now: datetime, random_bytes: RandomBytes) -> Secrets:
+    """Fresh secrets for a cluster that is rendered for the first time."""
+    issued_at = now.astimezone(UTC).replace(microsecond=0)
+    algorithm = spec.pki.algorithm
+    authorities = {
+        name: new_authority(
+            name,
+            random_bytes(64),
+            algorithm,
+            issued_at - spec.pki.backdate,
+            issued_at + spec.pki.ca_validity,
+        )
+        for name in AuthorityName
+    }
+    service_account = derive_key_pair(random_bytes(64), algorithm)
+    return adopted_secrets(spec, authorities, service_account, now, random_bytes)
+
+
+def adopted_secrets(
+    spec: ClusterSpec,
+    authorities: Mapping[AuthorityName, Authority],
+    service_account: PrivateKey,
+    now: datetime,
+    random_bytes: RandomBytes,
+) -> Secrets:
+    """Fresh secrets around authorities that exist already."""
+    return Secrets(
+        cluster=spec.metadata.name,
+        issued_at=now.astimezone(UTC).replace(microsecond=0),
+        seed=random_bytes(SEED_BYTES),
+        founders=founders_of(spec),
+        authorities=MappingProxyType(dict(authorities)),
+        service_account=service_account,
+        vrrp_password=alphabet_text(random_bytes(32), VRRP_PASSWORD_LENGTH),
+        encryption_key=random_bytes(ENCRYPTION_KEY_BYTES),
+        generations=MappingProxyType({}),
+        renewed_at=MappingProxyType({}),
+    )
+
+
+def renewed(secrets: Secrets, scopes: tuple[str, ...], now: datetime) -> Secrets:
+    """The secrets with a new generation, dated now, of each scope: node names, or EVERYONE."""
+    moment = now.astimezone(UTC).replace(microsecond=0)
+    bumped = {scope: secrets.generations.get(scope, 0) + 1 for scope in scopes}
+    dated = {scope: max(moment, issue_date(secrets, scope)) for scope in scopes}
+    return replace(
+        secrets,
+        generations=MappingProxyType({**secrets.generations, **bumped}),
+        renewed_at=MappingProxyType({**secrets.renewed_at, **dated}),
+    )
+
+
+def generation(secrets: Secrets, node: str) -> str:
+    """Which keys of a node are meant: those of everyone's and of its own latest renewal."""
+    own = secrets.generations.get(node, 0)
+    return f"{secrets.generations.get(EVERYONE, 0)}.{own}"
+
+
+def issue_date(secrets: Secrets, node: str) -> datetime:
+    """The moment from which the days of a node's certificates count."""
+    dates = (secrets.renewed_at.get(scope, secrets.issued_at) for scope in (EVERYONE, node))
+    return max(secrets.issued_at, *dates)
+
+
+def only_extends(new: Secrets, old: Secrets) -> bool:
+    """Whether nothing of the old secrets is lost in the new ones."""
+    return (
+        all(getattr(new, name) == getattr(old, name) for name in _UNCHANGING)
+        and new.founders[: len(old.founders)] == old.founders
+        and all(new.authorities.get(name) is old.authorities[name] for name in old.authorities)
+        and all(new.generations.get(k, 0) >= count for k, count in old.generations.items())
+        and all(new.renewed_at.get(k, old.issued_at) >= d for k, d in old.renewed_at.items())
+    )

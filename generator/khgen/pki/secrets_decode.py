@@ -1,0 +1,206 @@
+"""From a secrets file's text to the secrets, or to what is wrong with it."""
+
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TypeVar
+
+import yaml
+
+from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
+from khgen.pki.pem import PemError, expiry_text, read_authority, read_private_key
+from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, VRRP_PASSWORD_LENGTH, Secrets
+from khgen.pki.secrets_reader import Fields, SecretsReader
+from khgen.pki.secrets_text import API_VERSION, KIND
+from khgen.problems import Problems, ValuePath, path_text
+
+_KEYS = (
+    "apiVersion", "kind", "cluster", "issuedAt", "founders", "generations", "seed",
+    "vrrpPassword", "encryptionKey", "authorities", "serviceAccount",
+)  # fmt: skip
+_ENCRYPTED_BY = (
+    ("age-encryption.org/", "age -d FILE | khgen render --secrets - …"),
+    ("-----BEGIN AGE ENCRYPTED FILE", "age -d FILE | khgen render --secrets - …"),
+)
+_SOPS_HINT = "sops -d FILE | khgen render --secrets - …"
+
+_EXPIRED_HINT = "renew the CA's certificate with its own key, then `khgen secrets import` it"
+
+Value = TypeVar("Value")
+Decoded = tuple[Secrets | None, Problems]
+
+
+def decode_secrets(
+    text: str, file: str, *, cluster: str | None = None, now: datetime | None = None
+) -> Decoded:
+    """The secrets in a text; with `cluster`, they have to be its own; with `now`, not expired."""
+    reader = SecretsReader(file)
+    for start, hint in _ENCRYPTED_BY:
+        if text.startswith(start):
+            reader.fail(None, (), "the secrets file is encrypted", hint)
+            return None, reader.problems
+    root = reader.root(text)
+    if isinstance(root, yaml.MappingNode) and any(key.value == "sops" for key, _ in root.value):
+        reader.fail(None, (), "the secrets file is encrypted by SOPS", _SOPS_HINT)
+        return None, reader.problems
+    secrets = _Decoder(reader, root).secrets(cluster, now)
+    return secrets, reader.problems
+
+
+class _Decoder:
+    def __init__(self, reader: SecretsReader, root: yaml.Node | None) -> None:
+        self._reader = reader
+        self._root = root
+        self._fields: Fields = reader.fields(root, (), _KEYS)
+
+    def secrets(self, cluster: str | None, now: datetime | None) -> Secrets | None:
+        self._text("apiVersion", _only(API_VERSION), "")
+        self._text("kind", _only(KIND), "")
+        never = datetime.min.replace(tzinfo=UTC)
+        issued_at = self._text("issuedAt", _time, never)
+        name = self._text("cluster", _own_cluster(cluster), "")
+        seed = self._text("seed", _bytes(SEED_BYTES), b"")
+        password = self._text("vrrpPassword", _password, "")
+        encryption_key = self._text("encryptionKey", _bytes(ENCRYPTION_KEY_BYTES), b"")
+        founders = self._reader.items(self._node("founders"), ("founders",))
+        authorities = self._authorities(now)
+        service_account = self._service_account()
+        generations = self._generations()
+        if self._reader.problems.errors or service_account is None:
+            return None
+        return Secrets(
+            cluster=name,
+            issued_at=issued_at,
+            seed=seed,
+            founders=founders,
+            authorities=MappingProxyType(authorities),
+            service_account=service_account,
+            vrrp_password=password,
+            encryption_key=encryption_key,
+            generations=MappingProxyType({k: number for k, (number, _) in generations.items()}),
+            renewed_at=MappingProxyType({k: date for k, (_, date) in generations.items()}),
+        )
+
+    def _node(self, key: str) -> yaml.Node | None:
+        return self._reader.required(self._fields, self._root, (key,))
+
+    def _text(self, key: str, read: Callable[[str], Value], bad: Value) -> Value:
+        return self._reader.value(self._node(key), (key,), read, bad)
+
+    def _part(self, parent: yaml.Node | None, path: ValuePath) -> dict[str, str]:
+        """The texts of a mapping in which certificates and keys stand."""
+        known = tuple(
+            key for key in ("certificate", "key") if path[0] == "authorities" or key == "key"
+        )
+        fields = self._reader.fields(parent, path, known)
+        nodes = {key: self._reader.required(fields, parent, (*path, key)) for key in known}
+        return {
+            key: self._reader.value(node, (*path, key), str, "")
+            for key, node in nodes.items()
+            if node is not None
+        }
+
+    def _authorities(self, now: datetime | None) -> dict[AuthorityName, Authority]:
+        node = self._node("authorities")
+        fields = self._reader.fields(node, ("authorities",), tuple(AuthorityName))
+        found = {}
+        for name in AuthorityName:
+            path = ("authorities", name.value)
+            part = self._reader.required(fields, node, path)
+            texts = self._part(part, path)
+            if part is None or len(texts) < 2:
+                continue
+            try:
+                found[name] = read_authority(texts["certificate"], texts["key"])
+            except PemError as error:
+                self._reader.fail(part, path, f"{path_text(path)}: {error}")
+                continue
+            expired = None if now is None else expiry_text(found[name], now)
+            if expired is not None:
+                self._reader.fail(part, path, f"{path_text(path)}: {expired}", _EXPIRED_HINT)
+        return found
+
+    def _service_account(self) -> PrivateKey | None:
+        path = ("serviceAccount", "key")
+        part = self._node(path[0])
+        text = self._part(part, path[:1]).get("key")
+        if part is None or text is None:
+            return None
+        try:
+            return read_private_key(text)
+        except PemError as error:
+            self._reader.fail(part, path, f"{path_text(path)}: {error}")
+            return None
+
+    def _generations(self) -> dict[str, tuple[int, datetime]]:
+        node = self._node("generations")
+        never = datetime.min.replace(tzinfo=UTC)
+        found = {}
+        for scope, entry in self._reader.fields(node, ("generations",), None).items():
+            path = ("generations", scope)
+            fields = self._reader.fields(entry, path, ("number", "renewedAt"))
+            number = self._reader.required(fields, entry, (*path, "number"))
+            date = self._reader.required(fields, entry, (*path, "renewedAt"))
+            found[scope] = (
+                self._reader.value(number, (*path, "number"), _count, 0),
+                self._reader.value(date, (*path, "renewedAt"), _time, never),
+            )
+        return found
+
+
+def _only(wanted: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text != wanted:
+            message = f"only {wanted} is known"
+            raise ValueError(message)
+        return text
+
+    return read
+
+
+def _own_cluster(wanted: str | None) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if wanted is not None and text != wanted:
+            message = f"these are the secrets of cluster '{text[:63]}', not of '{wanted}'"
+            raise ValueError(message)
+        return text
+
+    return read
+
+
+def _bytes(size: int) -> Callable[[str], bytes]:
+    def read(text: str) -> bytes:
+        message = f"{size} bytes in base64 are expected"
+        try:
+            value = b64decode(text, validate=True)
+        except ValueError:
+            raise ValueError(message) from None
+        if len(value) != size:
+            raise ValueError(message)
+        return value
+
+    return read
+
+
+def _password(text: str) -> str:
+    if not re.fullmatch(f"[A-Za-z0-9]{{{VRRP_PASSWORD_LENGTH}}}", text):
+        message = f"{VRRP_PASSWORD_LENGTH} letters and digits are expected"
+        raise ValueError(message)
+    return text
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        message = "a time like 2026-01-31T12:00:00Z is expected"
+        raise ValueError(message) from None
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        message = "a number is expected"
+        raise ValueError(message)
+    return int(text)

@@ -1,0 +1,110 @@
+"""Reading a secrets file, damaged ones too: every mistake is a problem with its place."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import yaml
+
+from khgen.problems import Place, Problem, Problems, ValuePath, path_text
+
+Value = TypeVar("Value")
+Fields = dict[str, yaml.Node]
+
+RESTORE_HINT = "restore the file from a copy: khgen never makes new keys in place of old ones"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class SecretsReader:
+    """Walks a document, collecting problems. It quotes no value: any of them may be secret."""
+
+    def __init__(self, file: str) -> None:
+        """A reader of the file of that name."""
+        self._file = file
+        self._found: list[Problem] = []
+
+    @property
+    def problems(self) -> Problems:
+        """What was wrong so far."""
+        return Problems.of(self._found)
+
+    def root(self, text: str) -> yaml.Node | None:
+        """The document's root node."""
+        try:
+            node = yaml.compose(text, Loader=_LOADER)
+        except yaml.MarkedYAMLError as error:
+            self._fail(error.problem_mark, (), f"not YAML: {error.problem or 'syntax error'}")
+            return None
+        except (yaml.YAMLError, ValueError, RecursionError):
+            self._fail(None, (), "not YAML: characters or structure that YAML does not have")
+            return None
+        if node is None:
+            self._fail(None, (), "the secrets file is empty")
+        return node
+
+    def fields(
+        self, node: yaml.Node | None, path: ValuePath, known: Iterable[str] | None
+    ) -> Fields:
+        """A mapping's values by key; with `known` keys given, any other is a problem."""
+        if node is None:
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            self.fail(node, path, "a mapping is expected here")
+            return {}
+        found: Fields = {}
+        for key, value in node.value:
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
+            if known is not None and name not in known:
+                self.fail(key, path, f"unknown key; known are: {', '.join(known)}")
+            elif name in found:
+                self.fail(key, (*path, name), f"duplicate key '{name}'")
+            found[name] = value
+        return found
+
+    def items(self, node: yaml.Node | None, path: ValuePath) -> tuple[str, ...]:
+        """A sequence of texts."""
+        if node is None:
+            return ()
+        if not isinstance(node, yaml.SequenceNode):
+            self.fail(node, path, "a list is expected here")
+            return ()
+        for item in node.value:
+            if not isinstance(item, yaml.ScalarNode):
+                self.fail(item, path, "a text is expected here")
+        return tuple(str(item.value) for item in node.value)
+
+    def required(
+        self, fields: Fields, parent: yaml.Node | None, path: ValuePath
+    ) -> yaml.Node | None:
+        """The node at the path's last key, which has to be there."""
+        node = fields.get(str(path[-1]))
+        if node is None and isinstance(parent, yaml.MappingNode):
+            self.fail(parent, path, f"missing part '{path_text(path)}'")
+        return node
+
+    def value(
+        self, node: yaml.Node | None, path: ValuePath, read: Callable[[str], Value], bad: Value
+    ) -> Value:
+        """What `read` makes of a text; its ValueError is the problem's message, and `bad` stands in."""
+        if node is None:
+            return bad
+        if not isinstance(node, yaml.ScalarNode):
+            self.fail(node, path, "a text is expected here")
+            return bad
+        try:
+            return read(node.value)
+        except ValueError as error:
+            self.fail(node, path, f"{path_text(path)}: {error}")
+            return bad
+
+    def fail(
+        self, node: yaml.Node | None, path: ValuePath, message: str, hint: str = RESTORE_HINT
+    ) -> None:
+        """Note a problem at a node."""
+        self._fail(None if node is None else node.start_mark, path, message, hint)
+
+    def _fail(
+        self, mark: yaml.Mark | None, path: ValuePath, message: str, hint: str = RESTORE_HINT
+    ) -> None:
+        line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
+        place = Place(file=self._file, line=line, column=column, path=path_text(path))
+        self._found.append(Problem(message=message, place=place, hint=hint))

@@ -1,0 +1,48 @@
+"""The secrets file's text: readable YAML with PEM blocks."""
+
+from base64 import b64encode
+from datetime import datetime
+
+from khgen.pki.authorities import AuthorityName, certificate_pem, private_key_pem
+from khgen.pki.secrets import Secrets
+from khgen.yaml_text import YamlValue, dump_yaml
+
+API_VERSION = "khgen/v1alpha1"
+KIND = "Secrets"
+
+_HEADING = """\
+# The identity of cluster {cluster}: every certificate and key comes from this file.
+# Keep it private and keep a copy. Nothing can make it again; khgen only ever adds to it.
+"""
+
+
+def encode_secrets(secrets: Secrets) -> str:
+    """The secrets as the text that decode_secrets reads."""
+    document: dict[str, YamlValue] = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "cluster": secrets.cluster,
+        "issuedAt": time_text(secrets.issued_at),
+        "founders": list(secrets.founders),
+        "generations": {
+            scope: {"number": count, "renewedAt": time_text(secrets.renewed_at[scope])}
+            for scope, count in sorted(secrets.generations.items())
+        },
+        "seed": b64encode(secrets.seed).decode(),
+        "vrrpPassword": secrets.vrrp_password,
+        "encryptionKey": b64encode(secrets.encryption_key).decode(),
+        "authorities": {name.value: _authority(secrets, name) for name in AuthorityName},
+        "serviceAccount": {"key": private_key_pem(secrets.service_account)},
+    }
+    return _HEADING.format(cluster=secrets.cluster) + dump_yaml(document)
+
+
+def time_text(moment: datetime) -> str:
+    """A moment in UTC, to the second."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _authority(secrets: Secrets, name: AuthorityName) -> dict[str, str]:
+    authority = secrets.authorities[name]
+    certificate = certificate_pem(authority.certificate)
+    return {"certificate": certificate, "key": private_key_pem(authority.key)}

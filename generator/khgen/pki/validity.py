@@ -1,0 +1,108 @@
+"""Validity: from when until when certificates hold, and whether that is long enough."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from khgen.pki.authorities import Authority, AuthorityName
+from khgen.pki.catalog import CERTIFICATES, HOLDERS, KUBECONFIGS, KUBELET_KUBECONFIG
+from khgen.pki.secrets import Secrets, issue_date
+from khgen.plan.model import NodePlan, Plan
+from khgen.problems import Finding, Severity
+from khgen.spec.model.values import duration_text
+
+OPERATOR_NAME = "the operator's admin.conf"
+
+
+def leaf_validity(
+    plan: Plan, secrets: Secrets, authority: Authority, node_name: str, name: str
+) -> tuple[datetime, datetime]:
+    """When a node's certificate begins and ends: within its authority's own time."""
+    pki, issued_at = plan.spec.pki, issue_date(secrets, node_name)
+    lifetime = pki.certificate_validity
+    if name == KUBELET_KUBECONFIG.name and pki.node_identity_validity is not None:
+        lifetime = pki.node_identity_validity
+    certificate = authority.certificate
+    not_before = max(issued_at - pki.backdate, certificate.not_valid_before_utc)
+    return not_before, min(issued_at + lifetime, certificate.not_valid_after_utc)
+
+
+def lifetime_findings(plan: Plan, secrets: Secrets, now: datetime) -> tuple[Finding, ...]:
+    """What is wrong with the certificates' time, if machines boot within the boot window."""
+    if plan.spec.pki.ca_validity < plan.spec.pki.certificate_validity:
+        short = [
+            Finding(
+                path=("pki", "caValidity"),
+                message="the CAs live shorter than pki.certificateValidity: certificates end with"
+                " their CA",
+                severity=Severity.WARNING,
+            )
+        ]
+    else:
+        short = []
+    return (*short, *_authority_findings(plan, secrets, now), *_leaf_findings(plan, secrets, now))
+
+
+def _authority_findings(plan: Plan, secrets: Secrets, now: datetime) -> Iterator[Finding]:
+    window = plan.spec.pki.boot_window
+    for name, authority in secrets.authorities.items():
+        left = authority.certificate.not_valid_after_utc - now
+        if left < window:
+            yield Finding(
+                path=("pki", "bootWindow"),
+                message=f"the {name} CA {_life(left)}, less than the boot window of"
+                f" {duration_text(window)}",
+                hint="renew the CA's certificate with its own key, then `khgen secrets import` it",
+            )
+
+
+def _leaf_findings(plan: Plan, secrets: Secrets, now: datetime) -> Iterator[Finding]:
+    window = plan.spec.pki.boot_window
+    ends = {node.name: _first_end(plan, secrets, node) for node in plan.nodes}
+    known = {name: end for name, end in ends.items() if end is not None}
+    short = sorted(name for name, end in known.items() if end - now < window)
+    if not short or _authorities_end(secrets) - now < window:
+        return  # Where a CA ends first, its own finding has said so.
+    left = min(known[name] for name in short) - now
+    whose = f"the certificates of {_list(short)}"
+    yield Finding(
+        path=("pki", "bootWindow"),
+        message=f"{whose} have too little life left: the first {_life(left)}, the boot window is"
+        f" {duration_text(window)}",
+        hint=_hint(plan),
+    )
+
+
+def _hint(plan: Plan) -> str:
+    pki = plan.spec.pki
+    lifetimes = [pki.certificate_validity, pki.node_identity_validity or pki.certificate_validity]
+    if min(*lifetimes, pki.ca_validity) < pki.boot_window:
+        return "give certificates a longer life than pki.bootWindow"
+    return "khgen certs renew"
+
+
+def _first_end(plan: Plan, secrets: Secrets, node: NodePlan) -> datetime | None:
+    holders = HOLDERS[node.kind, plan.stacked]
+    leaves = [(e.name, e.issuer) for e in CERTIFICATES if e.held_by in holders]
+    leaves += [(k.name, AuthorityName.KUBERNETES) for k in KUBECONFIGS if k.held_by in holders]
+    return min(
+        (
+            leaf_validity(plan, secrets, secrets.authorities[issuer], node.name, name)[1]
+            for name, issuer in leaves
+        ),
+        default=None,
+    )
+
+
+def _authorities_end(secrets: Secrets) -> datetime:
+    return min(a.certificate.not_valid_after_utc for a in secrets.authorities.values())
+
+
+def _life(left: timedelta) -> str:
+    if left <= timedelta(0):
+        return "has expired"
+    return f"ends in {left.days}d" if left.days else "ends within a day"
+
+
+def _list(names: list[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

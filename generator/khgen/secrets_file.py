@@ -1,0 +1,170 @@
+"""The secrets file: the only code that reads or writes secrets.
+
+It is created once, whole or not at all, and never replaced but by an extension of itself.
+"""
+
+import fcntl
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from khgen.pki.adopt import ADOPTED_FILES, AdoptedPki, adopted_pki
+from khgen.pki.secrets import RandomBytes, Secrets, adopted_secrets, new_secrets, only_extends
+from khgen.pki.secrets_decode import decode_secrets
+from khgen.pki.secrets_text import encode_secrets
+from khgen.problems import Place, Problem, Problems, Severity
+from khgen.spec.model import ClusterSpec
+
+STANDARD_INPUT = Path("-")
+STANDARD_INPUT_NAME = "<stdin>"
+MAX_BYTES = 4 * 1024 * 1024
+"""More than the generations of 10,000 nodes take; a longer file is something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedSecrets:
+    """Secrets that were read or made, or what is wrong with them."""
+
+    secrets: Secrets | None
+    problems: Problems
+    created: bool = False
+
+
+def default_secrets_path(spec_path: Path, spec: ClusterSpec) -> Path:
+    """Where a cluster's secrets are unless it is said otherwise: beside its spec."""
+    return spec_path.parent / f"{spec.metadata.name}.secrets.yaml"
+
+
+def load_or_create(
+    path: Path, spec: ClusterSpec, *, now: datetime, random_bytes: RandomBytes, write: bool = True
+) -> LoadedSecrets:
+    """The cluster's secrets; where there are none yet, new ones, written unless told not to."""
+    if path == STANDARD_INPUT or os.path.lexists(path):
+        return load(path, spec.metadata.name, now=now)
+    secrets = new_secrets(spec, now, random_bytes)
+    if not write or create(path, secrets):
+        return LoadedSecrets(secrets=secrets, problems=Problems(), created=write)
+    return load(path, spec.metadata.name, now=now)  # Another render was faster: its secrets count.
+
+
+def load(path: Path, cluster: str | None = None, *, now: datetime | None = None) -> LoadedSecrets:
+    """The secrets in a file, or on standard input for `-`."""
+    name = STANDARD_INPUT_NAME if path == STANDARD_INPUT else str(path)
+    content, warnings = _read(path)
+    if len(content) > MAX_BYTES:
+        return _failed(name, f"longer than {MAX_BYTES} bytes: not a secrets file")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return _failed(name, "not UTF-8 text: not a secrets file, or an encrypted one")
+    secrets, problems = decode_secrets(text, name, cluster=cluster, now=now)
+    return LoadedSecrets(secrets=secrets, problems=Problems.of((*problems, *warnings)))
+
+
+def create(path: Path, secrets: Secrets) -> bool:
+    """Write a new secrets file; False, and nothing written, where there is one already."""
+    with _staged(path, secrets) as staged:
+        try:
+            # Unlike a rename, a link never replaces: of two at once, one wins and both know.
+            os.link(staged, path)
+        except FileExistsError:
+            return False
+    _sync_folder(path.parent)
+    return True
+
+
+def extend(path: Path, change: Callable[[Secrets], Secrets]) -> Secrets:
+    """Add to a secrets file, one writer at a time; a change that loses anything is a defect."""
+    target = path.resolve()
+    with _locked(target.parent):
+        old = load(target).secrets
+        if old is None:
+            message = "the secrets file is damaged: load it first, and show its problems"
+            raise ValueError(message)
+        new = change(old)
+        if not only_extends(new, old):
+            message = "a secrets file is only ever added to"
+            raise ValueError(message)
+        with _staged(target, new) as staged:
+            staged.replace(target)
+        _sync_folder(target.parent)
+    return new
+
+
+def import_pki(directory: Path, now: datetime) -> tuple[AdoptedPki | None, Problems]:
+    """The authorities and the service-account key of a kubeadm PKI directory."""
+    texts: dict[str, str] = {}
+    for name in ADOPTED_FILES:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            texts[name] = (directory / name).read_text(encoding="ascii", errors="replace")
+    return adopted_pki(texts, str(directory), now)
+
+
+def create_imported(
+    path: Path, spec: ClusterSpec, adopted: AdoptedPki, *, now: datetime, random_bytes: RandomBytes
+) -> bool:
+    """Write a new secrets file around an adopted PKI; False where there is one already."""
+    secrets = adopted_secrets(spec, adopted.authorities, adopted.service_account, now, random_bytes)
+    return create(path, secrets)
+
+
+def _read(path: Path) -> tuple[bytes, list[Problem]]:
+    if path == STANDARD_INPUT:
+        return sys.stdin.buffer.read(MAX_BYTES + 1), []
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+        mode = os.fstat(file.fileno()).st_mode & 0o777
+    if mode & 0o077 == 0:
+        return content, []
+    warning = Problem(
+        message=f"others may read or change the secrets file (its mode is {mode:04o})",
+        place=Place(file=str(path), line=1, column=1),
+        hint=f"chmod 600 {path}",
+        severity=Severity.WARNING,
+    )
+    return content, [warning]
+
+
+def _failed(name: str, message: str) -> LoadedSecrets:
+    problem = Problem(message=message, place=Place(file=name, line=1, column=1))
+    return LoadedSecrets(secrets=None, problems=Problems.of([problem]))
+
+
+@contextmanager
+def _staged(path: Path, secrets: Secrets) -> Iterator[Path]:
+    """A whole, synced file of mode 0600 beside `path`, which is gone afterwards."""
+    content = encode_secrets(secrets).encode()
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield Path(name)
+    finally:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: the file itself is replaced, so it cannot carry one."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
