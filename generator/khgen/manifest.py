@@ -2,17 +2,45 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import TypedDict
 
 from khgen import __version__
 from khgen.pki.credentials import certificate_dates
+from khgen.plan.model import NodeKind
+from khgen.problems import Finding
 from khgen.render import ClusterRender, RenderedNode
 
-JsonObject = dict[str, object]
+COSTLIEST_FILES = 3
 
 
-def manifest_text(render: ClusterRender, nodes: Mapping[str, JsonObject]) -> str:
+class UserDataEntry(TypedDict):
+    """Digests and sizes in bytes of one node's user-data."""
+
+    sha256: str
+    plainSha256: str
+    encoding: str
+    bytes: int
+    plainBytes: int
+    gzippedBytes: int
+    countedBytes: int
+    limit: int | None
+    left: int | None
+
+
+class NodeEntry(TypedDict):
+    """One node in the manifest."""
+
+    role: str
+    kind: str
+    address: str
+    instanceId: str
+    userData: UserDataEntry
+    certificates: dict[str, dict[str, str]]
+
+
+def manifest_text(render: ClusterRender, nodes: Mapping[str, NodeEntry]) -> str:
     """The manifest of a whole output folder; `nodes` holds an entry for each node by name."""
     plan, secrets = render.plan, render.secrets
     manifest = {
@@ -21,43 +49,70 @@ def manifest_text(render: ClusterRender, nodes: Mapping[str, JsonObject]) -> str
         "kubernetes": str(plan.version),
         "issuedAt": _time(secrets.issued_at),
         "founders": list(secrets.founders),
-        "kinds": {kind.value: _kind_entry(render, kind.value) for kind in render.kinds},
+        "sharedFiles": {kind.value: _shared_sizes(render, kind) for kind in render.kinds},
         "nodes": dict(sorted(nodes.items())),
     }
     return json.dumps(manifest, indent=2) + "\n"
 
 
-def _kind_entry(render: ClusterRender, name: str) -> JsonObject:
-    part = next(part for kind, part in render.kinds.items() if kind.value == name)
-    sizes = {str(file.path): len(file.content.encode()) for file in part.shared}
-    return {"sharedFiles": dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))}
-
-
-def node_entry(rendered: RenderedNode) -> JsonObject:
+def node_entry(rendered: RenderedNode) -> NodeEntry:
     """One node's entry: where it is, what it weighs, and when its certificates end."""
     node, user_data = rendered.node, rendered.user_data
-    return {
-        "role": node.role.value,
-        "kind": node.kind.value,
-        "address": str(node.address),
-        "instanceId": rendered.instance_id,
-        "userData": {
-            "sha256": hashlib.sha256(user_data.delivered).hexdigest(),
+    dates = certificate_dates(rendered.credentials)
+    return NodeEntry(
+        role=node.role.value,
+        kind=node.kind.value,
+        address=str(node.address),
+        instanceId=rendered.instance_id,
+        userData=UserDataEntry(
+            sha256=hashlib.sha256(user_data.delivered).hexdigest(),
             # The plain text's digest does not depend on a zlib's way of compressing.
-            "plainSha256": hashlib.sha256(user_data.text).hexdigest(),
-            "encoding": user_data.encoding.value,
-            "bytes": len(user_data.delivered),
-            "plainBytes": len(user_data.text),
-            "gzippedBytes": user_data.gzipped_bytes,
-            "countedBytes": user_data.counted_bytes,
-            "limit": user_data.limit,
-            "left": None if user_data.limit is None else user_data.limit - user_data.counted_bytes,
-        },
-        "certificates": {
+            plainSha256=hashlib.sha256(user_data.text).hexdigest(),
+            encoding=user_data.encoding.value,
+            bytes=len(user_data.delivered),
+            plainBytes=len(user_data.text),
+            gzippedBytes=user_data.gzipped_bytes,
+            countedBytes=user_data.counted_bytes,
+            limit=user_data.limit,
+            left=None if user_data.limit is None else user_data.limit - user_data.counted_bytes,
+        ),
+        certificates={
             name: {"notBefore": _time(first), "notAfter": _time(last)}
-            for name, (first, last) in certificate_dates(rendered.credentials).items()
+            for name, (first, last) in dates.items()
         },
-    }
+    )
+
+
+def over_budget(entries: Mapping[str, NodeEntry]) -> tuple[str, ...]:
+    """Names of the nodes whose user-data the datasource would refuse."""
+    return tuple(name for name, entry in entries.items() if (entry["userData"]["left"] or 0) < 0)
+
+
+def budget_findings(render: ClusterRender, entries: Mapping[str, NodeEntry]) -> Iterator[Finding]:
+    """An error for each node whose user-data is over the datasource's limit."""
+    refused = over_budget(entries)
+    for index, node in enumerate(render.plan.nodes):
+        if node.name in refused:
+            size = entries[node.name]["userData"]
+            datasource = render.plan.spec.user_data.datasource
+            yield Finding(
+                path=("nodes", index, "name"),
+                message=f"user-data of '{node.name}' takes {size['countedBytes']:,} bytes,"
+                f" the datasource {datasource} takes {size['limit']:,}",
+                hint=_budget_hint(render, node.kind),
+            )
+
+
+def _budget_hint(render: ClusterRender, kind: NodeKind) -> str:
+    costliest = list(_shared_sizes(render, kind).items())[:COSTLIEST_FILES]
+    files = ", ".join(f"{path} ({size:,} bytes)" for path, size in costliest)
+    return f"bake programs into an image, or apply manifests by hand; the largest files: {files}"
+
+
+def _shared_sizes(render: ClusterRender, kind: NodeKind) -> dict[str, int]:
+    """Bytes of each file that all nodes of the kind have, the largest first."""
+    sizes = {str(file.path): len(file.content.encode()) for file in render.kinds[kind].shared}
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _time(moment: datetime) -> str:

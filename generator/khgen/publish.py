@@ -10,7 +10,7 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path, PurePosixPath
 
-from khgen.manifest import JsonObject, manifest_text, node_entry
+from khgen.manifest import NodeEntry, manifest_text, node_entry, over_budget
 from khgen.plan.model import NodePlan
 from khgen.render import ClusterRender, RenderedNode
 from khgen.writer import MANIFEST, Staging, staged
@@ -24,21 +24,44 @@ Progress = Callable[[int], None]
 """Is told how many further nodes are done."""
 
 
+class OverBudgetError(Exception):
+    """Some user-data is larger than its datasource takes; nothing was written."""
+
+    def __init__(self, entries: dict[str, NodeEntry]) -> None:
+        """With the entries of all nodes that were rendered."""
+        super().__init__()
+        self.entries = entries
+
+
+def rehearse(
+    render: ClusterRender, nodes: Sequence[NodePlan], progress: Progress
+) -> dict[str, NodeEntry]:
+    """Render these nodes without writing, and return their manifest entries."""
+    entries = {}
+    for node in nodes:
+        entries[node.name] = node_entry(render.node(node))
+        progress(1)
+    return entries
+
+
 def publish(
     render: ClusterRender, out: Path, nodes: Sequence[NodePlan], progress: Progress
-) -> dict[str, JsonObject]:
+) -> dict[str, NodeEntry]:
     """Write these nodes to `out` and return their manifest entries.
 
     If they are all the plan's nodes, the output holds nothing else; if not, it keeps the others.
+    Raises OverBudgetError, and OSError.
     """
     whole = len(nodes) == len(render.plan.nodes)
     with staged(out, keep=not whole) as staging:
         kept = {} if whole else _kept_entries(render, staging, nodes)
         _make_top(staging)
-        entries: dict[str, JsonObject] = {}
+        entries: dict[str, NodeEntry] = {}
         for entry in write_nodes(render, staging, nodes):
             entries.update(entry)
             progress(len(entry))
+        if over_budget(entries):
+            raise OverBudgetError(entries)
         _write_anew(staging, "admin.conf", render.admin_conf())
         _write_anew(staging, MANIFEST, manifest_text(render, {**kept, **entries}))
     return entries
@@ -46,7 +69,7 @@ def publish(
 
 def write_nodes(
     render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan]
-) -> Iterator[dict[str, JsonObject]]:
+) -> Iterator[dict[str, NodeEntry]]:
     """Render and write the nodes; yields manifest entries as they get done."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(nodes) < PARALLEL_FROM or processors == 1:
@@ -76,7 +99,7 @@ def _work(
         sender.send(error)
 
 
-def _received(channels: list[Connection]) -> Iterator[dict[str, JsonObject]]:
+def _received(channels: list[Connection]) -> Iterator[dict[str, NodeEntry]]:
     while channels:
         for channel in wait(channels):
             assert isinstance(channel, Connection)  # noqa: S101 - only pipes were put in
@@ -91,13 +114,13 @@ def _received(channels: list[Connection]) -> Iterator[dict[str, JsonObject]]:
 
 def _write_batches(
     render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan]
-) -> Iterator[dict[str, JsonObject]]:
+) -> Iterator[dict[str, NodeEntry]]:
     remaining = iter(nodes)
     while batch := tuple(islice(remaining, BATCH)):
         yield {node.name: _write_node(staging, render.node(node)) for node in batch}
 
 
-def _write_node(staging: Staging, rendered: RenderedNode) -> JsonObject:
+def _write_node(staging: Staging, rendered: RenderedNode) -> NodeEntry:
     folder = f"nodes/{rendered.node.name}"
     paths = tuple(file.path for file in rendered.files)
     staging.make_folders((folder, *(f"{folder}/{name}" for name in _rootfs_folders(paths))))
@@ -124,20 +147,17 @@ def _make_top(staging: Staging) -> None:
 
 def _kept_entries(
     render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan]
-) -> dict[str, JsonObject]:
-    """The entries of nodes that stay as they are; the others' folders are cleared away."""
+) -> dict[str, NodeEntry]:
+    """The entries of nodes that stay as they are; all other folders are cleared away."""
     again = {node.name for node in nodes}
-    for name in again:
-        shutil.rmtree(staging.path / "nodes" / name, ignore_errors=True)
     manifest = staging.path / MANIFEST
     if not manifest.is_file():
         return {}
-    entries = json.loads(manifest.read_text(encoding="utf-8")).get("nodes", {})
-    return {
-        name: entry
-        for name, entry in entries.items()
-        if name not in again and name in render.plan.by_name
-    }
+    entries: dict[str, NodeEntry] = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
+    kept = render.plan.by_name.keys() - again
+    for name in entries.keys() - kept:
+        shutil.rmtree(staging.path / "nodes" / name, ignore_errors=True)
+    return {name: entry for name, entry in entries.items() if name in kept}
 
 
 def _write_anew(staging: Staging, name: str, text: str) -> None:

@@ -54,7 +54,7 @@ class ClusterRender:
             *own_files(self.plan, node, self.secrets),
             *certificate_files(self.plan, node, credentials),
         )
-        identity = incarnation(self.secrets, node)
+        identity = self.secrets.issued_at.isoformat()
         return RenderedNode(
             node=node,
             files=(*kind.shared, *own),
@@ -68,11 +68,6 @@ class ClusterRender:
     def admin_conf(self) -> str:
         """The operator's kubeconfig."""
         return operator_kubeconfig(self.plan, self.secrets)
-
-
-def incarnation(secrets: Secrets, node: NodePlan) -> str:
-    """What changes when this machine is to start over: a new cluster, or a replaced node."""
-    return f"{secrets.issued_at.isoformat()}/{secrets.generations.get(node.name, 0)}"
 
 
 def _render_kind(

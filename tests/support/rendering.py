@@ -38,8 +38,7 @@ def plan_of(spec: ClusterSpec) -> Plan:
 
 def render_of(spec: ClusterSpec) -> ClusterRender:
     """The render of a cluster that is rendered for the first time."""
-    manifests, missing = read_manifests(spec, EXAMPLES_FOLDER / spec.metadata.name)
-    assert not missing
+    manifests = read_manifests(spec, EXAMPLES_FOLDER / "any" / "cluster.yaml")
     return ClusterRender(plan_of(spec), fixed_secrets(spec), manifests)
 
 

@@ -1,18 +1,20 @@
 """What the commands read: the spec with its manifests, and the secrets file beside it."""
 
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from khgen.cli.outcome import stop_for
+import click
+
+from khgen.cli.outcome import Report
 from khgen.pki.secrets import Secrets
-from khgen.problems import Finding, Problem, Problems
+from khgen.problems import Finding, Problems
+from khgen.secrets_file import default_secrets_path, load, load_or_create
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.model import ClusterSpec
-from khgen.spec_file import read_manifests, read_spec
+from khgen.spec_file import read_manifests, read_spec_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,58 +22,55 @@ class Inputs:
     """A spec that passed its checks, with what it was read from."""
 
     path: Path
-    text: str
     loaded: Loaded
     spec: ClusterSpec
     manifests: Mapping[str, bytes]
-    warnings: tuple[Problem, ...]
 
-    @property
-    def sources(self) -> dict[str, str]:
-        """The texts that problems quote, by file."""
-        return {str(self.path): self.text}
-
-    def problems(self, findings: tuple[Finding, ...]) -> Problems:
-        """Findings of later stages as problems with places, together with the spec's warnings."""
-        return Problems.of((*self.warnings, *map(self.loaded.problem, findings)))
+    def problems(self, findings: Iterable[Finding]) -> Problems:
+        """Findings of later stages, each with its place in the spec."""
+        return Problems.of(map(self.loaded.places.problem, findings))
 
 
-def read_inputs(path: Path, *, strict: bool, output_format: str) -> Inputs:
-    """The spec at that path; ends the command if it has errors (or, strictly, warnings)."""
-    text = read_spec(path)
-    loaded = load_spec(text, str(path))
-    if loaded.spec is None or loaded.problems.errors or (strict and loaded.problems):
-        stop_for(loaded.problems, {str(path): text}, output_format)
-    manifests, missing = read_manifests(loaded.spec, path.parent)
-    if missing:
-        problems = Problems.of((*loaded.problems, *map(loaded.problem, missing)))
-        stop_for(problems, {str(path): text}, output_format)
-    return Inputs(
-        path=path,
-        text=text,
-        loaded=loaded,
-        spec=loaded.spec,
-        manifests=manifests,
-        warnings=tuple(loaded.problems),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsSource:
+    """The secrets, and where they are kept; `created` if this run made them."""
+
+    secrets: Secrets
+    path: Path
+    created: bool
+
+
+def read_inputs(path: Path, report: Report) -> Inputs:
+    """The spec at that path with its manifests; ends the command if there are errors."""
+    loaded = load_spec(read_spec_file(path), str(path))
+    report.add(loaded.problems, {str(path): loaded.text})
+    report.stop_if_fatal()
+    assert loaded.spec is not None, "a spec without errors is a spec"  # noqa: S101
+    manifests = read_manifests(loaded.spec, path)
+    return Inputs(path=path, loaded=loaded, spec=loaded.spec, manifests=manifests)
+
+
+def read_secrets(
+    inputs: Inputs, named: str | None, report: Report, *, create: bool, must_exist: bool = False
+) -> SecretsSource:
+    """The secrets of this cluster; where there are none, new ones, written if `create`."""
+    path = Path(named) if named else default_secrets_path(inputs.path, inputs.spec)
+    if must_exist:
+        loaded = load(path, inputs.spec.metadata.name, now=now())
+    else:
+        loaded = load_or_create(path, inputs.spec, now=now(), random_bytes=os.urandom, write=create)
+    report.add(loaded.problems, {})
+    report.stop_if_fatal()
+    assert loaded.secrets is not None, "secrets without errors are secrets"  # noqa: S101
+    return SecretsSource(secrets=loaded.secrets, path=path, created=loaded.created)
 
 
 def now() -> datetime:
     """The time, in whole seconds; SOURCE_DATE_EPOCH replaces the clock (reproducible-builds.org)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch is not None:
-        return datetime.fromtimestamp(int(epoch), UTC)
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-def default_secrets_path(spec: Path) -> Path:
-    """Where the secrets file is unless it is named: beside the spec, cluster.secrets.yaml."""
-    return spec.with_name(f"{spec.stem}.secrets.yaml")
-
-
-def secrets_from_standard_input() -> str:
-    """The secrets file's text from a pipe, as `sops -d` writes it."""
-    return sys.stdin.read()
-
-
-__all__ = ["Inputs", "Secrets", "default_secrets_path", "now", "read_inputs"]
+    if epoch is None:
+        return datetime.now(UTC).replace(microsecond=0)
+    if not epoch.isdecimal():
+        message = f"SOURCE_DATE_EPOCH is '{epoch}', not a number of seconds since 1970"
+        raise click.UsageError(message)
+    return datetime.fromtimestamp(int(epoch), UTC)

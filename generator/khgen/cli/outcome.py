@@ -6,51 +6,64 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
-from typing import NoReturn
+from dataclasses import dataclass, field
+from typing import Any
 
 import click
 
-from khgen.problems import Problem, Problems, Severity
+from khgen.problems import Problem, Problems
 
 EXIT_PROBLEMS = 1
 EXIT_FILES = 3
 EXIT_DEFECT = 70
+_STYLES: dict[str, dict[str, Any]] = {
+    "place": {"bold": True},
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "caret": {"fg": "green"},
+    "hint": {"fg": "cyan"},
+}
 
 
-def show_problems(problems: Problems, sources: Mapping[str, str], *, written: bool) -> None:
-    """Print the problems, each with its line and a caret, and a last line that counts them."""
-    from khgen.excerpt import problem_text, summary_text  # noqa: PLC0415
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """The problems of a run, as they come up stage by stage, and how they are shown."""
 
-    for problem in problems:
-        text = problem_text(problem, sources.get(problem.place.file, ""))
-        click.echo(_coloured(problem, text), err=True)
-    if problems:
-        click.echo(summary_text(problems, written=written), err=True)
+    strict: bool = False
+    as_json: bool = False
+    problems: Problems = field(default_factory=Problems)
+    sources: dict[str, str] = field(default_factory=dict)
 
+    def add(self, problems: Problems, sources: Mapping[str, str]) -> None:
+        """Add a stage's problems; `sources` holds the texts that may be quoted, by file name."""
+        self.problems = Problems.of((*self.problems, *problems))
+        self.sources.update(sources)
 
-def stop_for(problems: Problems, sources: Mapping[str, str], output_format: str) -> NoReturn:
-    """End the command because of these problems."""
-    if output_format == "json":
-        click.echo(json.dumps({"written": False, "problems": problems_json(problems)}, indent=2))
-    else:
-        show_problems(problems, sources, written=False)
-    sys.exit(EXIT_PROBLEMS)
+    def stop_if_fatal(self) -> None:
+        """End the command with everything said so far, if there is an error among it."""
+        if self.problems.errors or (self.strict and self.problems):
+            if self.as_json:
+                self.print_json({"written": False})
+            else:
+                self.show(written=False)
+            sys.exit(EXIT_PROBLEMS)
 
+    def show(self, *, written: bool) -> None:
+        """Print the problems, each with its line and a caret, and a last line that counts them."""
+        from khgen.excerpt import problems_text, summary_text
 
-def problems_json(problems: Problems) -> list[dict[str, object]]:
-    """The problems as plain data, for --format json."""
-    return [
-        {
-            "severity": problem.severity.value,
-            "message": problem.message,
-            "hint": problem.hint,
-            "file": problem.place.file,
-            "line": problem.place.line,
-            "column": problem.place.column,
-            "path": problem.place.path,
-        }
-        for problem in problems
-    ]
+        files = dict.fromkeys(problem.place.file for problem in self.problems)
+        for file in files:
+            of_file = [problem for problem in self.problems if problem.place.file == file]
+            text = problems_text(of_file, self.sources.get(file, ""), _style)
+            click.echo(text, err=True, nl=False)
+        if self.problems:
+            consequence = "" if written else "nothing was written"
+            click.echo(summary_text(self.problems, consequence), err=True)
+
+    def print_json(self, result: Mapping[str, object]) -> None:
+        """Print the result and the problems as one JSON object on standard output."""
+        click.echo(json.dumps({**result, "problems": [_plain(p) for p in self.problems]}, indent=2))
 
 
 def report_os_error(error: OSError) -> None:
@@ -72,9 +85,17 @@ def report_defect(error: Exception, *, show: bool) -> None:
     click.echo(f"{message}; the traceback is in {path} (or use --debug)", err=True)
 
 
-def _coloured(problem: Problem, text: str) -> str:
-    if "NO_COLOR" in os.environ:
-        return text
-    word = f"{problem.severity.value}:"
-    colour = "red" if problem.severity is Severity.ERROR else "yellow"
-    return text.replace(word, click.style(word, fg=colour, bold=True), 1)
+def _plain(problem: Problem) -> dict[str, object]:
+    return {
+        "severity": problem.severity.value,
+        "message": problem.message,
+        "hint": problem.hint,
+        "file": problem.place.file,
+        "line": problem.place.line,
+        "column": problem.place.column,
+        "path": problem.place.path,
+    }
+
+
+def _style(text: str, role: str) -> str:
+    return text if "NO_COLOR" in os.environ else click.style(text, **_STYLES[role])

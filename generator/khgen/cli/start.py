@@ -53,7 +53,7 @@ def _create(path: Path, text: str) -> None:
 @click.option("--markdown", is_flag=True, help="Print the reference for people instead.")
 def schema(*, markdown: bool) -> None:
     """Print the JSON Schema of cluster.yaml, for editors."""
-    from khgen.spec.reference import reference_text  # noqa: PLC0415
-    from khgen.spec.schema import schema_text  # noqa: PLC0415
+    from khgen.spec.reference import reference_text
+    from khgen.spec.schema import schema_text
 
     click.echo(reference_text() if markdown else schema_text(), nl=False)

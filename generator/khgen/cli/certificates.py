@@ -1,0 +1,52 @@
+"""What `khgen certs` does: lists certificates with their dates, and renews them."""
+
+from pathlib import Path
+
+import click
+
+from khgen.cli.inputs import now, read_inputs, read_secrets
+from khgen.cli.outcome import Report
+from khgen.pki.credentials import certificate_dates, node_credentials
+from khgen.pki.secrets import EVERYONE, Secrets, renewed
+from khgen.plan.build import build_plan
+from khgen.secrets_file import default_secrets_path, extend, load
+
+
+def date_lines(spec: Path, named: str | None) -> list[str]:
+    """A line for each certificate: its end, the days left, its holder, its name."""
+    report = Report()
+    inputs = read_inputs(spec, report)
+    secrets = read_secrets(inputs, named, report, create=False, must_exist=True).secrets
+    plan = build_plan(inputs.spec, secrets.founders)
+    rows = [
+        (authority.certificate.not_valid_after_utc, "(CA)", name.value)
+        for name, authority in secrets.authorities.items()
+    ]
+    for node in plan.nodes:
+        dates = certificate_dates(node_credentials(plan, node, secrets))
+        rows += [(last, node.name, name) for name, (_, last) in dates.items()]
+    today = now()
+    return [
+        f"{end:%Y-%m-%d %H:%M}Z  {(end - today).days:>5} days left  {holder}  {name}"
+        for end, holder, name in sorted(rows)
+    ]
+
+
+def renew_certificates(spec: Path, named: str | None, names: tuple[str, ...]) -> str:
+    """Record a new generation in the secrets file; returns what to do next."""
+    report = Report()
+    inputs = read_inputs(spec, report)
+    known = {node.name for node in inputs.spec.nodes}
+    if unknown := [name for name in names if name not in known]:
+        message = f"no node '{unknown[0]}' in the spec"
+        raise click.UsageError(message)
+    path = Path(named) if named else default_secrets_path(spec, inputs.spec)
+    report.add(load(path, inputs.spec.metadata.name, now=now()).problems, {})
+    report.stop_if_fatal()
+
+    def bumped(secrets: Secrets) -> Secrets:
+        return renewed(secrets, names or (EVERYONE,), now())
+
+    extend(path, bumped)
+    whose = ", ".join(names) if names else "every node"
+    return f"{path}: new certificates for {whose}; next: khgen render {spec}"

@@ -1,0 +1,36 @@
+"""`khgen certs`: every certificate with its dates, and fresh ones."""
+
+from pathlib import Path
+
+import click
+
+_SECRETS_HELP = "Secrets file, or - for standard input; default: beside the spec."
+
+
+@click.group()
+def certs() -> None:
+    """Certificates: their dates, and fresh ones."""
+
+
+@certs.command("list")
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--secrets", "named", help=_SECRETS_HELP)
+def list_dates(spec: Path, named: str | None) -> None:
+    """List every certificate that a render hands out, the first to end on top."""
+    from khgen.cli.certificates import date_lines
+
+    click.echo("\n".join(date_lines(spec, named)))
+
+
+@certs.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
+@click.option("--node", "names", multiple=True, help="Renew only this node's; repeatable.")
+def renew(spec: Path, named: str | None, names: tuple[str, ...]) -> None:
+    """Give nodes new keys and certificates whose dates count from now, at the next render.
+
+    The CAs stay as they are. The nodes get their new files with their next user-data or image.
+    """
+    from khgen.cli.certificates import renew_certificates
+
+    click.echo(renew_certificates(spec, named, names))

@@ -1,0 +1,53 @@
+"""`khgen render`: from cluster.yaml and the secrets file to the output folder."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="Folder to write; it is replaced whole.",
+)
+@click.option("--secrets", help="Secrets file, or - for standard input; default: beside the spec.")
+@click.option("--node", "names", multiple=True, help="Render only this node; repeatable.")
+@click.option("--check", is_flag=True, help="Check everything, write nothing.")
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to report.",
+)
+def render(  # noqa: PLR0913 - one for each option
+    spec: Path,
+    output: Path,
+    secrets: str | None,
+    names: tuple[str, ...],
+    *,
+    check: bool,
+    strict: bool,
+    output_format: str,
+) -> None:
+    """Render the nodes of a cluster: user-data, every file, and the operator's kubeconfig.
+
+    The secrets file beside the spec is created at the first render and never replaced.
+    """
+    from khgen.cli.rendering import RenderRequest, run_render
+
+    request = RenderRequest(
+        spec=spec,
+        output=None if check else output,
+        secrets=secrets,
+        names=names,
+        strict=strict,
+        as_json=output_format == "json",
+    )
+    run_render(request)

@@ -1,0 +1,160 @@
+"""The render behind `khgen render`, stage by stage, and what it tells the user."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from khgen.cli.inputs import Inputs, SecretsSource, now, read_inputs, read_secrets
+from khgen.cli.outcome import Report
+from khgen.manifest import NodeEntry, budget_findings
+from khgen.pki.validity import lifetime_findings
+from khgen.plan.build import build_plan
+from khgen.plan.model import NodePlan
+from khgen.publish import OverBudgetError, Progress, publish, rehearse
+from khgen.render import ClusterRender
+
+LISTED_NODES = 24
+"""Larger clusters are summed up by role instead."""
+
+PROGRESS_FROM = 500
+"""Smaller clusters are done before a progress bar could be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderRequest:
+    """What the user asked for; without an output folder nothing is written at all."""
+
+    spec: Path
+    output: Path | None
+    secrets: str | None
+    names: tuple[str, ...]
+    strict: bool
+    as_json: bool
+
+
+def run_render(request: RenderRequest) -> None:
+    """Render, write, and tell."""
+    report = Report(strict=request.strict, as_json=request.as_json)
+    inputs = read_inputs(request.spec, report)
+    source = read_secrets(inputs, request.secrets, report, create=request.output is not None)
+    plan = build_plan(inputs.spec, source.secrets.founders)
+    report.add(inputs.problems(lifetime_findings(plan, source.secrets, now())), {})
+    report.stop_if_fatal()
+    cluster = ClusterRender(plan, source.secrets, inputs.manifests)
+    nodes = _chosen(cluster, request.names)
+    entries = _rendered(request, cluster, nodes, inputs, report)
+    _tell(request, cluster, entries, source, report)
+
+
+def _chosen(cluster: ClusterRender, names: tuple[str, ...]) -> tuple[NodePlan, ...]:
+    unknown = [name for name in names if name not in cluster.plan.by_name]
+    if unknown:
+        known = ", ".join(list(cluster.plan.by_name)[:LISTED_NODES])
+        message = f"no node '{unknown[0]}' in the spec; there are: {known}"
+        raise click.UsageError(message)
+    if not names:
+        return cluster.plan.nodes
+    return tuple(node for node in cluster.plan.nodes if node.name in names)
+
+
+def _rendered(
+    request: RenderRequest,
+    cluster: ClusterRender,
+    nodes: tuple[NodePlan, ...],
+    inputs: Inputs,
+    report: Report,
+) -> Mapping[str, NodeEntry]:
+    with _progress(len(nodes)) as progress:
+        try:
+            if request.output is None:
+                entries = rehearse(cluster, nodes, progress)
+            else:
+                entries = publish(cluster, request.output, nodes, progress)
+        except OverBudgetError as error:
+            entries = error.entries
+    report.add(inputs.problems(budget_findings(cluster, entries)), {})
+    report.stop_if_fatal()
+    return entries
+
+
+@contextmanager
+def _progress(nodes: int) -> Iterator[Progress]:
+    """A bar on the terminal where the render is long enough to be watched."""
+    if nodes < PROGRESS_FROM or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=nodes, label="rendering", file=sys.stderr) as bar:
+        yield bar.update
+
+
+def _tell(
+    request: RenderRequest,
+    cluster: ClusterRender,
+    entries: Mapping[str, NodeEntry],
+    source: SecretsSource,
+    report: Report,
+) -> None:
+    written = request.output is not None
+    if request.as_json:
+        output = str(request.output) if written else None
+        secrets = {"path": str(source.path), "created": source.created}
+        report.print_json(
+            {"written": written, "output": output, "secrets": secrets, "nodes": dict(entries)}
+        )
+        return
+    report.show(written=written)
+    plan = cluster.plan
+    what = f"{len(entries)} nodes of {plan.spec.metadata.name} (Kubernetes {plan.version})"
+    if request.output is None:
+        click.echo(f"{what} can be rendered; nothing was written")
+        return
+    click.echo(f"rendered {what} into {request.output}/\n")
+    click.echo(_table(cluster, entries))
+    if source.created:
+        click.echo(
+            f"\ncreated {source.path} (0600): the cluster's identity. Keep it, and keep it secret."
+        )
+    click.echo(
+        f"\nnext: give each machine its user-data and meta-data from {request.output}/nodes/<name>/,"
+        f"\nthen: kubectl --kubeconfig {request.output}/admin.conf get nodes"
+    )
+
+
+def _table(cluster: ClusterRender, entries: Mapping[str, NodeEntry]) -> str:
+    if len(entries) > LISTED_NODES:
+        return _sums(entries)
+    rows = [("node", "role", "address", "user-data", "gzipped", "limit")]
+    for node in cluster.plan.nodes:
+        if node.name in entries:
+            entry = entries[node.name]["userData"]
+            limit = entry["limit"]
+            sizes = (_kib(entry["bytes"]), _kib(entry["gzippedBytes"]))
+            rows.append(
+                (node.name, node.role, str(node.address), *sizes, _kib(limit) if limit else "none")
+            )
+    return _aligned(rows)
+
+
+def _sums(entries: Mapping[str, NodeEntry]) -> str:
+    counts = Counter(entry["role"] for entry in entries.values())
+    rows = [("role", "nodes", "largest user-data", "gzipped")]
+    for role, count in counts.items():
+        sizes = [entry["userData"] for entry in entries.values() if entry["role"] == role]
+        largest = max(sizes, key=lambda size: size["bytes"])
+        rows.append((role, f"{count:,}", _kib(largest["bytes"]), _kib(largest["gzippedBytes"])))
+    return _aligned(rows)
+
+
+def _kib(size: int) -> str:
+    return f"{size / 1024:.1f} KiB"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
