@@ -70,6 +70,7 @@ ETCD_36_FLAGS: EtcdFlags = (
     ("feature-gates", "InitialCorruptCheck=true"),
     ("watch-progress-notify-interval", "5s"),
 )
+WITH_P384 = frozenset({"ECDSA-P256", "ECDSA-P384"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,8 @@ class MinorFacts:
     """First patch whose apiserver-kubelet-client has no O (kubernetes#138957); None: always has."""
     kubelet_local_mode: bool
     """Whether kubelet.conf of a control plane points at its own API server by default."""
+    encryption_algorithms: frozenset[str] = frozenset({"ECDSA-P256"})
+    """The ECDSA values that encryptionAlgorithm takes (v1beta4 types.go)."""
 
     @property
     def calls_ecdsa_feature_gate(self) -> bool:
@@ -167,6 +170,7 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 etcd_probes=EtcdProbes.READYZ_NAMED_PORT,
                 kubelet_client_group_until=8,
                 kubelet_local_mode=True,
+                encryption_algorithms=WITH_P384,
             ),
             MinorFacts(
                 minor="1.35",
@@ -176,6 +180,7 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 etcd_probes=EtcdProbes.READYZ_NAMED_PORT,
                 kubelet_client_group_until=5,
                 kubelet_local_mode=True,
+                encryption_algorithms=WITH_P384,
             ),
             MinorFacts(
                 minor="1.36",
@@ -185,6 +190,7 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 etcd_probes=EtcdProbes.READYZ_NAMED_PORT,
                 kubelet_client_group_until=1,
                 kubelet_local_mode=True,
+                encryption_algorithms=WITH_P384,
             ),
         )
     }

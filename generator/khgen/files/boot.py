@@ -1,0 +1,109 @@
+"""The boot on the node: khgen-boot, its unit, the steps of the node's kind, and their values."""
+
+import shlex
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from khgen.files.etcd_manifest import peer_url
+from khgen.files.install_environment import install_environment
+from khgen.files.keepalived import load_balancer_environment
+from khgen.files.kubeadm_config import CRI_SOCKET
+from khgen.files.node_file import NodeFile
+from khgen.files.templates import verbatim
+from khgen.plan.model import (
+    API_SERVER_PORT,
+    CONTROL_PLANE_KINDS,
+    ETCD_CLIENT_PORT,
+    ETCD_KINDS,
+    NodeKind,
+    NodePlan,
+    Plan,
+    url,
+)
+from khgen.plan.steps import steps_of
+
+FOLDER = PurePosixPath("/etc/khgen")
+ENVIRONMENT = FOLDER / "node.env"
+STEPS = FOLDER / "steps.d"
+RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
+UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
+SOURCED = ("api.sh", "etcd.sh")
+"""What more than one step needs; a node gets those that its steps name."""
+
+
+def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """The runner, its unit, and the steps of nodes of that kind: the same bytes everywhere."""
+    steps = {
+        step.file_name: verbatim(f"steps/{step.step.name}.sh") for step in steps_of(plan, kind)
+    }
+    sourced = (name for name in SOURCED if any(f"/{name}\n" in text for text in steps.values()))
+    return (
+        NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
+        NodeFile(path=UNIT, content=verbatim("khgen-boot.service")),
+        *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in sourced),
+        *(NodeFile(path=STEPS / name, content=text, mode=0o755) for name, text in steps.items()),
+    )
+
+
+def boot_environment_files(
+    plan: Plan, node: NodePlan, not_before: datetime, founding_token_id: str
+) -> tuple[NodeFile, ...]:
+    """/etc/khgen/node.env: every value that the node's steps read.
+
+    `not_before` is the start of its certificates; `founding_token_id` names the token to delete
+    once the cluster stands, and is empty where the spec keeps it.
+    """
+    values = boot_environment(plan, node, not_before)
+    if node.kind is NodeKind.FOUNDER and founding_token_id:
+        values["FOUNDING_TOKEN"] = founding_token_id
+    return (NodeFile(path=ENVIRONMENT, content=_assignments(values)),)
+
+
+def boot_environment(plan: Plan, node: NodePlan, not_before: datetime) -> dict[str, str]:
+    """The values by name; what a kind of node does not read, it does not get."""
+    values = {"NOT_BEFORE": str(int(not_before.timestamp()))}
+    if node.joins_kubernetes:
+        values |= {"NODE_NAME": node.name, "ENDPOINT": plan.endpoint.url}
+    if node.kind in CONTROL_PLANE_KINDS:
+        values |= _control_plane_values(plan, node)
+    if node.kind in ETCD_KINDS:
+        values |= {"NODE_NAME": node.name, **_etcd_member_values(plan, node)}
+    return values | install_environment(plan, node.kind) | load_balancer_environment(plan, node)
+
+
+def _control_plane_values(plan: Plan, node: NodePlan) -> dict[str, str]:
+    values = {"NODE_URL": url(node.address, API_SERVER_PORT)}
+    if plan.stacked:
+        values |= _etcd_member_values(plan, node)
+    elif node.kind is NodeKind.FOUNDER:
+        values |= {
+            "ETCD_URLS": " ".join(plan.etcd_client_urls),
+            "ETCD_CLIENT": "/etc/kubernetes/pki/apiserver-etcd-client",
+        }
+    if node.kind is NodeKind.FOUNDER:
+        values["CRI_SOCKET"] = CRI_SOCKET
+        calico = plan.spec.addons.calico
+        if calico is not None and calico.typha:
+            values["TYPHA_REPLICAS"] = str(calico.typha_replicas)
+    return values
+
+
+def _etcd_member_values(plan: Plan, node: NodePlan) -> dict[str, str]:
+    founds = node.kind in {NodeKind.FOUNDER, NodeKind.ETCD_FOUNDER}
+    members = (
+        plan.founding_etcd_members
+        if founds
+        else tuple(member for member in plan.etcd_members if member is not node)
+    )
+    return {
+        "ETCD_URLS": " ".join(url(member.address, ETCD_CLIENT_PORT) for member in members),
+        "ETCD_URL": url(node.address, ETCD_CLIENT_PORT),
+        "ETCD_PEER_URL": peer_url(node),
+        "ETCD_CLIENT": "/etc/kubernetes/pki/etcd/healthcheck-client",
+        "ETCD_DATA_DIR": plan.spec.etcd.data_dir,
+    }
+
+
+def _assignments(values: Mapping[str, str]) -> str:
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())

@@ -1,0 +1,7 @@
+#!/bin/bash
+#: this node's own API server is ready
+#hint: crictl ps -a; crictl logs of kube-apiserver
+#every: 1
+set -euo pipefail
+. /etc/khgen/api.sh
+api "$NODE_URL/readyz" >/dev/null || { echo "$NODE_URL/readyz does not say ok"; exit 1; }

@@ -1,0 +1,12 @@
+#!/bin/bash
+#: this machine's member of etcd is a healthy voter
+#hint: crictl ps -a; crictl logs of etcd; on another member: etcdctl member list
+#every: 2
+set -euo pipefail
+. /etc/khgen/etcd.sh
+line=$(members | grep -F " $ETCD_PEER_URL ") || { echo "etcd does not know this member"; exit 1; }
+read -r id state _ <<<"$line"
+[ "$state" != learner ] || ask member/promote "{\"ID\":\"$id\"}" >/dev/null ||
+  { echo "this member is still catching up"; exit 1; }
+[ "$(healthy "$ETCD_URL")" = 1 ] || { echo "$ETCD_URL is $state, not healthy"; exit 1; }
+[ "$state" = started ] || exit 1

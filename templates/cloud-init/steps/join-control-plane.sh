@@ -1,0 +1,32 @@
+#!/bin/bash
+#: kubeadm joins this control plane, once every other member of etcd is a started voter
+#hint: kubectl get nodes; etcdctl member list, on a control plane that runs
+set -euo pipefail
+. /etc/khgen/api.sh
+pods=/etc/kubernetes/manifests
+config=/etc/khgen/kubeadm.yaml
+if [ -z "${ETCD_PEER_URL-}" ]; then
+  voter=yes
+else
+  . /etc/khgen/etcd.sh
+  list=$(members) || { echo "no member of etcd answers"; exit 1; }
+  voter=$(grep -F " started $ETCD_PEER_URL " <<<"$list") && [ -s $pods/etcd.yaml ] || voter=
+fi
+if [ "$voter" ] && [ -s $pods/kube-scheduler.yaml ] && [ -s /var/lib/kubelet/config.yaml ]; then
+  systemctl start kubelet
+  api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | grep -q node-role.kubernetes.io/control-plane ||
+    kubeadm join phase control-plane-join mark-control-plane --config $config
+else
+  if [ "${ETCD_PEER_URL-}" ]; then
+    # Half a join leaves a learner behind, with a copy of the data: start over.
+    rm -f $pods/etcd.yaml
+    ! etcd "$ETCD_URL/health" >/dev/null || { echo "waiting until etcd stops"; exit 1; }
+    make_room
+    rm -rf "${ETCD_DATA_DIR:?}/member"
+  fi
+  systemctl stop kubelet
+  rm -f $pods/kube-{apiserver,controller-manager,scheduler}.yaml \
+    /etc/kubernetes/bootstrap-kubelet.conf
+  kubeadm join --config $config
+fi
+systemctl enable kubelet

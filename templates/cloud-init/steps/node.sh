@@ -1,0 +1,12 @@
+#!/bin/bash
+#: the kubelet has registered this Node
+#hint: journalctl -u kubelet
+#every: 2
+set -euo pipefail
+. /etc/khgen/api.sh
+api "$ENDPOINT/api/v1/nodes/$NODE_NAME" >/dev/null && exit
+# Its back-off may be long by now, and there was nothing to register with before.
+[ -e /run/khgen/kubelet-restarted ] || systemctl restart kubelet
+touch /run/khgen/kubelet-restarted
+echo "no Node $NODE_NAME yet"
+exit 1

@@ -1,0 +1,11 @@
+#!/bin/bash
+#: this Node is Ready
+#hint: journalctl -u kubelet; a pod network is needed: kubectl get pods -A
+#every: 5
+set -euo pipefail
+. /etc/khgen/api.sh
+api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | python3 -c '
+import json, sys
+for c in json.load(sys.stdin)["status"]["conditions"]:
+    if c["type"] == "Ready" and c["status"] != "True":
+        sys.exit(c["message"])'
