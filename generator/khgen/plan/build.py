@@ -70,7 +70,8 @@ def _node_plan(spec: ClusterSpec, node: NodeSpec, founders: frozenset[str]) -> N
 
 
 def _with_role(nodes: tuple[NodePlan, ...], role: NodeRole) -> tuple[NodePlan, ...]:
-    return tuple(node for node in nodes if node.role is role)
+    """The nodes of a role by name, so that their order in the spec does not reach any file."""
+    return tuple(sorted((n for n in nodes if n.role is role), key=lambda node: node.name))
 
 
 def _networks(subnets: str) -> tuple[IPNetwork, ...]:

@@ -130,7 +130,7 @@ class Plan:
 
     @property
     def founding_etcd_members(self) -> tuple[NodePlan, ...]:
-        """The etcd hosts of the static founding cluster, in the spec's order."""
+        """The etcd hosts of the static founding cluster."""
         founding = {NodeKind.FOUNDER, NodeKind.ETCD_FOUNDER}
         return tuple(node for node in self.etcd_members if node.kind in founding)
 

@@ -1,0 +1,124 @@
+"""The other commands: init, schema, certs, secrets, help, and how khgen fails."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from khgen.cli import COMMANDS
+from support.command import khgen
+from support.rendering import EXAMPLES, ROOT
+
+
+def test_help_names_every_command() -> None:
+    said = khgen("--help", cwd=ROOT).stdout
+    for name in COMMANDS:
+        assert f"  {name} " in said
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_help(command: str) -> None:
+    done = khgen(command, "--help", cwd=ROOT)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: python -m khgen {command}")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_can_be_begun_with_and_rendered(example: str, tmp_path: Path) -> None:
+    assert khgen("init", example, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "cluster.yaml").read_bytes() == (
+        ROOT / "examples" / example / "cluster.yaml"
+    ).read_bytes()
+    done = khgen("render", "cluster.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_init_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("mine")
+    done = khgen("init", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "exists already" in done.stderr
+    assert (tmp_path / "cluster.yaml").read_text() == "mine"
+
+
+def test_init_of_an_unknown_example_names_the_known_ones(tmp_path: Path) -> None:
+    done = khgen("init", "nonsense", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "rocky-stacked-ha" in done.stderr
+
+
+def test_init_to_standard_output(tmp_path: Path) -> None:
+    done = khgen("init", "single", "-o", "-", cwd=tmp_path)
+    assert done.stdout.startswith("#")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_schema_is_json_schema() -> None:
+    schema = json.loads(khgen("schema", cwd=ROOT).stdout)
+    assert schema["title"]
+    assert "controlPlaneEndpoint" in schema["properties"]
+
+
+def test_the_committed_reference_is_that_of_the_model() -> None:
+    said = khgen("schema", "--markdown", cwd=ROOT).stdout
+    assert (ROOT / "docs" / "spec.md").read_text() == said
+
+
+@pytest.fixture
+def rendered(tmp_path: Path) -> Path:
+    assert khgen("init", "external-etcd", cwd=tmp_path).returncode == 0
+    assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
+    return tmp_path
+
+
+def test_certs_list_shows_the_first_to_end_on_top(rendered: Path) -> None:
+    lines = khgen("certs", "list", "cluster.yaml", cwd=rendered).stdout.splitlines()
+    assert lines == sorted(lines)
+    assert any(line.endswith("infra0  etcd-server") for line in lines), lines
+    assert lines[-1].split()[-2] == "(CA)"
+
+
+def test_certs_renew_gives_new_keys_at_the_next_render(rendered: Path) -> None:
+    key = rendered / "out/nodes/infra0/rootfs/etc/kubernetes/pki/etcd/server.key"
+    authority = rendered / "out/nodes/infra0/rootfs/etc/kubernetes/pki/etcd/ca.crt"
+    before, trusted = key.read_text(), authority.read_text()
+    assert khgen("certs", "renew", "cluster.yaml", cwd=rendered).returncode == 0
+    assert khgen("render", "cluster.yaml", cwd=rendered).returncode == 0
+    assert key.read_text() != before
+    assert authority.read_text() == trusted
+
+
+def test_certs_renew_without_secrets_makes_none(tmp_path: Path) -> None:
+    assert khgen("init", "single", cwd=tmp_path).returncode == 0
+    done = khgen("certs", "renew", "cluster.yaml", cwd=tmp_path)
+    assert done.returncode == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["cluster.yaml"]
+
+
+def test_a_pki_is_imported_once(rendered: Path, tmp_path: Path) -> None:
+    pki = rendered / "out/nodes"
+    control_plane = next(
+        p for p in pki.iterdir() if (p / "rootfs/etc/kubernetes/pki/sa.key").exists()
+    )
+    directory = control_plane / "rootfs/etc/kubernetes/pki"
+    arguments = ("secrets", "import", "cluster.yaml", directory, "--secrets", "adopted.yaml")
+    done = khgen(*arguments, cwd=tmp_path)
+    # External etcd: its CA key is on no control plane, so it cannot be adopted from there.
+    assert done.returncode == 1
+    assert "etcd/ca.key" in done.stderr
+    assert not (tmp_path / "adopted.yaml").exists()
+
+
+def test_a_stacked_pki_is_imported_and_gives_the_same_trust(tmp_path: Path) -> None:
+    assert khgen("init", "single", cwd=tmp_path).returncode == 0
+    assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
+    (node,) = {p.parent for p in tmp_path.glob("out/nodes/*/rootfs/etc/kubernetes/pki/sa.key")}
+    arguments = ("secrets", "import", "cluster.yaml", node, "--secrets", "adopted.yaml")
+    assert khgen(*arguments, cwd=tmp_path).returncode == 0
+    again = khgen(*arguments, cwd=tmp_path)
+    assert again.returncode == 3
+    assert "exists already" in again.stderr
+    trusted = (node / "ca.crt").read_text()
+    done = khgen("render", "cluster.yaml", "--secrets", "adopted.yaml", "-o", "two", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "two" / node.relative_to(tmp_path / "out") / "ca.crt").read_text() == trusted

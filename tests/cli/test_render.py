@@ -1,0 +1,285 @@
+"""khgen render, as a process: exit codes, what it says, and that nothing is ever lost."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from support.command import khgen
+
+SPEC = """\
+apiVersion: khgen/v1alpha1
+kind: Cluster
+metadata: {name: small}
+controlPlaneEndpoint: {vip: 10.9.0.2, port: 8443}
+networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}
+os: {family: debian, release: "12"}
+nodes:
+  - {name: cp1, role: control-plane, address: 10.9.0.11}
+  - {name: cp2, role: control-plane, address: 10.9.0.12}
+  - {name: cp3, role: control-plane, address: 10.9.0.13}
+  - {name: w1, role: worker, address: 10.9.0.21}
+"""
+WORKER = "  - {name: w2, role: worker, address: 10.9.0.22}\n"
+SECRETS = "small.secrets.yaml"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "cluster.yaml").write_text(SPEC)
+    return tmp_path
+
+
+def tree(out: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file below `out`: its bytes and mode."""
+    return {
+        str(path.relative_to(out)): (path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
+
+
+def render(folder: Path, *arguments: str | Path, stdin: str = "") -> str:
+    done = khgen("render", "cluster.yaml", *arguments, cwd=folder, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_first_render_writes_the_output_and_the_secrets_and_says_so(folder: Path) -> None:
+    said = render(folder)
+    assert "rendered 4 nodes of small (Kubernetes 1.29.6) into out/" in said
+    assert f"created {SECRETS} (0600)" in said
+    assert sorted(path.name for path in folder.iterdir()) == ["cluster.yaml", "out", SECRETS]
+    assert sorted(p.name for p in (folder / "out").iterdir()) == [
+        "admin.conf",
+        "manifest.json",
+        "nodes",
+    ]
+    for node in ("cp1", "cp2", "cp3", "w1"):
+        assert (folder / "out/nodes" / node / "user-data").read_text().startswith("#cloud-config\n")
+        assert (folder / "out/nodes" / node / "meta-data").is_file()
+
+
+def test_only_the_operator_can_read_what_was_written(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        render(folder)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((folder / SECRETS).stat().st_mode) == 0o600
+    for path in (folder / "out", *(folder / "out").rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if path.is_dir():
+            assert mode == 0o700, path
+        elif "rootfs" not in path.parts:
+            assert mode == 0o600, path
+
+
+def test_rendering_again_gives_the_same_bytes(folder: Path) -> None:
+    render(folder)
+    first = tree(folder / "out")
+    said = render(folder)
+    assert "created" not in said
+    assert tree(folder / "out") == first
+    render(folder, "-o", "elsewhere/deep")
+    assert tree(folder / "elsewhere/deep") == first
+
+
+def test_the_clock_does_not_matter_to_the_bytes(folder: Path) -> None:
+    render(folder)
+    first = tree(folder / "out")
+    later = str(int(time.time()) + 200 * 86400)
+    done = khgen("render", "cluster.yaml", cwd=folder, env={"SOURCE_DATE_EPOCH": later})
+    assert done.returncode == 0, done.stderr
+    assert tree(folder / "out") == first
+
+
+def test_a_worker_more_leaves_the_other_nodes_alone(folder: Path) -> None:
+    render(folder)
+    first = tree(folder / "out")
+    (folder / "cluster.yaml").write_text(SPEC + WORKER)
+    render(folder)
+    second = tree(folder / "out")
+    old = {name: entry for name, entry in first.items() if name.startswith("nodes/")}
+    assert {name: second[name] for name in old} == old
+    assert "nodes/w2/user-data" in second
+
+
+def test_a_control_plane_that_comes_later_joins(folder: Path) -> None:
+    render(folder)
+    more = "  - {name: cp4, role: control-plane, address: 10.9.0.14}\n" * 1
+    more += "  - {name: cp5, role: control-plane, address: 10.9.0.15}\n"
+    (folder / "cluster.yaml").write_text(SPEC + more)
+    render(folder)
+    kinds = {
+        name: entry["kind"]
+        for name, entry in json.loads((folder / "out/manifest.json").read_text())["nodes"].items()
+    }
+    assert kinds["cp1"] == "founder"
+    assert kinds["cp4"] == kinds["cp5"] == "control-plane-joiner"
+
+
+def test_one_node_alone_keeps_the_others(folder: Path) -> None:
+    render(folder)
+    first = tree(folder / "out")
+    (folder / "out/nodes/w1/user-data").write_text("spoiled")
+    (folder / "out/nodes/cp1/user-data").write_text("kept as it is")
+    render(folder, "--node", "w1")
+    second = tree(folder / "out")
+    assert second["nodes/w1/user-data"] == first["nodes/w1/user-data"]
+    assert second["nodes/cp1/user-data"][0] == b"kept as it is"
+    assert second["manifest.json"] == first["manifest.json"]
+
+
+def test_one_node_into_an_empty_place(folder: Path) -> None:
+    render(folder, "--node", "w1", "--node", "cp2")
+    assert sorted(p.name for p in (folder / "out/nodes").iterdir()) == ["cp2", "w1"]
+
+
+def test_an_unknown_node_is_wrong_usage(folder: Path) -> None:
+    done = khgen("render", "cluster.yaml", "--node", "w9", cwd=folder)
+    assert done.returncode == 2
+    assert "no node 'w9' in the spec; there are: cp1, cp2, cp3, w1" in done.stderr
+
+
+def test_check_writes_nothing(folder: Path) -> None:
+    said = render(folder, "--check")
+    assert "4 nodes of small (Kubernetes 1.29.6) can be rendered; nothing was written" in said
+    assert [path.name for path in folder.iterdir()] == ["cluster.yaml"]
+
+
+def test_errors_are_told_all_at_once_and_nothing_is_written(folder: Path) -> None:
+    bad = SPEC.replace("role: worker", "role: wroker").replace("10.9.0.12", "10.9.0.300")
+    (folder / "cluster.yaml").write_text(bad)
+    done = khgen("render", "cluster.yaml", cwd=folder)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "cluster.yaml:9:" in done.stderr
+    assert "cluster.yaml:11:" in done.stderr
+    assert "did you mean 'worker'?" in done.stderr
+    assert done.stderr.splitlines()[-1] == "2 errors; nothing was written"
+    assert [path.name for path in folder.iterdir()] == ["cluster.yaml"]
+
+
+def test_errors_as_json(folder: Path) -> None:
+    (folder / "cluster.yaml").write_text(SPEC.replace("role: worker", "role: wroker"))
+    done = khgen("render", "cluster.yaml", "--format", "json", cwd=folder)
+    assert done.returncode == 1
+    said = json.loads(done.stdout)
+    assert said["written"] is False
+    assert [(p["line"], p["path"]) for p in said["problems"]] == [(11, "nodes[3].role")]
+
+
+def test_strict_takes_a_warning_for_an_error(folder: Path) -> None:
+    alone = "\n".join(line for line in SPEC.splitlines() if "cp2" not in line and "cp3" not in line)
+    (folder / "cluster.yaml").write_text(alone)
+    assert khgen("render", "cluster.yaml", "--check", cwd=folder).returncode == 0
+    done = khgen("render", "cluster.yaml", "--check", "--strict", cwd=folder)
+    assert done.returncode == 1
+    assert "warning" in done.stderr
+
+
+def test_a_success_as_json(folder: Path) -> None:
+    said = json.loads(render(folder, "--format", "json"))
+    assert said["written"] is True
+    assert said["secrets"] == {"path": SECRETS, "created": True}
+    user_data = said["nodes"]["w1"]["userData"]
+    assert user_data["bytes"] == (folder / "out/nodes/w1/user-data").stat().st_size
+
+
+def test_secrets_from_standard_input(folder: Path) -> None:
+    render(folder)
+    first = tree(folder / "out")
+    text = (folder / SECRETS).read_text()
+    (folder / SECRETS).unlink()
+    render(folder, "--secrets", "-", stdin=text)
+    assert tree(folder / "out") == first
+    assert not (folder / SECRETS).exists()
+
+
+@pytest.mark.parametrize("damage", ["", "half", "garbage", "other"])
+def test_damaged_secrets_are_an_error_and_are_not_replaced(folder: Path, damage: str) -> None:
+    render(folder)
+    text = (folder / SECRETS).read_text()
+    damaged = {
+        "": "",
+        "half": text[: len(text) // 2],
+        "garbage": "\0\1\2",
+        "other": text.replace("cluster: small", "cluster: another"),
+    }[damage]
+    (folder / SECRETS).write_text(damaged)
+    first = tree(folder / "out")
+    done = khgen("render", "cluster.yaml", cwd=folder)
+    assert done.returncode == 1
+    assert f"{SECRETS}:" in done.stderr
+    assert "PRIVATE KEY-----\nM" not in done.stderr
+    assert (folder / SECRETS).read_text() == damaged
+    assert tree(folder / "out") == first
+
+
+def test_user_data_over_the_limit_is_refused_with_what_costs_most(folder: Path) -> None:
+    (folder / "cluster.yaml").write_text(SPEC + "userData: {datasource: ec2, maxBytes: 2000}\n")
+    done = khgen("render", "cluster.yaml", cwd=folder)
+    assert done.returncode == 1
+    assert done.stderr.count("the datasource ec2 takes 2,000") == 4
+    assert "the largest files: /" in done.stderr
+    assert not (folder / "out").exists()
+
+
+def test_an_unwritable_place_is_exit_code_3(folder: Path) -> None:
+    (folder / "file").write_text("")
+    done = khgen("render", "cluster.yaml", "-o", "file/out", cwd=folder)
+    assert done.returncode == 3
+    assert done.stderr.startswith("khgen: error: ")
+
+
+def test_a_missing_spec_is_exit_code_3(tmp_path: Path) -> None:
+    done = khgen("render", "cluster.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        3,
+        "khgen: error: cluster.yaml: No such file or directory\n",
+    )
+
+
+def test_a_render_killed_at_any_moment_leaves_the_old_or_the_new_output(folder: Path) -> None:
+    render(folder)
+    old = tree(folder / "out")
+    (folder / "cluster.yaml").write_text(SPEC + "kubernetes: {version: 1.29.5}\n")
+    render(folder, "-o", "wanted")
+    new = tree(folder / "wanted")
+    assert old != new
+    secrets = (folder / SECRETS).read_bytes()
+    started = time.monotonic()
+    assert khgen("render", "cluster.yaml", "-o", "timed", cwd=folder).returncode == 0
+    duration = time.monotonic() - started
+    seen = set()
+    for share in (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.2):
+        command = [sys.executable, "-m", "khgen", "render", "cluster.yaml"]
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
+            time.sleep(duration * share)
+            process.send_signal(signal.SIGKILL)
+        left = tree(folder / "out")
+        assert left in (old, new)
+        assert (folder / SECRETS).read_bytes() == secrets
+        seen.add(left == new)
+    render(folder)
+    assert tree(folder / "out") == new
+    assert not list(folder.glob(".out*"))
+    assert seen, "at least one kill was tried"
+
+
+def test_two_first_renders_at_once_agree_on_one_identity(folder: Path) -> None:
+    command = [sys.executable, "-m", "khgen", "render", "cluster.yaml", "-o"]
+    both = [
+        subprocess.Popen([*command, out], cwd=folder, stdout=subprocess.DEVNULL)
+        for out in ("one", "two")
+    ]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert tree(folder / "one") == tree(folder / "two")
+    assert not list(folder.glob(".*"))
