@@ -37,7 +37,8 @@ def _registries(mirrors: tuple[RegistryMirror, ...]) -> dict[str, TomlValue]:
         if mirror.registry == "_default":
             continue
         urls = [urlsplit(endpoint) for endpoint in mirror.endpoints]
-        paths = [f"{url.netloc}{url.path}".rstrip("/") for url in urls]
+        # BuildKit itself puts /v2 before the path.
+        paths = [f"{url.netloc}{url.path.removeprefix('/v2')}".rstrip("/") for url in urls]
         registries[mirror.registry] = {"mirrors": paths}
         for url in urls:
             access = _access(mirror, url.scheme)

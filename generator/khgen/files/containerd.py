@@ -63,10 +63,16 @@ def _oom(plan: Plan) -> dict[str, TomlValue]:
 
 def _hosts_toml(mirror: RegistryMirror) -> NodeFile:
     # containerd tries hosts in the order of the file, then the registry itself (docs/hosts.md).
+    hosts: TomlValue = {endpoint: _host(mirror, endpoint) for endpoint in mirror.endpoints}
+    return NodeFile(path=CERTS / mirror.registry / "hosts.toml", content=dump_toml({"host": hosts}))
+
+
+def _host(mirror: RegistryMirror, endpoint: str) -> dict[str, TomlValue]:
     host: dict[str, TomlValue] = {"capabilities": ["pull", "resolve"]}
+    if "/v2/" in endpoint:  # otherwise containerd appends another /v2
+        host["override_path"] = True
     if mirror.ca_file:
         host["ca"] = mirror.ca_file
     if mirror.skip_verify:
         host["skip_verify"] = True
-    hosts = dict.fromkeys(mirror.endpoints, host)
-    return NodeFile(path=CERTS / mirror.registry / "hosts.toml", content=dump_toml({"host": hosts}))
+    return host

@@ -20,7 +20,7 @@ if ((${#missing[@]})); then
   mkdir -p /etc/apt/keyrings
   for k in "${keys[@]}"; do
     f=/etc/apt/keyrings/${k%%=*}.asc
-    [ -s "$f" ] || /usr/lib/apt/apt-helper download-file "${k#*=}" "$f"
+    [ -e "$f" ] || { /usr/lib/apt/apt-helper download-file "${k#*=}" "$f.new" && mv "$f.new" "$f"; }
   done
   apt-get -q update
   apt-get -qy install --no-install-recommends --allow-downgrades --allow-change-held-packages \

@@ -24,4 +24,3 @@ while read -r sum target url; do
   sync
   touch "$seen/$sum"
 done </etc/khgen/downloads
-systemctl daemon-reload

@@ -1,0 +1,152 @@
+"""The install and prepare steps, run for real where that touches nothing of this machine."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from khgen.plan.machine_steps import MACHINE_STEPS
+from khgen.resources import resource_folder
+from support.programs import SYSTEM_PATH, assert_accepts, require_namespaces, require_program
+
+STEPS = resource_folder("templates") / "cloud-init" / "steps"
+
+VERSIONS = {
+    "kubeadm": "v1.29.6",
+    "kubelet": "Kubernetes v1.29.6",
+    "kubectl": "Client Version: v1.29.6\nKustomize Version: v5.0.4-0.20230601165947-6ce0bf390ce3",
+    "containerd": "containerd github.com/containerd/containerd/v2 v2.0.2 c507a0257ea6462fbd6f5ba4f5",
+}
+"""What the programs answer when they are asked for their version."""
+
+ROCKY_REPO = """\
+[baseos]
+mirrorlist=https://mirrors.rockylinux.org/mirrorlist?arch=$basearch&repo=BaseOS-$releasever
+#baseurl=http://dl.rockylinux.org/$contentdir/$releasever/BaseOS/$basearch/os/
+"""
+
+
+def step(name: str, **values: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": SYSTEM_PATH, **values}
+    command: list[str | Path] = [require_program("bash"), STEPS / f"{name}.sh"]
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+
+
+def sandboxed(name: str, root: Path, *folders: str, **values: str) -> int:
+    """Run a step with folders of `root` mounted over those of this machine, and no network."""
+    require_namespaces()
+    for folder in folders:
+        (root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    mounts = "".join(f"mount --bind {root}{folder} {folder} && " for folder in folders)
+    command = [
+        *(require_program("unshare"), "--net", "--mount", require_program("bash"), "-c"),
+        f"{mounts} exec bash {STEPS / f'{name}.sh'}",
+    ]
+    environment = {**os.environ, "PATH": SYSTEM_PATH, **values}
+    return subprocess.run(command, check=False, env=environment).returncode
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("name", [entry.name for entry in MACHINE_STEPS])
+def test_shellcheck_finds_nothing(name: str) -> None:
+    assert_accepts([require_program("shellcheck"), STEPS / f"{name}.sh"])
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> dict[str, str]:
+    """A PATH with programs that answer like the real ones."""
+    for name, answer in VERSIONS.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\necho '{answer}'\n")
+        program.chmod(0o755)
+    return {"PATH": f"{tmp_path}:{SYSTEM_PATH}"}
+
+
+def test_an_image_that_has_everything(image: dict[str, str]) -> None:
+    wanted = "kubeadm=1.29.6 kubelet=1.29.6 kubectl=1.29.6 containerd=2 containerd=2.0 bash"
+    done = step("install-image", **image, PROGRAMS=wanted)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_image_that_lacks_several_things_says_all_of_them(image: dict[str, str]) -> None:
+    wanted = "kubeadm=1.29.60 kubelet=1.29 containerd=1.7 no-such-program"
+    done = step("install-image", **image, PROGRAMS=wanted)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "the image has v1.29.6, the spec wants kubeadm=1.29.60",
+        f"the image has {VERSIONS['containerd']}, the spec wants containerd=1.7",
+        "the image lacks no-such-program",
+    ]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A machine with one archive and one program to download."""
+    (tmp_path / "etc/khgen").mkdir(parents=True)
+    served = tmp_path / "srv"
+    (served / "tree/bin").mkdir(parents=True)
+    (served / "tree/bin/containerd").write_text("new")
+    with tarfile.open(served / "c.tar.gz", "w:gz") as archive:
+        archive.add(served / "tree/bin", "bin")
+    (served / "runc").write_text("runc")
+    old = tmp_path / "usr/local/bin/containerd"
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    lines = (
+        f"{hashlib.sha256((served / file).read_bytes()).hexdigest()} {target} file:///srv/{file}\n"
+        for file, target in (("c.tar.gz", "/usr/local/"), ("runc", "/usr/local/sbin/runc"))
+    )
+    (tmp_path / "etc/khgen/downloads").write_text("".join(lines))
+    return tmp_path
+
+
+@pytest.mark.tools
+def test_downloads_are_installed_once(root: Path) -> None:
+    require_program("curl")
+    folders = ("/etc", "/usr/local", "/srv")
+    assert sandboxed("install-downloads", root, *folders) == 0
+    assert (root / "usr/local/bin/containerd").read_text() == "new"
+    assert (root / "usr/local/sbin/runc").stat().st_mode & 0o777 == 0o755
+    assert not list(root.glob("usr/local/**/.khgen"))
+    shutil.rmtree(root / "srv")  # the network is gone
+    assert sandboxed("install-downloads", root, *folders) == 0
+
+
+@pytest.mark.tools
+def test_a_download_with_another_digest_changes_nothing(root: Path) -> None:
+    require_program("curl")
+    with (root / "srv/c.tar.gz").open("ab") as archive:
+        archive.write(b"x")
+    assert sandboxed("install-downloads", root, "/etc", "/usr/local", "/srv") != 0
+    assert (root / "usr/local/bin/containerd").read_text() == "old"
+    assert not (root / "usr/local/sbin/runc").exists()
+
+
+@pytest.mark.tools
+def test_rpm_mirror_replaces_the_mirror_list(tmp_path: Path) -> None:
+    repo = tmp_path / "etc/yum.repos.d/rocky.repo"
+    repo.parent.mkdir(parents=True)
+    repo.write_text(ROCKY_REPO)
+    for _ in range(2):
+        mirror = "https://m.example.org/rockylinux"
+        assert sandboxed("prepare-mirror-rpm", tmp_path, "/etc", PACKAGE_MIRROR=mirror) == 0
+        assert repo.read_text().splitlines()[1:] == [
+            f"#{ROCKY_REPO.splitlines()[1]}",
+            "baseurl=https://m.example.org/rockylinux/$releasever/BaseOS/$basearch/os/",
+        ]
+
+
+@pytest.mark.tools
+def test_deb_mirror_replaces_the_default_sources(tmp_path: Path) -> None:
+    apt = tmp_path / "etc/apt"
+    (apt / "sources.list.d").mkdir(parents=True)
+    for name in ("sources.list", "sources.list.d/debian.sources", "sources.list.d/khgen.list"):
+        (apt / name).write_text(name)
+    for _ in range(2):
+        assert sandboxed("prepare-mirror-deb", tmp_path, "/etc") == 0
+        left = sorted(path.name for path in apt.rglob("*") if path.is_file())
+        assert left == ["debian.sources.disabled", "khgen.list", "sources.list.disabled"]

@@ -1,0 +1,80 @@
+"""Package repositories: whence, signed by what, and what they may not upgrade."""
+
+import configparser
+
+import pytest
+
+from khgen.files.packages import package_files
+from khgen.plan.model import NodeKind, Plan
+from support.machine_specs import BAKED, DEBIAN, ROCKY, UBUNTU, machine_plan
+
+KUBERNETES = "https://pkgs.k8s.io/core:/stable:/v1.29"
+
+
+def listing(plan: Plan, kind: NodeKind = NodeKind.WORKER) -> str:
+    files = package_files(plan, kind)
+    return files[0].content if files else ""
+
+
+@pytest.mark.parametrize(
+    ("system", "docker"),
+    [
+        (DEBIAN, "https://download.docker.com/linux/debian bookworm stable"),
+        (UBUNTU, "https://download.docker.com/linux/ubuntu noble stable"),
+    ],
+)
+def test_apt_lists(system: dict[str, object], docker: str) -> None:
+    assert listing(machine_plan(os=system)).splitlines() == [
+        f"deb [signed-by=/etc/apt/keyrings/kubernetes.asc] {KUBERNETES}/deb/ /",
+        f"deb [signed-by=/etc/apt/keyrings/docker.asc] {docker}",
+    ]
+
+
+def test_yum_repositories_hold_their_packages() -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(listing(machine_plan(os=ROCKY)))
+    assert parser.sections() == ["kubernetes", "docker"]
+    assert parser["kubernetes"]["baseurl"] == f"{KUBERNETES}/rpm/"
+    assert parser["kubernetes"]["gpgcheck"] == "1"
+    assert "kubelet" in parser["kubernetes"]["exclude"].split()
+    docker = "https://download.docker.com/linux/centos"
+    assert parser["docker"]["baseurl"] == f"{docker}/9/$basearch/stable"
+    assert parser["docker"]["gpgkey"] == f"{docker}/gpg"
+    assert parser["docker"]["exclude"] == "containerd.io"
+
+
+def test_another_minor_of_a_program_comes_from_its_own_repository() -> None:
+    plan = machine_plan(install={"packageVersions": {"kubelet": "1.28.11"}})
+    assert "/v1.28/deb/" in listing(plan)
+    assert "/v1.29/deb/" in listing(plan)
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(
+        listing(machine_plan(os=ROCKY, install={"packageVersions": {"kubelet": "1.28.11"}}))
+    )
+    assert parser.sections() == ["kubernetes", "kubernetes-1.28", "docker"]
+
+
+def test_mirror_of_debian_has_the_security_archive_beside_it() -> None:
+    plan = machine_plan(os={**DEBIAN, "packageMirror": "https://m.example.org/debian/"})
+    lines = listing(plan, NodeKind.LOAD_BALANCER).splitlines()
+    assert [line.split("] ")[1] for line in lines] == [
+        "https://m.example.org/debian bookworm main",
+        "https://m.example.org/debian bookworm-updates main",
+        "https://m.example.org/debian-security bookworm-security main",
+    ]
+    assert all("signed-by=/usr/share/keyrings/debian-archive-keyring.gpg" in x for x in lines)
+
+
+def test_mirror_of_ubuntu_has_the_security_suite_in_it() -> None:
+    plan = machine_plan(os={**UBUNTU, "packageMirror": "https://m.example.org/ubuntu"})
+    assert "https://m.example.org/ubuntu noble-security main restricted" in listing(plan)
+
+
+@pytest.mark.parametrize("system", [DEBIAN, ROCKY])
+def test_a_baked_image_needs_no_repository(system: dict[str, object]) -> None:
+    mirrored = {**system, "packageMirror": "https://m.example.org/x"}
+    assert not package_files(machine_plan(os=mirrored, install=BAKED), NodeKind.WORKER)
+
+
+def test_a_load_balancer_needs_the_distributions_packages_alone() -> None:
+    assert not package_files(machine_plan(), NodeKind.LOAD_BALANCER)

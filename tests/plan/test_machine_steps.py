@@ -1,0 +1,50 @@
+"""Which steps install and prepare a node, and in which order."""
+
+import pytest
+
+from khgen.files.templates import verbatim
+from khgen.plan.machine_steps import MACHINE_STEPS, machine_steps
+from khgen.plan.model import NodeKind
+from support.machine_specs import BAKED, DEBIAN, ROCKY, machine_plan
+
+
+def test_by_default_nothing_of_the_machine_is_switched_off_but_swap() -> None:
+    assert machine_steps(machine_plan(), NodeKind.WORKER) == (
+        "prepare-clock",
+        "prepare-swap",
+        "prepare-kernel",
+        "install-deb",
+        "containerd",
+    )
+
+
+def test_selinux_and_firewall_are_explicit_choices() -> None:
+    asked = {**ROCKY, "selinux": "permissive", "firewall": "disabled", "swap": "unmanaged"}
+    assert machine_steps(machine_plan(os=asked), NodeKind.WORKER) == (
+        "prepare-clock",
+        "prepare-selinux",
+        "prepare-firewall",
+        "prepare-kernel",
+        "install-rpm",
+        "containerd",
+    )
+
+
+def test_a_load_balancer_only_gets_its_packages() -> None:
+    assert machine_steps(machine_plan(), NodeKind.LOAD_BALANCER) == ("prepare-clock", "install-deb")
+
+
+def test_a_baked_image_is_verified() -> None:
+    mirrored = {**DEBIAN, "packageMirror": "https://m.example.org/debian"}
+    names = machine_steps(machine_plan(os=mirrored, install=BAKED), NodeKind.WORKER)
+    assert "install-image" in names
+    assert not {"install-deb", "install-downloads", "prepare-mirror-deb"} & set(names)
+
+
+@pytest.mark.parametrize("name", [step.name for step in MACHINE_STEPS])
+def test_each_step_is_a_script_that_says_what_it_does(name: str) -> None:
+    lines = verbatim(f"steps/{name}.sh").splitlines()
+    assert lines[0] == "#!/bin/bash"
+    assert lines[1].startswith("#: ")
+    head = [line for line in lines[2:5] if line.startswith(("#hint: ", "#every: "))]
+    assert lines[2 + len(head)] == "set -euo pipefail"
