@@ -99,8 +99,7 @@ def runs_containerd(kind: NodeKind) -> bool:
 
 def balances_load(plan: Plan, kind: NodeKind) -> bool:
     """Whether nodes of that kind run haproxy and keepalived."""
-    balancing = {node.role for node in plan.load_balancers}
-    return any(node.kind is kind and node.role in balancing for node in plan.nodes)
+    return any(node.kind is kind for node in plan.load_balancers)
 
 
 def baked(plan: Plan) -> bool:

@@ -1,7 +1,6 @@
 #!/bin/bash
 #: packages, pinned and held
 #hint: are the repositories of /etc/apt/sources.list.d reachable? apt-get update
-#every: 10
 set -euo pipefail
 read -ra wanted <<<"$PACKAGES"
 read -ra keys <<<"${APT_KEYS:-}"

@@ -1,7 +1,6 @@
 #!/bin/bash
 #: programs by URL, verified
 #hint: is every URL in /etc/khgen/downloads reachable, its content that of the digest?
-#every: 10
 set -euo pipefail
 seen=/usr/local/share/khgen
 mkdir -p $seen

@@ -1,7 +1,6 @@
 #!/bin/bash
 #: programs of the image, at the right versions
 #hint: bake the image anew, or change the versions in the spec
-#every: 60
 set -euo pipefail
 wrong=0
 read -ra wanted <<<"$PROGRAMS"

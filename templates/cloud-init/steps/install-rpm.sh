@@ -1,7 +1,6 @@
 #!/bin/bash
 #: packages, pinned (excluded from upgrades in their repositories)
 #hint: are the repositories of /etc/yum.repos.d reachable? dnf makecache
-#every: 10
 set -euo pipefail
 read -ra wanted <<<"$PACKAGES"
 installed=$'\n'$(rpm -qa --qf '%{NAME}\n%{NAME}-%{VERSION}-%{RELEASE}\n')$'\n'
