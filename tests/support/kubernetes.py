@@ -1,0 +1,88 @@
+"""Real kubeadm, from the folder in KHGEN_KUBE_BIN, on a rendered node in a private /etc."""
+
+import os
+import shlex
+import shutil
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from khgen.files.boot import boot_environment_files, boot_files
+from khgen.files.certificates import certificate_files
+from khgen.files.encryption import encryption_files
+from khgen.files.etcd_manifest import etcd_manifest_files
+from khgen.files.kubeadm_config import kubeadm_config_files
+from khgen.files.node_file import NodeFile
+from khgen.files.patches import patch_files
+from khgen.pki.credentials import node_credentials
+from khgen.pki.secrets import Secrets, new_secrets
+from khgen.pki.token import founding_token
+from khgen.plan.model import NodePlan, Plan
+from khgen.plan.versions import KubernetesVersion
+from khgen.spec.model import ClusterSpec
+from support.fixed import known_entropy
+from support.programs import require_namespaces, run
+
+PRIVATE_ROOT = """
+set -e
+for folder in etc var/lib; do mount --bind {root}/$folder /$folder; done
+exec {command}
+"""
+
+
+@cache
+def kube_bin() -> Path:
+    """The folder of Kubernetes binaries; without it the test is skipped."""
+    folder = os.environ.get("KHGEN_KUBE_BIN")
+    if not folder:
+        pytest.skip("KHGEN_KUBE_BIN names no folder of Kubernetes binaries")
+    return Path(folder)
+
+
+@cache
+def kubeadm_version() -> KubernetesVersion:
+    """The version of the kubeadm there."""
+    done = run([kube_bin() / "kubeadm", "version", "-o", "short"])
+    return KubernetesVersion.parse(done.stdout.strip())
+
+
+def fresh_secrets(spec: ClusterSpec) -> Secrets:
+    """TEST ONLY: secrets of known entropy, issued now, so that kubeadm finds them valid."""
+    return new_secrets(spec, datetime.now(UTC), known_entropy("kubeadm"))
+
+
+def kubernetes_files(plan: Plan, node: NodePlan, secrets: Secrets) -> tuple[NodeFile, ...]:
+    """The files of a node that kubeadm and the boot steps see."""
+    return (
+        *certificate_files(plan, node, node_credentials(plan, node, secrets)),
+        *kubeadm_config_files(plan, node, founding_token(secrets)),
+        *patch_files(plan, node.kind),
+        *encryption_files(plan, node.kind, secrets.encryption_key),
+        *etcd_manifest_files(plan, node),
+        *boot_files(plan, node.kind),
+        *boot_environment_files(plan, node, secrets.issued_at, "abcdef"),
+    )
+
+
+def write_root(root: Path, files: tuple[NodeFile, ...]) -> None:
+    """The node's files under a folder, beside what programs need of the machine's own /etc."""
+    for folder in ("etc", "var/lib"):
+        (root / folder).mkdir(parents=True)
+    for name in ("passwd", "group", "nsswitch.conf", "hosts"):
+        shutil.copy(Path("/etc") / name, root / "etc" / name)
+    for file in files:
+        path = root / file.path.relative_to("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.content, encoding="utf-8")
+        path.chmod(file.mode)
+
+
+def kubeadm(root: Path, *arguments: str) -> CompletedProcess[str]:
+    """kubeadm with that folder's /etc and /var/lib in place of the machine's, and no network."""
+    require_namespaces()
+    command = shlex.join([str(kube_bin() / "kubeadm"), *arguments])
+    script = PRIVATE_ROOT.format(root=shlex.quote(str(root)), command=command)
+    return run(["unshare", "--mount", "--net", "--uts", "bash", "-c", script], seconds=120)
