@@ -5,12 +5,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from khgen.spec.model.addons import Addons
 from khgen.spec.model.machine import ContainerdSpec, InstallSpec, OsSpec
 from khgen.spec.model.node import NodeSpec
-from khgen.spec.model.values import (
-    Address,
+from khgen.spec.model.texts import (
     DnsDomain,
-    Duration,
     FilePath,
     FlagName,
     FlagValue,
@@ -19,17 +18,20 @@ from khgen.spec.model.values import (
     ImageTag,
     InterfaceName,
     KubernetesVersionText,
-    NetworkList,
-    Passthrough,
-    Port,
     SafePath,
     Sha256,
     ShortName,
-    SpecModel,
     SubjectName,
     Url,
     Word,
-    parse_duration,
+)
+from khgen.spec.model.values import (
+    Address,
+    Duration,
+    NetworkList,
+    Passthrough,
+    Port,
+    SpecModel,
     part,
 )
 
@@ -158,49 +160,29 @@ class PkiSpec(SpecModel):
     ca_keys: CaKeys = Field(
         CaKeys.CONTROL_PLANE, description="offline: no CA key ever leaves the operator"
     )
-    ca_validity: Duration = Field(parse_duration("10y"), description="Lifetime of a new CA")
-    certificate_validity: Duration = Field(parse_duration("365d"), description="Leaf lifetime")
+    ca_validity: Duration = Field("10y", validate_default=True, description="Lifetime of a new CA")
+    certificate_validity: Duration = Field(
+        "365d", validate_default=True, description="Leaf lifetime"
+    )
     node_identity_validity: Duration | None = Field(
         None, description="Lifetime of system:node certificates; default: certificateValidity"
     )
     backdate: Duration = Field(
-        parse_duration("24h"), description="How far before the issue date certificates are valid"
+        "24h",
+        validate_default=True,
+        description="How far before the issue date certificates are valid",
     )
     boot_window: Duration = Field(
-        parse_duration("30d"), description="How long after a render a machine may first boot"
+        "30d", validate_default=True, description="How long after a render a machine may first boot"
     )
 
 
 class BootstrapToken(SpecModel):
     """A shared bootstrap token, beside each node's own identity."""
 
-    ttl: Duration = Field(parse_duration("24h"), description="Lifetime, counted from founding")
-
-
-class Calico(SpecModel):
-    """Calico from its published manifest: a pinned URL with digest, or a file beside the spec."""
-
-    url: Url | None = Field(None, description="URL of the manifest")
-    sha256: Sha256 | None = Field(None, description="Digest of the manifest at that URL")
-    path: FilePath | None = Field(None, description="Manifest file, relative to cluster.yaml")
-    typha: bool = Field(False, description="The manifest is the one with Typha (calico-typha.yaml)")
-    typha_replicas: int = Field(1, ge=1, le=20, description="Replicas of Typha, where it is used")
-
-
-class Manifest(SpecModel):
-    """A manifest that the founders apply once."""
-
-    name: ShortName = Field(description="What it is called, once in the list")
-    url: Url | None = Field(None, description="URL of the manifest")
-    sha256: Sha256 | None = Field(None, description="Digest of the manifest at that URL")
-    path: FilePath | None = Field(None, description="File, relative to cluster.yaml")
-
-
-class Addons(SpecModel):
-    """What is applied to the cluster once it stands."""
-
-    calico: Calico | None = Field(None, description="Calico as the network")
-    manifests: tuple[Manifest, ...] = Field((), description="Further manifests, in this order")
+    ttl: Duration = Field(
+        "24h", validate_default=True, description="Lifetime, counted from founding"
+    )
 
 
 class Datasource(StrEnum):

@@ -5,22 +5,22 @@ from typing import Literal
 
 from pydantic import Field
 
-from khgen.spec.model.values import (
-    Address,
+from khgen.spec.model.texts import (
     AuthorizedKey,
+    ContainerdVersionText,
     HostName,
     ImageName,
     KubernetesVersionText,
+    OsRelease,
     RegistryName,
     SafePath,
     Sha256,
-    SpecModel,
     SysctlName,
     SysctlValue,
     TimeZone,
     Url,
-    part,
 )
+from khgen.spec.model.values import Address, SpecModel, part
 
 
 class OsFamily(StrEnum):
@@ -97,7 +97,7 @@ class OsSpec(SpecModel):
     """The operating system of the nodes."""
 
     family: OsFamily = Field(description="debian, ubuntu or rhel (Rocky, Alma, RHEL)")
-    release: str = Field(description="Debian 12 or 13, Ubuntu 22.04 or 24.04, RHEL 9")
+    release: OsRelease = Field(description="Debian 12 or 13, Ubuntu 22.04 or 24.04, RHEL 9")
     timezone: TimeZone | None = Field(None, description="Time zone, like Asia/Shanghai")
     time_sync: TimeSync = part(TimeSync, "Clock synchronisation")
     sysctl: Sysctl = part(Sysctl, "Kernel settings")
@@ -131,7 +131,9 @@ class RegistryMirror(SpecModel):
 class ContainerdSpec(SpecModel):
     """The container runtime."""
 
-    version: str = Field("1.7", description="1.6, 1.7 or 2.x: decides the keys of config.toml")
+    version: ContainerdVersionText = Field(
+        "1.7", description="1.6, 1.7 or 2.x: decides the keys of config.toml"
+    )
     sandbox_image: ImageName | None = Field(
         None, description="Pause image; default: the one kubeadm of that version uses"
     )

@@ -4,8 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from khgen.spec.model.values import (
-    Address,
+from khgen.spec.model.texts import (
     FlagName,
     HostName,
     InterfaceName,
@@ -14,10 +13,9 @@ from khgen.spec.model.values import (
     LabelValue,
     MacAddress,
     NodeName,
-    Passthrough,
-    SpecModel,
     SubjectName,
 )
+from khgen.spec.model.values import Address, Passthrough, SpecModel
 
 
 class NodeRole(StrEnum):

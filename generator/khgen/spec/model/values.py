@@ -1,4 +1,4 @@
-"""The value types that the schema is made of: names, durations, endpoints, free-form mappings."""
+"""The value types that the schema is made of: addresses, networks, durations, free-form mappings."""
 
 import re
 from datetime import timedelta
@@ -13,7 +13,6 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     PlainValidator,
-    StringConstraints,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
@@ -23,9 +22,6 @@ IPNetwork = IPv4Network | IPv6Network
 
 DURATION_UNITS = {"y": 365 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
 DURATION_PATTERN = r"([0-9]+[ydhms])+"
-LABEL_1123 = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-SUBDOMAIN_1123 = rf"{LABEL_1123}(\.{LABEL_1123})*"
-QUALIFIED_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
 
 class SpecModel(BaseModel):
@@ -127,11 +123,6 @@ def check_network_list(value: object) -> object:
     return value
 
 
-def flag_text(value: object) -> object:
-    """The value of a command-line flag: true and false are text there."""
-    return str(value).lower() if isinstance(value, bool) else value
-
-
 def resolve_numbers(value: object) -> object:
     """The value with each PlainNumber in it turned into a float."""
     if isinstance(value, PlainNumber):
@@ -163,61 +154,6 @@ Address = Annotated[
 ]
 """An IPv4 or IPv6 address, without a zone."""
 
-
-def _text(pattern: str, max_length: int = 253) -> StringConstraints:
-    return StringConstraints(pattern=f"^({pattern})$", max_length=max_length)
-
-
-# Everything below may end in a shell word, a configuration file or a certificate: no pattern
-# lets a blank, a quote, a line end or a shell metacharacter through, unless it says so.
-NodeName = Annotated[str, _text(SUBDOMAIN_1123)]
-DnsDomain = Annotated[str, _text(SUBDOMAIN_1123)]
-ShortName = Annotated[str, _text(LABEL_1123)]
-"""One label of RFC 1123."""
-HostName = Annotated[
-    str, _text(r"([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.?)+|[0-9a-fA-F:.]+")
-]
-"""A DNS name or an IP address."""
-SubjectName = Annotated[str, _text(rf"(\*\.)?{SUBDOMAIN_1123}|[0-9a-fA-F:.]+")]
-"""What a certificate may be for: a DNS name, with or without a wildcard, or an IP address."""
-TimeZone = Annotated[str, _text(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", 64)]
-KubernetesVersionText = Annotated[str, _text(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}")]
-ImageName = Annotated[
-    str,
-    _text(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?"),
-]
-"""An image or a repository of images, without a scheme."""
-ImageTag = Annotated[str, _text(r"[A-Za-z0-9_][A-Za-z0-9._-]*", 128)]
-LabelKey = Annotated[str, _text(rf"({SUBDOMAIN_1123}/)?{QUALIFIED_NAME}", 317)]
-LabelValue = Annotated[str, _text(rf"({QUALIFIED_NAME})?", 63)]
-FlagName = Annotated[str, _text(r"[a-z0-9][a-z0-9-]*", 128)]
-FlagValue = Annotated[str, BeforeValidator(flag_text), _text(r"[^\x00-\x1f\x7f]*", 4096)]
-"""May hold blanks and quotes: it is only ever written as a YAML or JSON value."""
-KubeletFlagValue = Annotated[
-    str, BeforeValidator(flag_text), _text(r"[A-Za-z0-9._:/@,=%*~<>!+-]*", 4096)
-]
-"""kubeadm writes it, unquoted, to kubeadm-flags.env."""
-FilePath = Annotated[str, _text(r"[^\x00-\x1f\x7f]+", 4096)]
-"""A file on the operator's machine."""
-AuthorizedKey = Annotated[
-    str, _text(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\x00-\x1f\x7f]*)?", 16384)
-]
-SysctlName = Annotated[str, _text(r"[a-zA-Z0-9_.*/-]+")]
-SysctlValue = Annotated[str, _text(r"[^\x00-\x1f\x7f]*", 1024)]
-Sha256 = Annotated[str, _text(r"[0-9a-f]{64}")]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Url = Annotated[
-    str,
-    _text(
-        r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?@!+,=&%-]*)?",
-        2048,
-    ),
-]
-"""A URL without credentials or a fragment."""
-SafePath = Annotated[str, _text(r"/[A-Za-z0-9._/@:+-]*", 4095)]
-Word = Annotated[str, _text(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")]
-InterfaceName = Annotated[str, _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")]
-MacAddress = Annotated[str, _text(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}")]
-RegistryName = Annotated[str, _text(r"[a-zA-Z0-9.-]+(:[0-9]+)?|_default")]
 Passthrough = Annotated[dict[str, JsonValue], BeforeValidator(resolve_numbers)]
 """A mapping that khgen hands on as it is."""

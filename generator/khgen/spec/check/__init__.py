@@ -1,0 +1,50 @@
+"""Rules across fields: each is a small function, and the table below is all of them."""
+
+from collections.abc import Iterator
+
+from khgen.problems import Finding, ValuePath
+from khgen.spec.check import (
+    addons,
+    balancing,
+    cloud_config,
+    components,
+    endpoint,
+    families,
+    machines,
+    membership,
+    networks,
+    node_settings,
+    programs,
+    subnets,
+    validity,
+    versions,
+)
+from khgen.spec.check.rule import Check
+from khgen.spec.model import ClusterSpec
+
+CHECKS: tuple[Check, ...] = (
+    *machines.CHECKS,
+    *endpoint.CHECKS,
+    *balancing.CHECKS,
+    *networks.CHECKS,
+    *subnets.CHECKS,
+    *families.CHECKS,
+    *membership.CHECKS,
+    *versions.CHECKS,
+    *validity.CHECKS,
+    *components.CHECKS,
+    *node_settings.CHECKS,
+    *programs.CHECKS,
+    *addons.CHECKS,
+    *cloud_config.CHECKS,
+)
+"""Every check there is."""
+
+
+def findings_of(
+    spec: ClusterSpec, broken: frozenset[ValuePath] = frozenset(), *, all_nodes: bool = True
+) -> Iterator[Finding]:
+    """What the checks find; those that read something broken are left out."""
+    for check in CHECKS:
+        if check.applies(broken, all_nodes=all_nodes):
+            yield from check.find(spec)

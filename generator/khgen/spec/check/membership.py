@@ -1,0 +1,65 @@
+"""Who runs what: control planes and etcd members, in numbers that can hold a quorum."""
+
+from collections.abc import Iterator
+
+from khgen.problems import Finding, Severity
+from khgen.spec.check.rule import NODES, Check
+from khgen.spec.model import ClusterSpec, NodeRole
+from khgen.spec.model.cluster import EtcdTopology
+
+TOPOLOGY = ("etcd", "topology")
+MANY_MEMBERS = 7
+
+
+def no_control_plane(spec: ClusterSpec) -> Iterator[Finding]:
+    """A cluster without an API server."""
+    if not any(node.role is NodeRole.CONTROL_PLANE for node in spec.nodes):
+        message = "no node has the role control-plane"
+        hint = "give one node, or better three, the role control-plane"
+        yield Finding(path=NODES, message=message, hint=hint, at_key=True)
+
+
+def etcd_hosts(spec: ClusterSpec) -> Iterator[Finding]:
+    """etcd hosts in a stacked topology, or an external topology without any."""
+    external = spec.etcd.topology is EtcdTopology.EXTERNAL
+    hosts = [index for index, node in enumerate(spec.nodes) if node.role is NodeRole.ETCD]
+    if external and not hosts:
+        message = "etcd.topology is external, but no node has the role etcd"
+        hint = "add three etcd nodes, or use stacked"
+        yield Finding(path=TOPOLOGY, message=message, hint=hint)
+    for index in () if external else hosts:
+        message = f"node '{spec.nodes[index].name}' has the role etcd, but etcd.topology is stacked"
+        hint = "write etcd: {topology: external}, or give the node another role"
+        yield Finding(path=("nodes", index, "role"), message=message, hint=hint)
+
+
+def quorum(spec: ClusterSpec) -> Iterator[Finding]:
+    """An even number of members, which tolerates no more failures than one less; or one alone."""
+    external = spec.etcd.topology is EtcdTopology.EXTERNAL
+    role = NodeRole.ETCD if external else NodeRole.CONTROL_PLANE
+    members = sum(node.role is role for node in spec.nodes)
+    if members and members % 2 == 0:
+        message = (
+            f"{members} etcd members ({role} nodes) tolerate {members // 2 - 1} failures, "
+            f"no more than {members - 1} would"
+        )
+        hint = f"use {members - 1} or {members + 1}"
+        yield Finding(path=NODES, message=message, hint=hint, at_key=True)
+    elif members == 1:
+        message = f"one etcd member (one {role} node) is not highly available"
+        hint = "use three, or go on if that is meant: it can grow"
+        yield _warning(message, hint)
+    elif members > MANY_MEMBERS:
+        message = f"{members} etcd members make every write slower and nothing safer"
+        yield _warning(message, "use 3 or 5 (etcd FAQ: no more than 7)")
+
+
+def _warning(message: str, hint: str) -> Finding:
+    return Finding(path=NODES, message=message, hint=hint, severity=Severity.WARNING, at_key=True)
+
+
+CHECKS = (
+    Check(find=no_control_plane, reads=(NODES,), counts_nodes=True),
+    Check(find=etcd_hosts, reads=(NODES, TOPOLOGY), counts_nodes=True),
+    Check(find=quorum, reads=(NODES, TOPOLOGY), counts_nodes=True),
+)

@@ -1,0 +1,72 @@
+"""Sizes of the pod and service networks, as kubeadm and the API server want them.
+
+Source: kubeadm 1.29 app/apis/kubeadm/validation/validation.go (ValidateNetworking and what it
+calls) and app/constants/constants.go.
+"""
+
+from collections.abc import Iterator
+
+from khgen.problems import Finding
+from khgen.spec.check.networks import POD, SERVICE
+from khgen.spec.check.rule import NODES, Check
+from khgen.spec.model import ClusterSpec, NodeRole
+from khgen.spec.model.values import IPNetwork, parse_networks
+
+MINIMUM_ADDRESSES_IN_SERVICE_SUBNET = 10
+MAXIMUM_BITS_FOR_SERVICE_SUBNET = 20
+POD_SUBNET_NODE_MASK_MAX_DIFF = 16
+DEFAULT_NODE_MASK = {4: 24, 6: 64}
+NODE_MASK_FLAGS = {4: "node-cidr-mask-size-ipv4", 6: "node-cidr-mask-size-ipv6"}
+CONTROLLER_MANAGER_ARGS = ("kubernetes", "controllerManager", "extraArgs")
+
+
+def service_subnet_size(spec: ClusterSpec) -> Iterator[Finding]:
+    """Services: room for the DNS address, the tenth, and no more than the API server takes."""
+    for network in parse_networks(spec.networking.service_subnet):
+        if network.num_addresses < MINIMUM_ADDRESSES_IN_SERVICE_SUBNET:
+            message = (
+                f"service network {network} is too small: it has {network.num_addresses} "
+                f"addresses, kubeadm wants {MINIMUM_ADDRESSES_IN_SERVICE_SUBNET} or more"
+            )
+            yield Finding(path=SERVICE, message=message, hint="take a /16, or at the least a /28")
+        largest = network.max_prefixlen - MAXIMUM_BITS_FOR_SERVICE_SUBNET
+        if network.prefixlen < largest:
+            message = f"service network {network} is too large: the API server takes /{largest}"
+            yield Finding(path=SERVICE, message=message, hint=f"take a /{largest} or smaller")
+
+
+def pod_subnet_size(spec: ClusterSpec) -> Iterator[Finding]:
+    """Pods: every node gets a piece of the network, cut by the controller manager."""
+    arguments = spec.kubernetes.controller_manager.extra_args
+    if arguments.get("allocate-node-cidrs") == "false":
+        return
+    nodes = sum(n.role in {NodeRole.CONTROL_PLANE, NodeRole.WORKER} for n in spec.nodes)
+    for network in parse_networks(spec.networking.pod_subnet):
+        mask = arguments.get(NODE_MASK_FLAGS[network.version], "")
+        node_mask = int(mask) if mask.isdecimal() else DEFAULT_NODE_MASK[network.version]
+        finding = _pod_finding(network, node_mask, nodes)
+        if finding is not None:
+            yield finding
+
+
+def _pod_finding(network: IPNetwork, node_mask: int, nodes: int) -> Finding | None:
+    pieces = 2 ** max(0, node_mask - network.prefixlen)
+    flag = NODE_MASK_FLAGS[network.version]
+    if network.prefixlen > node_mask:
+        message = f"pod network {network} is smaller than the /{node_mask} that each node gets"
+        hint = f"take a larger network, or set controllerManager.extraArgs.{flag}"
+    elif node_mask - network.prefixlen > POD_SUBNET_NODE_MASK_MAX_DIFF:
+        message = f"pod network {network} is too large for pieces of /{node_mask} a node"
+        hint = f"take a /{node_mask - POD_SUBNET_NODE_MASK_MAX_DIFF} or smaller"
+    elif pieces < nodes:
+        message = f"pod network {network} has {pieces} pieces of /{node_mask} for {nodes} nodes"
+        hint = f"take a larger network, or set controllerManager.extraArgs.{flag}"
+    else:
+        return None
+    return Finding(path=POD, message=message, hint=hint)
+
+
+CHECKS = (
+    Check(find=service_subnet_size, reads=(SERVICE,)),
+    Check(find=pod_subnet_size, reads=(NODES, POD, CONTROLLER_MANAGER_ARGS)),
+)

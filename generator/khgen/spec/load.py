@@ -1,0 +1,76 @@
+"""From the text of cluster.yaml to a checked model, or to every problem in it at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from khgen.problems import Finding, Place, Problem, Problems
+from khgen.spec.check import findings_of
+from khgen.spec.model import ClusterSpec
+from khgen.spec.places import Places
+from khgen.spec.repair import sound_part
+from khgen.spec.schema_errors import schema_findings
+from khgen.spec.source import BYTE_ORDER_MARK, text_fault
+from khgen.spec.yaml_nodes import PlainValue
+from khgen.spec.yaml_reader import YamlReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What came of one cluster.yaml."""
+
+    spec: ClusterSpec | None
+    """The model; None if there is any error."""
+    problems: Problems
+    places: Places
+
+    def problem(self, finding: Finding) -> Problem:
+        """What a later stage found, with its place in the file."""
+        return self.places.problem(finding)
+
+
+def load_spec(text: str, file: str) -> Loaded:
+    """The spec in a text, and everything that is wrong with it; `file` is for the messages."""
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    places = Places(file, text)
+    fault = text_fault(text, file)
+    if fault is not None:
+        return Loaded(spec=None, problems=Problems.of([fault]), places=places)
+    reader = YamlReader(file)
+    reader.read(text)
+    spec = None
+    problems = list(reader.faults)
+    if not reader.broken:
+        spec, findings = _checked(reader.value)
+        problems += [places.problem(finding) for finding in findings]
+    found = Problems.of(_once(problems))
+    return Loaded(spec=None if found.errors else spec, problems=found, places=places)
+
+
+def _checked(value: PlainValue) -> tuple[ClusterSpec | None, list[Finding]]:
+    if value is None:
+        hint = "khgen init writes a commented cluster.yaml to start from"
+        return None, [Finding(path=(), message="the file is empty", hint=hint)]
+    try:
+        spec = ClusterSpec.model_validate(value)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        return None, [*schema_findings(errors), *_findings_of_sound_part(value, error)]
+    return spec, list(findings_of(spec))
+
+
+def _findings_of_sound_part(value: PlainValue, error: ValidationError) -> Iterator[Finding]:
+    errors = error.errors(include_url=False)
+    sound = sound_part(value, errors)
+    if sound is not None:
+        for finding in findings_of(sound.spec, sound.broken, all_nodes=sound.all_nodes):
+            yield sound.restored(finding)
+
+
+def _once(problems: list[Problem]) -> list[Problem]:
+    """One problem for one place and message, however many ways led to it."""
+    seen: dict[tuple[Place, str], Problem] = {}
+    for problem in problems:
+        seen.setdefault((problem.place, problem.message), problem)
+    return list(seen.values())

@@ -1,0 +1,137 @@
+"""Text types of the schema: what is not listed here cannot reach a node.
+
+Everything may end in a shell word, a configuration file or a certificate: no pattern lets a
+blank, a quote, a line end or a shell metacharacter through, unless it says so.
+"""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, StringConstraints
+
+LABEL_1123 = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+SUBDOMAIN_1123 = rf"{LABEL_1123}(\.{LABEL_1123})*"
+QUALIFIED_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+PRINTABLE = r"[^\x00-\x1f\x7f\u0085\u2028\u2029]"
+VERSION = r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}"
+HOST_LABEL = r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
+REGISTRY = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?"
+
+ACCEPTED: dict[str, str] = {}
+"""What each pattern accepts, in words, for the message of a value that it does not match."""
+
+
+def flag_text(value: object) -> object:
+    """The value of a command-line flag: true and false are text there."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _text(pattern: str, accepted: str, max_length: int = 253) -> StringConstraints:
+    whole = f"^({pattern})$"
+    ACCEPTED[whole] = accepted
+    return StringConstraints(pattern=whole, max_length=max_length)
+
+
+NodeName = Annotated[
+    str,
+    _text(
+        SUBDOMAIN_1123,
+        "a host name as RFC 1123 has it: lower case letters, digits, '-' and '.', parts of 1 to 63",
+    ),
+]
+DnsDomain = Annotated[
+    str, _text(f"{SUBDOMAIN_1123}()", "a DNS domain in lower case, like cluster.local")
+]
+ShortName = Annotated[
+    str, _text(LABEL_1123, "a name of lower case letters, digits and '-', at most 63 long")
+]
+HostName = Annotated[
+    str, _text(rf"{HOST_LABEL}(\.{HOST_LABEL})*|[0-9a-fA-F:.]+", "a DNS name or an IP address")
+]
+SubjectName = Annotated[
+    str,
+    _text(
+        rf"(\*\.)?{SUBDOMAIN_1123}|[0-9a-fA-F:.]+",
+        "a DNS name in lower case, with or without a leading '*.', or an IP address",
+    ),
+]
+TimeZone = Annotated[
+    str, _text(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", "a time zone like Asia/Shanghai", 64)
+]
+KubernetesVersionText = Annotated[str, _text(VERSION, "a whole version like 1.29.6")]
+ContainerdVersionText = Annotated[
+    str, _text(r"1\.[67](\.[0-9]{1,3})?|2(\.([0-9]{1,3}|x)){0,2}", "1.6, 1.7 or 2.x")
+]
+ImageName = Annotated[
+    str,
+    _text(
+        rf"{REGISTRY}(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{{64}})?",
+        "an image or a repository of images, without https://",
+    ),
+]
+ImageTag = Annotated[str, _text(r"[A-Za-z0-9_][A-Za-z0-9._-]*", "an image tag", 128)]
+LabelKey = Annotated[
+    str,
+    _text(rf"({SUBDOMAIN_1123}/)?{QUALIFIED_NAME}", "a label key like example.com/rack", 317),
+]
+LabelValue = Annotated[
+    str,
+    _text(
+        rf"({QUALIFIED_NAME})?", "a label value: letters, digits, '-', '_' and '.', at most 63", 63
+    ),
+]
+FlagName = Annotated[
+    str, _text(r"[a-z0-9][a-z0-9-]*", "the name of a flag, without leading dashes", 128)
+]
+FlagValue = Annotated[
+    str, BeforeValidator(flag_text), _text(f"{PRINTABLE}*", "one line of text", 4096)
+]
+"""May hold blanks and quotes: it is only ever written as a YAML or JSON value."""
+KubeletFlagValue = Annotated[
+    str,
+    BeforeValidator(flag_text),
+    _text(r"[A-Za-z0-9._:/@,=%*~<>!+-]*", "text without blanks and quotes", 4096),
+]
+"""kubeadm writes it, unquoted, to /var/lib/kubelet/kubeadm-flags.env."""
+FilePath = Annotated[str, _text(f"{PRINTABLE}+", "a file name", 4096)]
+"""A file on the operator's machine."""
+AuthorizedKey = Annotated[
+    str,
+    _text(
+        rf"[a-z0-9@.-]+ [A-Za-z0-9+/]+={{0,3}}( {PRINTABLE}*)?",
+        "a public key like 'ssh-ed25519 AAAA... name'",
+        16384,
+    ),
+]
+SysctlName = Annotated[
+    str, _text(r"[a-zA-Z0-9_.*/-]+", "the name of a kernel setting, like vm.swappiness")
+]
+SysctlValue = Annotated[str, _text(f"{PRINTABLE}*()", "one line of text", 1024)]
+Sha256 = Annotated[str, _text(r"[0-9a-f]{64}", "a SHA-256 digest: 64 hexadecimal digits")]
+Url = Annotated[
+    str,
+    _text(
+        r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?"
+        r"(/[A-Za-z0-9._~:/?@!+,=&%-]*)?",
+        "a URL like https://example.com/file, without user name, quotes and blanks",
+        2048,
+    ),
+]
+SafePath = Annotated[
+    str, _text(r"/[A-Za-z0-9._/@:+-]*", "an absolute path of letters, digits and ._/@:+-", 4095)
+]
+Word = Annotated[
+    str, _text(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", "a word of letters, digits and ._:/@+-")
+]
+InterfaceName = Annotated[
+    str,
+    _text(
+        r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", "the name of a network interface: 1 to 15 characters"
+    ),
+]
+MacAddress = Annotated[
+    str, _text(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", "a MAC address like 52:54:00:12:34:56")
+]
+RegistryName = Annotated[
+    str, _text(rf"{REGISTRY}|_default", "a registry like docker.io, or _default")
+]
+OsRelease = Annotated[str, _text(r"[0-9]{1,3}(\.[0-9]{1,3})?", "a release like 12, 24.04 or 9")]
