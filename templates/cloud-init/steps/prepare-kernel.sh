@@ -2,5 +2,4 @@
 #: kernel modules and settings
 #hint: journalctl -u systemd-modules-load -u systemd-sysctl
 set -euo pipefail
-systemctl restart systemd-modules-load
-systemctl restart systemd-sysctl
+systemctl restart systemd-modules-load systemd-sysctl

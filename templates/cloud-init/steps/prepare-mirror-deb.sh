@@ -1,5 +1,5 @@
 #!/bin/bash
-#: the package mirror alone
+#: the distribution's packages from the mirror
 set -euo pipefail
 cd /etc/apt
 for f in sources.list sources.list.d/{debian,ubuntu}.sources; do

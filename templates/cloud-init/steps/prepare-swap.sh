@@ -1,10 +1,8 @@
 #!/bin/bash
 #: swap off, now and at boot
-#hint: is there memory enough to take back what is swapped out? swapon --show
 set -euo pipefail
-# Masked, so that no generator (fstab, zram, GPT) brings it back.
 systemctl list-units -t swap --all --plain --no-legend | while read -r unit _; do
-  systemctl mask --now "$unit"
+  systemctl mask --now "$unit" # fstab, GPT and zram make units
 done
 swapoff -a
-[ ! -e /etc/fstab ] || sed -Ei 's/^[^#[:space:]]+\s+\S+\s+swap\s/#&/' /etc/fstab
+[ ! -e /etc/fstab ] || sed -Ei 's/^[^#]\S*\s+\S+\s+swap\s/#&/' /etc/fstab
