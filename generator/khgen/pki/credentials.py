@@ -96,6 +96,12 @@ def certificate_dates(credentials: NodeCredentials) -> Mapping[str, Dates]:
     return dict(credentials.dates)
 
 
+def valid_from(plan: Plan, secrets: Secrets, credentials: NodeCredentials) -> datetime:
+    """The moment from which all that the node holds is valid."""
+    begins = [first for _, (first, _) in credentials.dates]
+    return max(begins, default=secrets.issued_at - plan.spec.pki.backdate)
+
+
 def operator_kubeconfig(plan: Plan, secrets: Secrets) -> str:
     """admin.conf for the operator: an identity of its own, at the endpoint."""
     leaf = _identity(plan, OPERATOR, secrets, ADMIN_KUBECONFIG)

@@ -1,0 +1,206 @@
+"""Damaged secrets files: a clear problem each, never a traceback, and never a key in the message."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from khgen.pki.secrets import EVERYONE, renewed
+from khgen.pki.secrets_decode import decode_secrets
+from khgen.pki.secrets_text import encode_secrets
+from khgen.problems import Problems
+from support.fixed import FIXED_NOW, fixed_secrets
+from support.issued import issued_to
+from support.topologies import cluster, plan_with_joiner, topology
+
+SPEC = topology("stacked")
+TEXT = encode_secrets(renewed(fixed_secrets(SPEC), (EVERYONE, "w1"), FIXED_NOW))
+OTHER = yaml.safe_load(encode_secrets(fixed_secrets(cluster({"cp": 1}, pki={"backdate": "1h"}))))
+P384 = yaml.safe_load(encode_secrets(fixed_secrets(topology("p384"))))
+PARTS = (
+    ("apiVersion",), ("kind",), ("cluster",), ("issuedAt",), ("founders",), ("generations",),
+    ("seed",), ("vrrpPassword",), ("encryptionKey",), ("authorities",), ("serviceAccount",),
+    ("authorities", "kubernetes"), ("authorities", "etcd"), ("authorities", "front-proxy"),
+    ("authorities", "kubernetes", "certificate"), ("authorities", "etcd", "key"),
+    ("serviceAccount", "key"), ("generations", "w1", "number"),
+    ("generations", EVERYONE, "renewedAt"),
+)  # fmt: skip
+
+Document = dict[str, Any]
+
+
+def problems_of(document: object) -> Problems:
+    secrets, problems = decode_secrets(
+        yaml.safe_dump(document, sort_keys=False), "s.yaml", cluster="tested", now=FIXED_NOW
+    )
+    assert (secrets is None) is bool(problems.errors)
+    assert_says_nothing_secret(problems)
+    return problems
+
+
+def assert_says_nothing_secret(problems: Problems) -> None:
+    for problem in problems:
+        assert not re.search(r"[A-Za-z0-9+/]{24}", problem.message), problem.message
+        assert "PRIVATE" not in problem.message
+
+
+def damaged(change: Callable[[Document], None]) -> Problems:
+    document = yaml.safe_load(TEXT)
+    change(document)
+    return problems_of(document)
+
+
+def test_an_undamaged_one_has_no_problem() -> None:
+    secrets, problems = decode_secrets(TEXT, "s.yaml", cluster="tested", now=FIXED_NOW)
+    assert secrets is not None
+    assert len(problems) == 0
+    assert encode_secrets(secrets) == TEXT
+    assert secrets.generations == {EVERYONE: 1, "w1": 1}
+
+
+@pytest.mark.parametrize("path", PARTS, ids=".".join)
+def test_a_missing_part(path: tuple[str, ...]) -> None:
+    document = yaml.safe_load(TEXT)
+    parent = document
+    for key in path[:-1]:
+        parent = parent[key]
+    del parent[path[-1]]
+    problems = problems_of(document)
+    assert [p.message for p in problems] == [f"missing part '{'.'.join(path)}'"]
+    assert problems.items[0].hint.startswith("restore the file from a copy")
+
+
+@pytest.mark.parametrize("path", PARTS, ids=".".join)
+@pytest.mark.parametrize("value", [None, "", "garbage", 7, [], {}, ["a", {"b": []}]], ids=repr)
+def test_garbage_in_place_of_a_part(path: tuple[str, ...], value: object) -> None:
+    document = yaml.safe_load(TEXT)
+    parent = document
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = value
+    harmless = (path == ("founders",) and value == []) or (
+        path == ("generations",) and value == {}
+    ) or (path[-1] == "number" and value == 7)  # fmt: skip
+    assert bool(problems_of(document)) is not harmless
+
+
+def _swap_key(document: Document) -> None:
+    document["authorities"]["etcd"]["key"] = document["authorities"]["kubernetes"]["key"]
+
+
+def _leaf_for_ca(document: Document) -> None:
+    plan = plan_with_joiner(SPEC)
+    leaf = issued_to(plan, plan.nodes[0], fixed_secrets(SPEC))[0]
+    document["authorities"]["kubernetes"] = {
+        "certificate": leaf.certificate_pem,
+        "key": leaf.key_pem,
+    }
+
+
+def _two_certificates(document: Document) -> None:
+    etcd = document["authorities"]["etcd"]
+    etcd["certificate"] += document["authorities"]["kubernetes"]["certificate"]
+
+
+MISTAKES: list[tuple[Callable[[Document], None], str]] = [
+    (_swap_key, "authorities.etcd: the key does not belong to the certificate"),
+    (_leaf_for_ca, "authorities.kubernetes: the certificate is not that of a CA"),
+    (_two_certificates, "authorities.etcd: 2 certificates where one is expected"),
+    (lambda d: d.update(seed="AAAA"), "seed: 32 bytes in base64 are expected"),
+    (lambda d: d.update(cluster="other"),
+     "cluster: these are the secrets of cluster 'other', not of 'tested'"),
+    (lambda d: d.update(vrrpPassword="short"), "vrrpPassword: 8 letters and digits are expected"),
+    (lambda d: d.update(issuedAt="today"),
+     "issuedAt: a time like 2026-01-31T12:00:00Z is expected"),
+    (lambda d: d.update(kind="Cluster"), "kind: only Secrets is known"),
+    (lambda d: d.update(apiVersion="khgen/v9"), "apiVersion: only khgen/v1alpha1 is known"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), MISTAKES)
+def test_a_mistake_is_named(change: Callable[[Document], None], message: str) -> None:
+    assert [p.message for p in damaged(change)] == [message]
+
+
+def test_an_unknown_key_is_a_problem_and_not_quoted() -> None:
+    (problem,) = damaged(lambda d: d.update({"A" * 40: 1}))
+    assert problem.message.startswith("unknown key; known are: apiVersion, kind, ")
+
+
+def test_an_expired_authority() -> None:
+    late = FIXED_NOW + timedelta(days=3651)
+    secrets, problems = decode_secrets(TEXT, "s.yaml", now=late)
+    assert secrets is None
+    assert [p.message for p in problems] == [
+        f"authorities.{name}: the CA expired on 2035-12-30"
+        for name in ("kubernetes", "etcd", "front-proxy")
+    ]
+
+
+def test_places_are_where_the_part_is() -> None:
+    (problem,) = damaged(lambda d: d.update(seed="AAAA"))
+    lines = yaml.safe_dump({**yaml.safe_load(TEXT), "seed": "AAAA"}, sort_keys=False).splitlines()
+    assert lines[problem.place.line - 1] == "seed: AAAA"
+    assert problem.place.column == len("seed: ") + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "the secrets file is empty"),
+        ("# only a comment", "the secrets file is empty"),
+        ("age-encryption.org/v1\n-> X25519 abc", "the secrets file is encrypted"),
+        ("-----BEGIN AGE ENCRYPTED FILE-----\n", "the secrets file is encrypted"),
+        (TEXT + "sops: {version: 3.8}\n", "the secrets file is encrypted by SOPS"),
+        ("- a\n", "a mapping is expected here"),
+        ("just text", "a mapping is expected here"),
+        ("a: [", "not YAML: "),
+        ("a: b\n---\nc: d\n", "not YAML: "),
+        ("\x00\x01", "not YAML: "),
+        ("a: &x [*x]\n", "unknown key"),
+        (TEXT.replace("seed:", "seed: AAAA\nseed:"), "duplicate key 'seed'"),
+    ],
+    ids=range(12),
+)
+def test_what_is_no_secrets_file(text: str, words: str) -> None:
+    secrets, problems = decode_secrets(text, "s.yaml")
+    assert secrets is None
+    assert problems.items[0].message.startswith(words) or words in str(problems)
+    assert_says_nothing_secret(problems)
+
+
+def test_every_truncation_is_a_problem() -> None:
+    for end in range(0, len(TEXT.rstrip()) - 1, 7):
+        secrets, problems = decode_secrets(TEXT[:end], "s.yaml")
+        assert secrets is None, end
+        assert problems.errors
+        assert_says_nothing_secret(problems)
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    secrets, problems = decode_secrets(text, "s.yaml")
+    assert secrets is None
+    assert problems.errors
+
+
+@given(st.integers(min_value=0, max_value=len(TEXT) - 1), st.characters(codec="utf-8"))
+def test_any_changed_character_is_harmless_or_refused(position: int, character: str) -> None:
+    changed = TEXT[:position] + character + TEXT[position + 1 :]
+    secrets, problems = decode_secrets(changed, "s.yaml", cluster="tested", now=FIXED_NOW)
+    assert (secrets is None) is bool(problems.errors)
+    assert_says_nothing_secret(problems)
+
+
+def test_other_authorities_are_told_apart() -> None:
+    document = yaml.safe_load(TEXT)
+    document["authorities"]["etcd"]["certificate"] = P384["authorities"]["etcd"]["certificate"]
+    (problem,) = problems_of(document)
+    assert problem.message == "authorities.etcd: the key does not belong to the certificate"
+    document["authorities"]["etcd"] = OTHER["authorities"]["etcd"]
+    assert not problems_of(document)

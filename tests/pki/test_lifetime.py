@@ -1,0 +1,112 @@
+"""How long certificates live, and what is said when that is too short."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from khgen.pki.credentials import certificate_dates, node_credentials
+from khgen.pki.secrets import EVERYONE, Secrets, renewed
+from khgen.pki.validity import lifetime_findings
+from khgen.plan.build import build_plan
+from khgen.plan.model import Plan
+from khgen.problems import Severity
+from support.fixed import FIXED_NOW, fixed_secrets
+from support.topologies import cluster, topology
+
+DAY = timedelta(days=1)
+
+
+def planned(pki: dict[str, object] | None = None) -> tuple[Plan, Secrets]:
+    spec = cluster({"cp": 3, "w": 5}, pki=pki or {})
+    secrets = fixed_secrets(spec)
+    return build_plan(spec, secrets.founders), secrets
+
+
+def messages(plan: Plan, secrets: Secrets, now: datetime) -> list[str]:
+    return [f"{f.message}; {f.hint}" for f in lifetime_findings(plan, secrets, now)]
+
+
+def test_a_fresh_render_has_nothing_to_say() -> None:
+    plan, secrets = planned()
+    assert lifetime_findings(plan, secrets, FIXED_NOW) == ()
+    assert lifetime_findings(plan, secrets, FIXED_NOW + 335 * DAY) == ()
+
+
+def test_too_little_life_left_is_an_error_whose_hint_helps() -> None:
+    plan, secrets = planned()
+    later = FIXED_NOW + 340 * DAY
+    (finding,) = lifetime_findings(plan, secrets, later)
+    assert finding.severity is Severity.ERROR
+    assert finding.path == ("pki", "bootWindow")
+    assert finding.hint == "khgen certs renew"
+    assert finding.message == (
+        "the certificates of cp1, cp2, cp3 and 5 more have too little life left: the first ends"
+        " in 25d, the boot window is 30d"
+    )
+    assert lifetime_findings(plan, renewed(secrets, (EVERYONE,), later), later) == ()
+
+
+def test_expired_ones_are_called_so() -> None:
+    plan, secrets = planned()
+    (text,) = messages(plan, secrets, FIXED_NOW + 400 * DAY)
+    assert "the first has expired" in text
+
+
+def test_a_renewed_node_is_not_named() -> None:
+    plan, secrets = planned()
+    later = FIXED_NOW + 340 * DAY
+    (text,) = messages(plan, renewed(secrets, ("cp1", "w1", "w2", "w3", "w4"), later), later)
+    assert "of cp2, cp3, w5 have" in text
+
+
+def test_renewing_does_not_help_lives_shorter_than_the_window() -> None:
+    plan, secrets = planned({"nodeIdentityValidity": "20d"})
+    (text,) = messages(plan, secrets, FIXED_NOW)
+    assert text.endswith("give certificates a longer life than pki.bootWindow")
+
+
+def test_an_authority_that_ends_is_named_once() -> None:
+    plan, secrets = planned()
+    texts = messages(plan, secrets, FIXED_NOW + 3640 * DAY)
+    assert len(texts) == 3
+    assert texts[0].startswith("the kubernetes CA ends in 10d, less than the boot window of 30d")
+
+
+def test_a_ca_shorter_than_its_leaves_is_warned_of_and_cuts_them() -> None:
+    plan, secrets = planned({"caValidity": "100d"})
+    (finding,) = lifetime_findings(plan, secrets, FIXED_NOW)
+    assert finding.severity is Severity.WARNING
+    assert finding.path == ("pki", "caValidity")
+    dates = certificate_dates(node_credentials(plan, plan.nodes[0], secrets))
+    assert {end for _, end in dates.values()} == {FIXED_NOW + 100 * DAY}
+
+
+def test_node_identities_have_their_own_lifetime() -> None:
+    plan, secrets = planned({"nodeIdentityValidity": "90d"})
+    dates = certificate_dates(node_credentials(plan, plan.nodes[0], secrets))
+    assert dates["kubelet.conf"] == (FIXED_NOW - DAY, FIXED_NOW + 90 * DAY)
+    assert dates["apiserver"] == (FIXED_NOW - DAY, FIXED_NOW + 365 * DAY)
+    assert len(dates) == 12
+
+
+def test_renewal_counts_from_its_own_date() -> None:
+    plan, secrets = planned()
+    after = renewed(secrets, ("w1",), FIXED_NOW + 100 * DAY)
+    worker = plan.by_name["w1"]
+    dates = certificate_dates(node_credentials(plan, worker, after))
+    assert dates == {"kubelet.conf": (FIXED_NOW + 99 * DAY, FIXED_NOW + 465 * DAY)}
+
+
+def test_a_clock_that_went_back_does_not_shorten_anything() -> None:
+    _, secrets = planned()
+    back = renewed(secrets, (EVERYONE,), FIXED_NOW - 50 * DAY)
+    assert back.renewed_at == {EVERYONE: FIXED_NOW}
+
+
+@pytest.mark.parametrize("shape", ["dedicated-lb", "external-etcd"])
+def test_nodes_without_certificates_are_no_trouble(shape: str) -> None:
+    spec = topology(shape)
+    secrets = fixed_secrets(spec)
+    plan = build_plan(spec, secrets.founders)
+    (finding,) = lifetime_findings(plan, secrets, FIXED_NOW + 350 * DAY)
+    assert "lb1" not in finding.message

@@ -1,0 +1,193 @@
+"""Adopting a kubeadm PKI directory, with RSA authorities as kubeadm makes by default."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from khgen import secrets_file
+from khgen.pki.authorities import (
+    AuthorityName,
+    authority_certificate_pem,
+    authority_key_pem,
+    private_key_pem,
+    public_key_pem,
+)
+from khgen.pki.credentials import node_credentials
+from khgen.pki.secrets import adopted_secrets
+from khgen.pki.secrets_decode import decode_secrets
+from khgen.pki.secrets_text import encode_secrets
+from support.fixed import FIXED_NOW, fixed_secrets, known_entropy
+from support.issued import chain_verifier, issued_to
+from support.programs import require_program, run
+from support.topologies import plan_with_joiner, topology
+
+PATHS = {
+    AuthorityName.KUBERNETES: "ca",
+    AuthorityName.FRONT_PROXY: "front-proxy-ca",
+    AuthorityName.ETCD: "etcd/ca",
+}
+SPEC = topology("stacked")
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def rsa_pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PKI directory as kubeadm makes it, made by openssl (test keys)."""
+    openssl = require_program("openssl")
+    folder = tmp_path_factory.mktemp("pki")
+    (folder / "etcd").mkdir()
+    for name, path in PATHS.items():
+        done = run(
+            [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650",
+             "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,digitalSignature",
+             "-keyout", folder / f"{path}.key", "-out", folder / f"{path}.crt"]
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    account = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    (folder / "sa.key").write_text(private_key_pem(account))
+    (folder / "sa.pub").write_text(public_key_pem(account))
+    return folder
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> Path:
+    """A small valid PKI directory, to damage."""
+    secrets = fixed_secrets(SPEC)
+    (tmp_path / "etcd").mkdir()
+    for name, path in PATHS.items():
+        authority = secrets.authorities[name]
+        (tmp_path / f"{path}.crt").write_text(authority_certificate_pem(authority))
+        (tmp_path / f"{path}.key").write_text(authority_key_pem(authority))
+    (tmp_path / "sa.key").write_text(private_key_pem(secrets.service_account))
+    (tmp_path / "sa.pub").write_text(public_key_pem(secrets.service_account))
+    return tmp_path
+
+
+def test_leaves_of_rsa_authorities_verify_and_are_reproducible(rsa_pki: Path) -> None:
+    adopted, problems = secrets_file.import_pki(rsa_pki, NOW)
+    assert adopted is not None, problems
+    secrets = adopted_secrets(
+        SPEC, adopted.authorities, adopted.service_account, NOW, known_entropy("import")
+    )
+    read_back, problems = decode_secrets(encode_secrets(secrets), "s.yaml", cluster="tested")
+    assert read_back is not None, problems
+    plan = plan_with_joiner(SPEC)
+    for node in plan.nodes:
+        assert node_credentials(plan, node, secrets) == node_credentials(plan, node, read_back)
+        for leaf in issued_to(plan, node, secrets):
+            authority = secrets.authorities[leaf.issuer].certificate
+            if leaf.is_client:
+                chain_verifier(authority, NOW + timedelta(hours=1)).verify(leaf.certificate, [])
+            # A leaf never begins before the CA that was made an instant ago.
+            assert leaf.certificate.not_valid_before_utc >= authority.not_valid_before_utc
+
+
+def test_the_imported_keys_reach_the_nodes_unchanged(rsa_pki: Path) -> None:
+    adopted, _ = secrets_file.import_pki(rsa_pki, NOW)
+    assert adopted is not None
+    secrets = adopted_secrets(
+        SPEC, adopted.authorities, adopted.service_account, NOW, known_entropy("import")
+    )
+    plan = plan_with_joiner(SPEC)
+    files = {f.path.name: f for f in node_credentials(plan, plan.nodes[0], secrets).files}
+    assert files["sa.key"].content == (rsa_pki / "sa.key").read_text()
+    assert files["sa.pub"].content == (rsa_pki / "sa.pub").read_text()
+    assert files["front-proxy-ca.crt"].content == (rsa_pki / "front-proxy-ca.crt").read_text()
+
+
+def test_the_imported_secrets_are_written_once(rsa_pki: Path, tmp_path: Path) -> None:
+    adopted, _ = secrets_file.import_pki(rsa_pki, NOW)
+    assert adopted is not None
+    path = tmp_path / "s.yaml"
+    for wanted in (True, False):
+        written = secrets_file.create_imported(
+            path, SPEC, adopted, now=NOW, random_bytes=os.urandom
+        )
+        assert written is wanted
+    loaded = secrets_file.load(path, "tested", now=NOW)
+    assert loaded.secrets is not None, loaded.problems
+    assert not loaded.problems
+
+
+def messages(pki: Path, now: datetime = FIXED_NOW) -> dict[str, str]:
+    adopted, problems = secrets_file.import_pki(pki, now)
+    assert (adopted is None) is bool(problems)
+    return {str(Path(p.place.file).relative_to(pki)): p.message for p in problems}
+
+
+def test_a_good_directory_has_no_problem(pki: Path) -> None:
+    assert messages(pki) == {}
+    (pki / "sa.pub").unlink()
+    assert messages(pki) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["ca.crt", "ca.key", "etcd/ca.key", "front-proxy-ca.crt", "sa.key"]
+)
+def test_a_missing_file(pki: Path, name: str) -> None:
+    (pki / name).unlink()
+    assert messages(pki) == {name: "missing"}
+
+
+def test_a_missing_authority_key_says_why_it_is_needed(pki: Path) -> None:
+    (pki / "ca.key").unlink()
+    _, problems = secrets_file.import_pki(pki, FIXED_NOW)
+    assert "with `pki.caKeys: offline` no node ever gets it" in problems.items[0].hint
+
+
+def test_all_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
+    assert len(messages(tmp_path)) == 7
+    (tmp_path / "empty").mkdir()
+    assert len(messages(tmp_path / "empty")) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "message"),
+    [
+        ("ca.key", "etcd/ca.key", "the key does not belong to the certificate"),
+        ("ca.key", "sa.pub", "not a private key in PEM"),
+        ("etcd/ca.crt", "sa.key", "not a certificate in PEM"),
+        ("sa.key", "ca.crt", "not a private key in PEM"),
+        ("sa.key", "ca.key", "not the public half of sa.key"),
+    ],
+)
+def test_a_wrong_file(pki: Path, name: str, source: str, message: str) -> None:
+    (pki / name).write_text((pki / source).read_text())
+    assert list(messages(pki).values()) == [message]
+
+
+def test_an_expired_authority(pki: Path) -> None:
+    late = FIXED_NOW + timedelta(days=4000)
+    assert messages(pki, late) == {
+        f"{path}.crt": "the CA expired on 2035-12-30" for path in PATHS.values()
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("ed25519",), "neither ECDSA"),
+        (("rsa:1024",), "neither ECDSA"),
+        (("ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"), "neither ECDSA"),
+    ],
+)
+def test_keys_that_kubeadm_does_not_load(pki: Path, options: tuple[str, ...], message: str) -> None:
+    done = run(
+        [require_program("openssl"), "req", "-x509", "-nodes", "-subj", "/CN=kubernetes",
+         "-newkey", *options, "-keyout", pki / "ca.key", "-out", pki / "ca.crt"]
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert message in messages(pki)["ca.crt"]
+
+
+def test_an_encrypted_key(pki: Path) -> None:
+    openssl = require_program("openssl")
+    done = run(
+        [openssl, "ec", "-in", pki / "ca.key", "-aes256", "-passout", "pass:x", "-out",
+         pki / "ca.key"]
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert messages(pki) == {"ca.crt": "the key is encrypted with a password"}
