@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from khgen.bundle.meta_data import instance_id, meta_data, network_config
 from khgen.bundle.user_data import UserData, UserDataBuilder
 from khgen.files.catalog import own_files, shared_files
-from khgen.files.certificates import certificate_files
 from khgen.files.node_file import NodeFile
 from khgen.pki.credentials import NodeCredentials, node_credentials, operator_kubeconfig
 from khgen.pki.secrets import Secrets
@@ -50,10 +49,7 @@ class ClusterRender:
         """One machine's files, user-data, meta-data and network-config."""
         kind = self.kinds[node.kind]
         credentials = node_credentials(self.plan, node, self.secrets)
-        own = (
-            *own_files(self.plan, node, self.secrets),
-            *certificate_files(self.plan, node, credentials),
-        )
+        own = own_files(self.plan, node, self.secrets, credentials)
         identity = self.secrets.issued_at.isoformat()
         return RenderedNode(
             node=node,

@@ -38,7 +38,8 @@ def plan_of(spec: ClusterSpec) -> Plan:
 
 def render_of(spec: ClusterSpec) -> ClusterRender:
     """The render of a cluster that is rendered for the first time."""
-    manifests = read_manifests(spec, EXAMPLES_FOLDER / "any" / "cluster.yaml")
+    manifests, missing = read_manifests(spec, EXAMPLES_FOLDER)
+    assert not missing
     return ClusterRender(plan_of(spec), fixed_secrets(spec), manifests)
 
 

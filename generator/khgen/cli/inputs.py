@@ -14,7 +14,7 @@ from khgen.problems import Finding, Problems
 from khgen.secrets_file import default_secrets_path, load, load_or_create
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.model import ClusterSpec
-from khgen.spec_file import read_manifests, read_spec_file
+from khgen.spec_file import read_manifests, read_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Inputs:
 
     def problems(self, findings: Iterable[Finding]) -> Problems:
         """Findings of later stages, each with its place in the spec."""
-        return Problems.of(map(self.loaded.places.problem, findings))
+        return Problems.of(map(self.loaded.problem, findings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,14 @@ class SecretsSource:
 
 def read_inputs(path: Path, report: Report) -> Inputs:
     """The spec at that path with its manifests; ends the command if there are errors."""
-    loaded = load_spec(read_spec_file(path), str(path))
-    report.add(loaded.problems, {str(path): loaded.text})
+    text = read_spec(path)
+    loaded = load_spec(text, str(path))
+    report.add(loaded.problems, {str(path): text})
     report.stop_if_fatal()
     assert loaded.spec is not None, "a spec without errors is a spec"  # noqa: S101
-    manifests = read_manifests(loaded.spec, path)
+    manifests, missing = read_manifests(loaded.spec, path.parent)
+    report.add(Problems.of(map(loaded.problem, missing)), {})
+    report.stop_if_fatal()
     return Inputs(path=path, loaded=loaded, spec=loaded.spec, manifests=manifests)
 
 

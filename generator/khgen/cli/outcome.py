@@ -7,22 +7,15 @@ import tempfile
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import click
 
-from khgen.problems import Problem, Problems
+from khgen.problems import Problem, Problems, Severity
 
 EXIT_PROBLEMS = 1
 EXIT_FILES = 3
 EXIT_DEFECT = 70
-_STYLES: dict[str, dict[str, Any]] = {
-    "place": {"bold": True},
-    "error": {"fg": "red", "bold": True},
-    "warning": {"fg": "yellow", "bold": True},
-    "caret": {"fg": "green"},
-    "hint": {"fg": "cyan"},
-}
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,16 +43,13 @@ class Report:
 
     def show(self, *, written: bool) -> None:
         """Print the problems, each with its line and a caret, and a last line that counts them."""
-        from khgen.excerpt import problems_text, summary_text
+        from khgen.excerpt import problem_text, summary_text
 
-        files = dict.fromkeys(problem.place.file for problem in self.problems)
-        for file in files:
-            of_file = [problem for problem in self.problems if problem.place.file == file]
-            text = problems_text(of_file, self.sources.get(file, ""), _style)
-            click.echo(text, err=True, nl=False)
+        for problem in self.problems:
+            text = problem_text(problem, self.sources.get(problem.place.file, ""))
+            click.echo(_coloured(problem, text), err=True)
         if self.problems:
-            consequence = "" if written else "nothing was written"
-            click.echo(summary_text(self.problems, consequence), err=True)
+            click.echo(summary_text(self.problems, written=written), err=True)
 
     def print_json(self, result: Mapping[str, object]) -> None:
         """Print the result and the problems as one JSON object on standard output."""
@@ -97,5 +87,8 @@ def _plain(problem: Problem) -> dict[str, object]:
     }
 
 
-def _style(text: str, role: str) -> str:
-    return text if "NO_COLOR" in os.environ else click.style(text, **_STYLES[role])
+def _coloured(problem: Problem, text: str) -> str:
+    if "NO_COLOR" in os.environ:
+        return text
+    word = f"{problem.severity}:"
+    return text.replace(word, click.style(word, fg=_COLOURS[problem.severity], bold=True), 1)

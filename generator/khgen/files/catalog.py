@@ -1,0 +1,80 @@
+"""Which files a node gets: every module of this layer, in the order of the user-data.
+
+Shared files are the same bytes on every node of a kind; they are made once, and come first.
+"""
+
+from collections.abc import Callable, Mapping
+
+from khgen.files.boot import boot_environment_files, boot_files
+from khgen.files.buildkit import buildkit_files
+from khgen.files.certificates import certificate_files
+from khgen.files.containerd import containerd_files
+from khgen.files.crictl import crictl_files
+from khgen.files.downloads import download_files
+from khgen.files.encryption import encryption_files
+from khgen.files.etcd_manifest import etcd_manifest_files
+from khgen.files.haproxy import haproxy_files
+from khgen.files.hosts import hosts_files
+from khgen.files.keepalived import keepalived_files
+from khgen.files.kernel import kernel_files
+from khgen.files.kubeadm_config import kubeadm_config_files
+from khgen.files.kubelet import kubelet_files
+from khgen.files.manifests import manifest_files
+from khgen.files.nerdctl import nerdctl_files
+from khgen.files.node_file import NodeFile
+from khgen.files.packages import package_files
+from khgen.files.patches import patch_files
+from khgen.files.time_sync import time_sync_files
+from khgen.pki.credentials import NodeCredentials, valid_from
+from khgen.pki.secrets import Secrets
+from khgen.pki.token import bootstrap_token, founding_token
+from khgen.plan.model import NodeKind, NodePlan, Plan
+
+SharedFiles = Callable[[Plan, NodeKind], tuple[NodeFile, ...]]
+OwnFiles = Callable[[Plan, NodePlan], tuple[NodeFile, ...]]
+
+SHARED: tuple[SharedFiles, ...] = (
+    boot_files,
+    time_sync_files,
+    kernel_files,
+    package_files,
+    download_files,
+    containerd_files,
+    crictl_files,
+    nerdctl_files,
+    buildkit_files,
+    kubelet_files,
+    patch_files,
+    haproxy_files,
+)
+"""What depends on the kind of node alone."""
+
+OWN: tuple[OwnFiles, ...] = (hosts_files, etcd_manifest_files)
+"""What depends on the node."""
+
+
+def shared_files(
+    plan: Plan, kind: NodeKind, secrets: Secrets, manifests: Mapping[str, bytes]
+) -> tuple[NodeFile, ...]:
+    """Every file that all nodes of this kind have."""
+    files = [file for make in SHARED for file in make(plan, kind)]
+    files += encryption_files(plan, kind, secrets.encryption_key)
+    files += manifest_files(plan, kind, manifests)
+    return tuple(files)
+
+
+def own_files(
+    plan: Plan, node: NodePlan, secrets: Secrets, credentials: NodeCredentials
+) -> tuple[NodeFile, ...]:
+    """Every file that this node alone has."""
+    kept = plan.spec.bootstrap_token is not None
+    token = bootstrap_token(secrets) if kept else founding_token(secrets)
+    # Without a token that the spec asks for, the founders' goes away once the cluster stands.
+    passing = "" if kept else token.partition(".")[0]
+    not_before = valid_from(plan, secrets, credentials)
+    files = [file for make in OWN for file in make(plan, node)]
+    files += boot_environment_files(plan, node, not_before, passing)
+    files += kubeadm_config_files(plan, node, token)
+    files += keepalived_files(plan, node, secrets.vrrp_password)
+    files += certificate_files(plan, node, credentials)
+    return tuple(files)
