@@ -1,0 +1,90 @@
+"""haproxy.cfg: who is asked, on which addresses, and what it must not depend on."""
+
+import re
+
+import pytest
+from khgen.files.haproxy import haproxy_files
+from khgen.plan.build import build_plan, founders_of
+from khgen.plan.model import NodeKind, Plan
+from khgen.spec.model import ClusterSpec
+
+CONTROL_PLANES = tuple(
+    {"name": f"cp{n}", "role": "control-plane", "address": f"192.168.10.1{n}"} for n in (1, 2, 3)
+)
+WORKER = {"name": "w1", "role": "worker", "address": "192.168.10.100"}
+LOAD_BALANCER = {"name": "lb1", "role": "load-balancer", "address": "192.168.10.5"}
+
+
+def planned(*nodes: dict[str, object], founders: tuple[str, ...] = (), **endpoint: object) -> Plan:
+    spec = ClusterSpec.model_validate(
+        {
+            "apiVersion": "khgen/v1alpha1",
+            "kind": "Cluster",
+            "metadata": {"name": "lab"},
+            "controlPlaneEndpoint": endpoint or {"vip": "192.168.10.240", "port": 8443},
+            "os": {"family": "debian", "release": "12"},
+            "nodes": nodes,
+        }
+    )
+    return build_plan(spec, founders or founders_of(spec))
+
+
+def config(plan: Plan, kind: NodeKind = NodeKind.FOUNDER) -> str:
+    return haproxy_files(plan, kind)[0].content
+
+
+def test_both_backends_ask_every_control_plane() -> None:
+    servers = re.findall(r"^  server (\S+) (\S+)$", config(planned(*CONTROL_PLANES)), re.MULTILINE)
+    assert servers == 2 * [(f"cp{n}", f"192.168.10.1{n}:6443") for n in (1, 2, 3)]
+
+
+def test_later_control_planes_are_backends_too_and_have_the_same_file() -> None:
+    plan = planned(*CONTROL_PLANES, founders=("cp1", "cp2"))
+    assert "server cp3 192.168.10.13:6443" in config(plan)
+    joiner = haproxy_files(plan, NodeKind.CONTROL_PLANE_JOINER)
+    assert joiner == haproxy_files(plan, NodeKind.FOUNDER)
+
+
+def test_a_worker_changes_nothing_and_gets_nothing() -> None:
+    larger = planned(*CONTROL_PLANES, WORKER)
+    assert config(larger) == config(planned(*CONTROL_PLANES))
+    assert haproxy_files(larger, NodeKind.WORKER) == ()
+
+
+def test_dedicated_hosts_take_it_off_the_control_planes() -> None:
+    plan = planned(*CONTROL_PLANES, LOAD_BALANCER, vip="192.168.10.240", port=6443)
+    assert haproxy_files(plan, NodeKind.FOUNDER) == ()
+    assert "bind 0.0.0.0:6443\n" in config(plan, NodeKind.LOAD_BALANCER)
+
+
+def test_nothing_behind_an_external_load_balancer() -> None:
+    assert haproxy_files(planned(*CONTROL_PLANES, host="k8s.example.org"), NodeKind.FOUNDER) == ()
+
+
+@pytest.mark.parametrize(
+    ("extra", "vip", "bind"),
+    [
+        ({}, "192.168.10.240", "0.0.0.0:8443"),
+        ({"additionalAddresses": ["fd00::11"]}, "192.168.10.240", "[::]:8443 v4v6"),
+        ({"additionalAddresses": ["fd00::11"]}, "fd00::240", "[::]:8443 v4v6"),
+    ],
+)
+def test_it_listens_on_the_families_that_are_there(
+    extra: dict[str, object], vip: str, bind: str
+) -> None:
+    plan = planned(CONTROL_PLANES[0] | extra, vip=vip, port=8443)
+    assert f"  bind {bind}\n" in config(plan)
+
+
+def test_ipv6_servers_are_in_brackets() -> None:
+    plan = planned({"name": "cp1", "role": "control-plane", "address": "fd00::11"}, vip="fd00::240")
+    assert "server cp1 [fd00::11]:6443\n" in config(plan)
+
+
+def test_keepalived_may_run_the_check_and_it_asks_only_haproxy() -> None:
+    check = haproxy_files(planned(*CONTROL_PLANES), NodeKind.FOUNDER)[1]
+    assert check.mode == 0o755
+    socket = re.findall(r"--unix-socket (\S+)", check.content)
+    assert socket == re.findall(r"bind unix@(\S+)", config(planned(*CONTROL_PLANES)))
+    assert "6443" not in check.content
+    assert "readyz" not in check.content

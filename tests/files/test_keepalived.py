@@ -1,0 +1,86 @@
+"""keepalived.conf: peers, interface, families, password."""
+
+import re
+
+import pytest
+from khgen.files.keepalived import keepalived_files, load_balancer_environment
+from khgen.plan.build import build_plan, founders_of
+from khgen.plan.model import Plan
+from khgen.spec.model import ClusterSpec
+
+PASSWORD = "k9XvW2pa"  # noqa: S105 - a test's own
+
+
+def planned(count: int = 3, *, ipv6: bool = False, **endpoint: object) -> Plan:
+    prefix, vip = ("fd00::1", "fd00::240") if ipv6 else ("192.168.10.1", "192.168.10.240")
+    spec = ClusterSpec.model_validate(
+        {
+            "apiVersion": "khgen/v1alpha1",
+            "kind": "Cluster",
+            "metadata": {"name": "lab"},
+            "controlPlaneEndpoint": {"vip": vip, "port": 8443, **endpoint},
+            "os": {"family": "debian", "release": "12"},
+            "nodes": [
+                {"name": f"cp{n}", "role": "control-plane", "address": f"{prefix}{n}"}
+                for n in range(1, count + 1)
+            ]
+            + [{"name": "w1", "role": "worker", "address": f"{prefix}99"[:14]}],
+        }
+    )
+    return build_plan(spec, founders_of(spec))
+
+
+def config(plan: Plan, node: int = 0) -> str:
+    (file,) = keepalived_files(plan, plan.nodes[node], PASSWORD)
+    assert file.mode == 0o600, "it holds the password"
+    return file.content
+
+
+def test_each_host_speaks_to_all_others_from_its_own_address() -> None:
+    text = config(planned(), node=1)
+    assert "  unicast_src_ip 192.168.10.12\n" in text
+    peers = re.findall(r"^    (192\.168\.10\.1\d)$", text, re.MULTILINE)
+    assert peers == ["192.168.10.11", "192.168.10.13"]
+
+
+def test_all_hosts_have_the_same_priority_and_none_has_nopreempt() -> None:
+    plan = planned()
+    said = {re.search(r"priority (\d+)", config(plan, n))[1] for n in range(3)}  # type: ignore[index]
+    assert said == {"200"}
+    assert not re.search(r"^\s*nopreempt", config(plan), re.MULTILINE)
+    assert "state MASTER" not in config(plan)
+
+
+def test_multicast_has_no_peers() -> None:
+    text = config(planned(vrrp="multicast"))
+    assert "unicast" not in text
+    assert "  mcast_src_ip 192.168.10.11\n" in text
+
+
+def test_an_interface_is_named_or_left_to_the_step() -> None:
+    assert "  interface ens33\n" in config(planned(interface="ens33"))
+    plan = planned()
+    assert "  interface @INTERFACE@\n" in config(plan)
+    assert load_balancer_environment(plan, plan.nodes[0]) == {
+        "VIP_INTERFACE": "auto",
+        "VIP_SOURCE": "192.168.10.11",
+    }
+
+
+def test_vrrp_for_ipv6_has_no_authentication() -> None:
+    text = config(planned(ipv6=True))
+    assert PASSWORD not in text
+    assert "    fd00::240/128 preferred_lft 0\n" in text
+    assert f"auth_pass {PASSWORD}\n" in config(planned())
+
+
+def test_a_worker_gets_nothing() -> None:
+    plan = planned()
+    assert keepalived_files(plan, plan.workers[0], PASSWORD) == ()
+    assert load_balancer_environment(plan, plan.workers[0]) == {}
+
+
+def test_a_host_without_the_vips_family_is_a_defect() -> None:
+    plan = planned(vip="fd00::240")
+    with pytest.raises(ValueError, match="no address of the family"):
+        keepalived_files(plan, plan.nodes[0], PASSWORD)

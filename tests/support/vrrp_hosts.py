@@ -1,0 +1,159 @@
+"""Hosts for trying a rendered virtual IP: network namespaces on one bridge, each with the rendered
+files laid over /etc and /usr, running the real haproxy and keepalived."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+from khgen.files.node_file import NodeFile
+from support.programs import SYSTEM_PATH
+
+SYSTEMCTL = """\
+#!/bin/sh
+# Takes systemd's place in a namespace: starts the two programs as Debian's units do.
+[ "$1" = reload-or-restart ] || exit 0
+case $2 in
+haproxy) exec haproxy -W -D -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid ;;
+keepalived) exec keepalived --log-detail --use-file /etc/keepalived/keepalived.conf ;;
+esac
+"""
+
+BOOT = """\
+set -eu
+layer=$1 step=$2
+mount -t tmpfs tmpfs /run
+for folder in etc usr; do
+  mkdir -p "/run/upper/$folder" "/run/work/$folder"
+  mount -t overlay overlay -o "lowerdir=$layer/$folder:/$folder,upperdir=/run/upper/$folder,workdir=/run/work/$folder" "/$folder"
+done
+bash "$step" && exec sleep infinity
+"""
+
+
+def ip(*words: str) -> str:
+    """What iproute2's ip says."""
+    done = subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+@dataclass
+class VrrpMachine:
+    """One host: its namespace, and the programs in it while it has power."""
+
+    bridge: str
+    name: str
+    address: IPv4Address | IPv6Address
+    files: tuple[NodeFile, ...]
+    environment: dict[str, str]
+    folder: Path
+    step: Path
+    init: "subprocess.Popen[bytes] | None" = field(default=None)
+
+    @property
+    def namespace(self) -> str:
+        """Name of its network namespace."""
+        return f"{self.bridge}-{self.name}"
+
+    def assemble(self) -> None:
+        """Make the namespace, its cable to the bridge, and the folder of rendered files."""
+        length = 24 if self.address.version == 4 else 64
+        ip("netns", "add", self.namespace)
+        ip("-n", self.namespace, "link", "set", "lo", "up")
+        cable = ("type", "veth", "peer", "name", "lan0", "netns", self.namespace)
+        ip("-n", self.bridge, "link", "add", self.name, *cable)
+        ip("-n", self.bridge, "link", "set", self.name, "master", "br0", "up")
+        nodad = ("nodad",) if length == 64 else ()
+        ip("-n", self.namespace, "addr", "add", f"{self.address}/{length}", "dev", "lan0", *nodad)
+        ip("-n", self.namespace, "link", "set", "lan0", "up")
+        stand_in = self.folder / "usr/local/bin/systemctl"
+        for path, content, mode in (
+            *((self.folder / str(f.path).lstrip("/"), f.content, f.mode) for f in self.files),
+            (stand_in, SYSTEMCTL, 0o755),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+            path.chmod(mode)
+        (self.folder / "etc").mkdir(exist_ok=True)
+
+    def power_on(self) -> None:
+        """Boot: plug the cable in and run the load-balancer step, as pid 1 of a new pid namespace."""
+        ip("-n", self.bridge, "link", "set", self.name, "up")
+        with (self.folder / "console.log").open("ab") as console:
+            self.init = subprocess.Popen(
+                [
+                    *("ip", "netns", "exec", self.namespace),
+                    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+                    *("bash", "-c", BOOT, "boot", str(self.folder), str(self.step)),
+                ],
+                stdout=console,
+                stderr=console,
+                env={**os.environ, "PATH": f"/usr/local/bin:{SYSTEM_PATH}", **self.environment},
+            )
+
+    def power_off(self) -> None:
+        """Cut the power: all processes die at once, nothing more is sent, no address stays."""
+        if self.init is not None:
+            ip("-n", self.bridge, "link", "set", self.name, "down")
+            self.init.kill()
+            self.init.wait()
+            self.init = None
+            wait_until(lambda: not self.processes(), seconds=3)
+            for address in self.foreign_addresses():
+                ip("-n", self.namespace, "addr", "del", address, "dev", "lan0")
+
+    def processes(self, comm: str = "") -> list[int]:
+        """Process ids in the namespace, of that program or of all."""
+        found = []
+        for pid in map(int, ip("netns", "pids", self.namespace).split()):
+            try:
+                program = Path(f"/proc/{pid}/comm").read_text().strip()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if comm in {"", program}:
+                found.append(pid)
+        return found
+
+    def kill_program(self, comm: str) -> None:
+        """Kill -9 each process of a program on this host."""
+        for pid in self.processes(comm):
+            os.kill(pid, signal.SIGKILL)
+
+    def restart_haproxy(self) -> None:
+        """Start haproxy again, inside the host's own namespaces."""
+        pid = self.processes("keepalived")[0]
+        command = "haproxy -W -D -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid"
+        nsenter = ["nsenter", "--target", str(pid), "--mount", "--pid", "--net"]
+        subprocess.run([*nsenter, "sh", "-c", command], check=True, env={"PATH": SYSTEM_PATH})
+
+    def addresses(self) -> list[str]:
+        """The addresses on its interface, with prefix lengths."""
+        lines = ip("-n", self.namespace, "-o", "addr", "show", "dev", "lan0", "scope", "global")
+        return [line.split()[3] for line in lines.splitlines()]
+
+    def foreign_addresses(self) -> list[str]:
+        """Those that are not its own: the VIP."""
+        return [a for a in self.addresses() if a.split("/")[0] != str(self.address)]
+
+    def dismantle(self) -> None:
+        """Power off and remove the namespace."""
+        self.power_off()
+        ip("netns", "del", self.namespace)
+
+
+def wait_until(happens: Callable[[], bool], *, seconds: float) -> float:
+    """Seconds until it happens; an assertion fails when it does not in time."""
+    start = time.monotonic()
+    while not happens():
+        assert time.monotonic() - start < seconds, f"not within {seconds} s"
+        time.sleep(0.03)
+    return time.monotonic() - start
+
+
+def holding(machines: Iterable[VrrpMachine]) -> list[str]:
+    """Names of the machines that hold an address which is not their own."""
+    return [machine.name for machine in machines if machine.foreign_addresses()]
