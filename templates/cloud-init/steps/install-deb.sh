@@ -12,14 +12,15 @@ for p in "${wanted[@]}"; do
 done
 if ((${#missing[@]})); then
   export DEBIAN_FRONTEND=noninteractive
-  dpkg --configure -a --force-confold # what a crash left
   for k in ${APT_KEYS:-}; do
     f=/etc/apt/keyrings/${k%%=*}.asc
     rm -f "$f"
     /usr/lib/apt/apt-helper download-file "${k#*=}" "$f"
   done
-  apt-get -q update
-  apt-get -qy --no-install-recommends --allow-downgrades --allow-change-held-packages \
-    -o Dpkg::Options::=--force-confold install "${missing[@]}"
+  get() { apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold "$@"; }
+  get update
+  dpkg --configure -a --force-confold || : # this and -f finish what a crash left
+  get -f install
+  get --allow-downgrades --allow-change-held-packages install "${missing[@]}"
 fi
 ((!${#held[@]})) || apt-mark hold "${held[@]}"
