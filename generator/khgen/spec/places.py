@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
+import yaml
+
 from khgen.problems import Finding, Place, Problem, ValuePath, path_text
 from khgen.spec.yaml_reader import Located, YamlReader
 
@@ -21,8 +23,7 @@ class Places:
         known = path
         while known and known not in self._index:
             known = known[:-1]
-        located = self._index[known]
-        found = located.key if at_key or known != path else located.value
+        found = self._index[known].place(self.file, at_key=at_key or known != path)
         return replace(found, path=path_text(path))
 
     def problem(self, finding: Finding) -> Problem:
@@ -35,6 +36,5 @@ class Places:
         )
 
     def _read(self) -> None:
-        start = Place(file=self.file, line=1, column=1)
-        self._index[()] = Located(start, start)
         YamlReader(self.file, places=self._index).read(self.text)
+        self._index.setdefault((), Located(yaml.StreamStartEvent(), None))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -22,12 +22,27 @@ IGNORED = "\0"
 TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
-    """Where a value and its key were written."""
+class Located(NamedTuple):
+    """The event of a value and that of its key."""
 
-    value: Place
-    key: Place
+    event: yaml.Event
+    key_event: yaml.Event | None
+
+    def place(self, file: str, *, at_key: bool) -> Place:
+        """Where the value (or its key) was written; a value of nothing stands at its key."""
+        event = self.event
+        empty = isinstance(event, yaml.ScalarEvent) and not event.value and event.style is None
+        return event_place((self.key_event if at_key or empty else None) or event, file)
+
+
+def event_place(event: yaml.Event, file: str) -> Place:
+    """Where an event was written; only what is on one line is wider than a character."""
+    start, end = event.start_mark, event.end_mark
+    if start is None or end is None:
+        return Place(file=file, line=1, column=1)
+    one_line = isinstance(event, yaml.ScalarEvent | yaml.AliasEvent) and end.line == start.line
+    width = max(1, end.column - start.column) if one_line else 1
+    return Place(file=file, line=start.line + 1, column=start.column + 1, width=width)
 
 
 @dataclass(slots=True)
@@ -147,19 +162,14 @@ class YamlReader:
         if not self._stack:
             self.value = value
             if self.places is not None:
-                self.places[()] = Located(self._place(event), self._place(event))
+                self.places[()] = Located(event, None)
             return ()
         top = self._stack[-1]
         path = (*top.path, top.step())
         if self.places is not None and path not in self.places:
-            self.places[path] = self._located(event, top.key_event)
+            self.places[path] = Located(event, top.key_event)
         top.add(value)
         return path
-
-    def _located(self, event: yaml.NodeEvent, key_event: yaml.ScalarEvent | None) -> Located:
-        key = self._place(key_event or event)
-        empty = isinstance(event, yaml.ScalarEvent) and not event.value and event.style is None
-        return Located(key if empty else self._place(event), key)
 
     def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag not in TEXT_TAGS or not isinstance(event, yaml.ScalarEvent):
@@ -171,12 +181,7 @@ class YamlReader:
         self.faults.append(Problem(message=message, place=place, hint=hint))
 
     def _place(self, event: yaml.Event) -> Place:
-        start, end = event.start_mark, event.end_mark
-        if start is None or end is None:
-            return Place(file=self.file, line=1, column=1)
-        one_line = isinstance(event, yaml.ScalarEvent | yaml.AliasEvent) and end.line == start.line
-        width = max(1, end.column - start.column) if one_line else 1
-        return Place(file=self.file, line=start.line + 1, column=start.column + 1, width=width)
+        return event_place(event, self.file)
 
 
 _HANDLERS: Mapping[type[yaml.Event], Callable[[YamlReader, Any], None]] = {

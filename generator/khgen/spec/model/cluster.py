@@ -10,7 +10,6 @@ from khgen.spec.model.machine import ContainerdSpec, InstallSpec, OsSpec
 from khgen.spec.model.node import NodeSpec
 from khgen.spec.model.texts import (
     DnsDomain,
-    FilePath,
     FlagName,
     FlagValue,
     HostName,
@@ -19,10 +18,8 @@ from khgen.spec.model.texts import (
     InterfaceName,
     KubernetesVersionText,
     SafePath,
-    Sha256,
     ShortName,
     SubjectName,
-    Url,
     Word,
 )
 from khgen.spec.model.values import (
