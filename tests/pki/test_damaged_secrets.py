@@ -204,3 +204,15 @@ def test_other_authorities_are_told_apart() -> None:
     assert problem.message == "authorities.etcd: the key does not belong to the certificate"
     document["authorities"]["etcd"] = OTHER["authorities"]["etcd"]
     assert not problems_of(document)
+
+
+def test_a_ca_that_was_signed_anew_with_its_own_key_is_taken() -> None:
+    document = yaml.safe_load(TEXT)
+    spec = cluster({"cp": 3, "w": 2}, pki={"caValidity": "20y"})
+    longer = yaml.safe_load(encode_secrets(fixed_secrets(spec)))
+    for name in ("kubernetes", "etcd", "front-proxy"):
+        assert longer["authorities"][name]["key"] == document["authorities"][name]["key"]
+        document["authorities"][name]["certificate"] = longer["authorities"][name]["certificate"]
+    text = yaml.safe_dump(document)
+    secrets, problems = decode_secrets(text, "s.yaml", now=FIXED_NOW + timedelta(days=3651))
+    assert secrets is not None, problems

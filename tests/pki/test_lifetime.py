@@ -72,11 +72,8 @@ def test_an_authority_that_ends_is_named_once() -> None:
     assert texts[0].startswith("the kubernetes CA ends in 10d, less than the boot window of 30d")
 
 
-def test_a_ca_shorter_than_its_leaves_is_warned_of_and_cuts_them() -> None:
+def test_leaves_end_with_their_ca() -> None:
     plan, secrets = planned({"caValidity": "100d"})
-    (finding,) = lifetime_findings(plan, secrets, FIXED_NOW)
-    assert finding.severity is Severity.WARNING
-    assert finding.path == ("pki", "caValidity")
     dates = certificate_dates(node_credentials(plan, plan.nodes[0], secrets))
     assert {end for _, end in dates.values()} == {FIXED_NOW + 100 * DAY}
 

@@ -10,6 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from khgen.pki.authorities import Authority, PrivateKey, public_key_pem
 
 MIN_RSA_BITS = 2048
+RESIGN_HINT = "sign the CA's certificate anew with its own key, and put it into the secrets file"
+"""Every chain stays whole then: leaves name their CA by its name and its key."""
+
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 

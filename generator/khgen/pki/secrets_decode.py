@@ -10,7 +10,7 @@ from typing import TypeVar
 import yaml
 
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
-from khgen.pki.pem import PemError, expiry_text, read_authority, read_private_key
+from khgen.pki.pem import RESIGN_HINT, PemError, expiry_text, read_authority, read_private_key
 from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, VRRP_PASSWORD_LENGTH, Secrets
 from khgen.pki.secrets_reader import Fields, SecretsReader
 from khgen.pki.secrets_text import API_VERSION, KIND
@@ -26,7 +26,6 @@ _ENCRYPTED_BY = (
 )
 _SOPS_HINT = "sops -d FILE | khgen render --secrets - …"
 
-_EXPIRED_HINT = "renew the CA's certificate with its own key, then `khgen secrets import` it"
 
 Value = TypeVar("Value")
 Decoded = tuple[Secrets | None, Problems]
@@ -119,7 +118,7 @@ class _Decoder:
                 continue
             expired = None if now is None else expiry_text(found[name], now)
             if expired is not None:
-                self._reader.fail(part, path, f"{path_text(path)}: {expired}", _EXPIRED_HINT)
+                self._reader.fail(part, path, f"{path_text(path)}: {expired}", RESIGN_HINT)
         return found
 
     def _service_account(self) -> PrivateKey | None:

@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 
 from khgen.pki.authorities import Authority, AuthorityName
 from khgen.pki.catalog import CERTIFICATES, HOLDERS, KUBECONFIGS, KUBELET_KUBECONFIG
+from khgen.pki.pem import RESIGN_HINT
 from khgen.pki.secrets import Secrets, issue_date
 from khgen.plan.model import NodePlan, Plan
-from khgen.problems import Finding, Severity
+from khgen.problems import Finding
 from khgen.spec.model.values import duration_text
-
-OPERATOR_NAME = "the operator's admin.conf"
 
 
 def leaf_validity(
@@ -28,18 +27,7 @@ def leaf_validity(
 
 def lifetime_findings(plan: Plan, secrets: Secrets, now: datetime) -> tuple[Finding, ...]:
     """What is wrong with the certificates' time, if machines boot within the boot window."""
-    if plan.spec.pki.ca_validity < plan.spec.pki.certificate_validity:
-        short = [
-            Finding(
-                path=("pki", "caValidity"),
-                message="the CAs live shorter than pki.certificateValidity: certificates end with"
-                " their CA",
-                severity=Severity.WARNING,
-            )
-        ]
-    else:
-        short = []
-    return (*short, *_authority_findings(plan, secrets, now), *_leaf_findings(plan, secrets, now))
+    return (*_authority_findings(plan, secrets, now), *_leaf_findings(plan, secrets, now))
 
 
 def _authority_findings(plan: Plan, secrets: Secrets, now: datetime) -> Iterator[Finding]:
@@ -51,7 +39,7 @@ def _authority_findings(plan: Plan, secrets: Secrets, now: datetime) -> Iterator
                 path=("pki", "bootWindow"),
                 message=f"the {name} CA {_life(left)}, less than the boot window of"
                 f" {duration_text(window)}",
-                hint="renew the CA's certificate with its own key, then `khgen secrets import` it",
+                hint=RESIGN_HINT,
             )
 
 
@@ -75,7 +63,7 @@ def _leaf_findings(plan: Plan, secrets: Secrets, now: datetime) -> Iterator[Find
 def _hint(plan: Plan) -> str:
     pki = plan.spec.pki
     lifetimes = [pki.certificate_validity, pki.node_identity_validity or pki.certificate_validity]
-    if min(*lifetimes, pki.ca_validity) < pki.boot_window:
+    if min(lifetimes) <= pki.boot_window:
         return "give certificates a longer life than pki.bootWindow"
     return "khgen certs renew"
 
