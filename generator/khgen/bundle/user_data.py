@@ -66,6 +66,8 @@ def _shared_text(plan: Plan, shared: Iterable[NodeFile]) -> str:
     keys: dict[str, YamlValue] = {"preserve_hostname": False, "manage_etc_hosts": False}
     if plan.spec.os.ssh_authorized_keys:
         keys["ssh_authorized_keys"] = plan.spec.os.ssh_authorized_keys
+    if plan.spec.os.timezone is not None:
+        keys["timezone"] = plan.spec.os.timezone
     keys.update(plan.spec.user_data.extra)
     keys["runcmd"] = [*_extra_runcmd(plan), *START_BOOT]
     entries = [_entry(file) for file in shared]
