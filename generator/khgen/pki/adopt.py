@@ -41,14 +41,7 @@ def adopted_pki(
     ]
     if problems:
         return None, Problems.of(problems)
-    authorities: dict[AuthorityName, Authority] = {}
-    for entry in AUTHORITIES:
-        try:
-            authority = read_authority(texts[f"{entry.path}.crt"], texts[f"{entry.path}.key"])
-            _refuse_expired(authority, now)
-            authorities[entry.name] = authority
-        except PemError as error:
-            problems.append(_problem(directory, f"{entry.path}.crt", str(error)))
+    authorities = _authorities(texts, directory, now, problems)
     try:
         account = read_private_key(texts[SERVICE_ACCOUNT_KEY])
     except PemError as error:
@@ -62,6 +55,20 @@ def adopted_pki(
     if problems:
         return None, Problems.of(problems)
     return AdoptedPki(authorities=authorities, service_account=account), Problems()
+
+
+def _authorities(
+    texts: Mapping[str, str], directory: str, now: datetime, problems: list[Problem]
+) -> dict[AuthorityName, Authority]:
+    authorities: dict[AuthorityName, Authority] = {}
+    for entry in AUTHORITIES:
+        try:
+            authority = read_authority(texts[f"{entry.path}.crt"], texts[f"{entry.path}.key"])
+            _refuse_expired(authority, now)
+            authorities[entry.name] = authority
+        except PemError as error:
+            problems.append(_problem(directory, f"{entry.path}.crt", str(error)))
+    return authorities
 
 
 def _refuse_expired(authority: Authority, now: datetime) -> None:
