@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -82,7 +83,18 @@ def write_root(root: Path, files: tuple[NodeFile, ...]) -> None:
 
 def kubeadm(root: Path, *arguments: str) -> CompletedProcess[str]:
     """kubeadm with that folder's /etc and /var/lib in place of the machine's, and no network."""
+    return run_in(root, [str(kube_bin() / "kubeadm"), *arguments], "--net")
+
+
+def run_step(root: Path, name: str) -> CompletedProcess[str]:
+    """A boot step with that folder's /etc and /var/lib, and its values from node.env."""
+    (step,) = (root / "etc/khgen/steps.d").glob(f"[0-9][0-9]-{name}")
+    script = f"set -a; . /etc/khgen/node.env; exec bash /etc/khgen/steps.d/{step.name}"
+    return run_in(root, ["bash", "-c", script])
+
+
+def run_in(root: Path, command: Sequence[str], *unshared: str) -> CompletedProcess[str]:
+    """A command with that folder's /etc and /var/lib in place of the machine's."""
     require_namespaces()
-    command = shlex.join([str(kube_bin() / "kubeadm"), *arguments])
-    script = PRIVATE_ROOT.format(root=shlex.quote(str(root)), command=command)
-    return run(["unshare", "--mount", "--net", "--uts", "bash", "-c", script], seconds=120)
+    script = PRIVATE_ROOT.format(root=shlex.quote(str(root)), command=shlex.join(command))
+    return run(["unshare", "--mount", *unshared, "bash", "-c", script], seconds=120)
