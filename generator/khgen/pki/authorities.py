@@ -1,5 +1,6 @@
 """Certificate authorities: a certificate and its private key, made new or read from PEM."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,13 @@ COMMON_NAMES: Mapping[AuthorityName, str] = MappingProxyType(
     }
 )
 """kubeadm 1.29 app/phases/certs/certlist.go."""
+
+
+_EC_PRIVATE_KEY = {
+    "secp256r1": (bytes.fromhex("30310201010420"), bytes.fromhex("a00a06082a8648ce3d030107")),
+    "secp384r1": (bytes.fromhex("303e0201010430"), bytes.fromhex("a00706052b81040022")),
+}
+"""DER of RFC 5915's ECPrivateKey without its publicKey: what is before and after the number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,9 +123,20 @@ def certificate_pem(certificate: x509.Certificate) -> str:
 
 
 def private_key_pem(key: PrivateKey) -> str:
-    """A private key as PEM, in the traditional form that kubeadm writes, which is the shortest."""
-    encryption = serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, _TRADITIONAL, encryption).decode("ascii")
+    """A private key as PEM, in the traditional form that kubeadm writes.
+
+    An ECDSA key comes without its public half, which RFC 5915 makes optional, and which every
+    reader computes (Go crypto/x509 sec1.go, OpenSSL): it would be a third of a user-data's keys.
+    """
+    if isinstance(key, rsa.RSAPrivateKey) or key.curve.name not in _EC_PRIVATE_KEY:
+        encryption = serialization.NoEncryption()
+        pem = key.private_bytes(serialization.Encoding.PEM, _TRADITIONAL, encryption)
+        return pem.decode("ascii")
+    before, after = _EC_PRIVATE_KEY[key.curve.name]
+    number = key.private_numbers().private_value.to_bytes(key.key_size // 8, "big")
+    text = b64encode(before + number + after).decode("ascii")
+    lines = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
+    return f"-----BEGIN EC PRIVATE KEY-----\n{lines}\n-----END EC PRIVATE KEY-----\n"
 
 
 def public_key_pem(key: PrivateKey) -> str:
