@@ -20,7 +20,7 @@ def problem_text(problem: Problem, source: str) -> str:
     if place.line <= len(lines) and lines[place.line - 1].strip():
         parts += [f"  {text}" for text in _excerpt(lines[place.line - 1], place)]
     if place.path:
-        parts.append(f"  at {place.path}")
+        parts.append(f"  at {_printable(place.path)}")
     if problem.hint:
         parts.append(f"  hint: {problem.hint}")
     return "\n".join(parts)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 
 from pydantic_core import ErrorDetails
@@ -24,6 +25,9 @@ def hint_of(error: ErrorDetails) -> str:
     value, kind = error["input"], error["type"]
     if kind == "string_type" and isinstance(value, bool):
         return f'put it in quotes if it is text: "{str(value).lower()}"'
+    if kind in {"enum", "literal_error"}:
+        close = get_close_matches(str(value)[:64].lower(), _accepted(error), n=1)
+        return f"did you mean {quoted(close[0])}?" if close else ""
     if kind == "string_pattern_mismatch" and isinstance(value, str):
         return _better_text(_ctx(error, "pattern"), value)
     return ""
@@ -62,9 +66,12 @@ def _ctx(error: ErrorDetails, name: str) -> str:
     return str(error.get("ctx", {}).get(name, ""))
 
 
+def _accepted(error: ErrorDetails) -> list[str]:
+    return re.findall(r"'([^']*)'", _ctx(error, "expected"))
+
+
 def _one_of(error: ErrorDetails) -> str:
-    accepted = ", ".join(re.findall(r"'([^']*)'", _ctx(error, "expected")))
-    return f"{shown(error['input'])} is not one of: {accepted}"
+    return f"{shown(error['input'])} is not one of: {', '.join(_accepted(error))}"
 
 
 def _pattern(error: ErrorDetails) -> str:
@@ -77,7 +84,7 @@ def _expected(what: str) -> Callable[[ErrorDetails], str]:
 
 
 def _bound(words: str, name: str) -> Callable[[ErrorDetails], str]:
-    return lambda error: f"{shown(error['input'])} is not {words} {_ctx(error, name)}"
+    return lambda error: f"{shown(error['input'])} is too {words} {_ctx(error, name)}"
 
 
 def _key_name(error: ErrorDetails) -> str:
@@ -108,8 +115,8 @@ _WORDINGS: Mapping[str, Callable[[ErrorDetails], str]] = MappingProxyType(
         "int_parsing": _NUMBER,
         "int_parsing_size": _NUMBER,
         "int_from_float": _NUMBER,
-        "greater_than_equal": _bound("at least", "ge"),
-        "less_than_equal": _bound("at most", "le"),
+        "greater_than_equal": _bound("small: at least", "ge"),
+        "less_than_equal": _bound("large: at most", "le"),
         "bool_type": _BOOLEAN,
         "bool_parsing": _BOOLEAN,
         "dict_type": _MAPPING,

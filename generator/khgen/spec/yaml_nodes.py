@@ -52,7 +52,7 @@ def events_of(text: str) -> Iterator[yaml.Event]:
 def scalar_value(event: yaml.ScalarEvent) -> PlainValue:
     """What a scalar means."""
     text: str = event.value
-    if event.style is not None or event.tag is not None:
+    if event.style or event.tag is not None:  # libyaml: "" where it is plain
         return text
     if text in _WORDS:
         return _WORDS[text]
@@ -77,5 +77,8 @@ def syntax_fault(error: yaml.YAMLError, text: str) -> tuple[str, str, int, int]:
     rest = lines[line][column:]
     hint = "indent with spaces, not with tabs" if rest.startswith("\t") else ""
     context = getattr(error, "context", None)
+    begun = getattr(error, "context_mark", None)
+    if begun is not None and begun.line < line and not hint:
+        hint = f"what is being read here begins in line {begun.line + 1}, column {begun.column + 1}"
     message = f"not YAML: {said}" + (f", {context}" if context else "")
     return message, hint, line + 1, column + 1

@@ -31,7 +31,7 @@ class Located(NamedTuple):
     def place(self, file: str, *, at_key: bool) -> Place:
         """Where the value (or its key) was written; a value of nothing stands at its key."""
         event = self.event
-        empty = isinstance(event, yaml.ScalarEvent) and not event.value and event.style is None
+        empty = isinstance(event, yaml.ScalarEvent) and not event.value and not event.style
         return event_place((self.key_event if at_key or empty else None) or event, file)
 
 
@@ -114,7 +114,7 @@ class YamlReader:
 
     def _key(self, top: _Open, event: yaml.ScalarEvent) -> None:
         top.key, top.key_event = event.value, event
-        if event.value == "<<" and event.style is None:
+        if event.value == "<<" and not event.style:
             hint = "write the keys out here"
             self._break("merge keys (<<) are not supported", self._place(event), hint)
         elif event.value in top.items:

@@ -1,0 +1,718 @@
+"""Every check across fields: what it refuses, where it says so, and what it lets pass."""
+
+import pytest
+
+from khgen.problems import Severity
+from khgen.spec.check import CHECKS
+from support.spec_texts import Changes, loaded
+
+EVEN = {"nodes.2": None}
+ETCD = {"name": "e1", "role": "etcd", "address": "192.168.10.31"}
+BALANCER = {"name": "lb1", "role": "load-balancer", "address": "192.168.10.41"}
+BALANCER_2 = {"name": "lb2", "role": "load-balancer", "address": "192.168.10.42"}
+NETWORK = {"prefixLength": 28, "gateway": "192.168.10.1"}
+HOST = {"controlPlaneEndpoint": {"host": "api.example.com"}}
+PIN = {"url": "https://example.com/x", "sha256": "0" * 64}
+TARBALLS = dict.fromkeys(("containerd", "runc", "cniPlugins"), PIN)
+KUBE_BINARIES = dict.fromkeys(("crictl", "kubeadm", "kubelet", "kubectl"), PIN)
+DUAL = {
+    "networking.podSubnet": "10.244.0.0/16,fd00:1::/56",
+    "networking.serviceSubnet": "10.96.0.0/16,fd00:2::/112",
+}
+DUAL_NODES = DUAL | {f"nodes.{i}.additionalAddresses": [f"fd00:70::{i + 1}"] for i in range(4)}
+V6 = {"controlPlaneEndpoint.vip": "fd00:70::99"}
+
+# (check, what is refused, the problem's path, a part of its message, what is accepted instead)
+Case = tuple[str, Changes, str, str, Changes]
+# fmt: off  (one case a line)
+ERRORS: tuple[Case, ...] = (
+    (
+        "duplicate_names",
+        {"nodes.3.name": "cp1"},
+        "nodes[3].name",
+        "'cp1' is already that of nodes[0]",
+        {"nodes.3.name": "cp4"},
+    ),
+    (
+        "duplicate_addresses",
+        {"nodes.3.address": "192.168.10.11"},
+        "nodes[3].address",
+        "already that of 'cp1'",
+        {},
+    ),
+    (
+        "duplicate_addresses",
+        {"nodes.3.additionalAddresses": ["192.168.10.12"]},
+        "nodes[3].additionalAddresses[0]",
+        "already that of 'cp2'",
+        {},
+    ),
+    (
+        "long_names",
+        {"nodes.3.name": "a" * 40 + "." + "b" * 40},
+        "nodes[3].name",
+        "at most 64",
+        {"nodes.3.name": "a" * 63},
+    ),
+    (
+        "unusable_addresses",
+        {"nodes.3.address": "127.0.0.1"},
+        "nodes[3].address",
+        "cannot be the address",
+        {},
+    ),
+    (
+        "gateway_outside",
+        {"nodes.0.network": NETWORK | {"gateway": "192.168.11.1"}},
+        "nodes[0].network.gateway",
+        "is not in the node's network 192.168.10.0/28",
+        {"nodes.0.network": {"prefixLength": 24, "gateway": "192.168.10.1"}},
+    ),
+    (
+        "gateway_outside",
+        {"nodes.0.network": NETWORK | {"gateway": "192.168.10.11"}},
+        "nodes[0].network.gateway",
+        "own address",
+        {},
+    ),
+    (
+        "prefix_too_long",
+        {"nodes.0.network": {"prefixLength": 64}},
+        "nodes[0].network.prefixLength",
+        "is more than 32",
+        {"nodes.0.network": {"prefixLength": 24}},
+    ),
+    (
+        "unknown_release",
+        {"os.release": "11"},
+        "os.release",
+        "is not one of: 12, 13",
+        {"os.release": "13"},
+    ),
+    (
+        "unknown_release",
+        {"os": {"family": "rhel", "release": "9.4"}},
+        "os.release",
+        "is not one of: 9",
+        {"os": {"family": "rhel", "release": 9}},
+    ),
+    (
+        "time_program",
+        {"os": {"family": "rhel", "release": "9", "timeSync": {"program": "timesyncd"}}},
+        "os.timeSync.program",
+        "not packaged",
+        {"os.timeSync": {"program": "timesyncd"}},
+    ),
+    (
+        "time_program",
+        {"os.timeSync": {"program": "unmanaged", "pools": ["p.example.com"]}},
+        "os.timeSync.program",
+        "no effect",
+        {"os.timeSync": {"pools": ["p.example.com"]}},
+    ),
+    (
+        "vip_or_host",
+        {"controlPlaneEndpoint.host": "api.example.com"},
+        "controlPlaneEndpoint.host",
+        "both vip and host",
+        HOST,
+    ),
+    (
+        "vip_or_host",
+        {"controlPlaneEndpoint": {"port": 8443}},
+        "controlPlaneEndpoint",
+        "neither vip nor host",
+        {},
+    ),
+    (
+        "vip_is_a_node",
+        {"controlPlaneEndpoint.vip": "192.168.10.21"},
+        "controlPlaneEndpoint.vip",
+        "is the address of node 'w1'",
+        {},
+    ),
+    (
+        "vip_outside",
+        {"controlPlaneEndpoint.vip": "172.31.0.1"},
+        "controlPlaneEndpoint.vip",
+        "does not look to be in the network",
+        {},
+    ),
+    (
+        "vip_outside",
+        {"nodes.0.network": NETWORK},
+        "controlPlaneEndpoint.vip",
+        "is not in 192.168.10.0/28, the network of node 'cp1'",
+        {"nodes.0.network": {"prefixLength": 24}},
+    ),
+    (
+        "vip_outside",
+        V6,
+        "controlPlaneEndpoint.vip",
+        "is IPv6, node 'cp1' has no such address",
+        DUAL_NODES | V6,
+    ),
+    (
+        "vip_outside",
+        {"nodes.4": BALANCER | {"address": "10.1.1.1"}},
+        "controlPlaneEndpoint.vip",
+        "network of node 'lb1'",
+        {"nodes.4": BALANCER},
+    ),
+    (
+        "vip_unusable",
+        {"controlPlaneEndpoint.vip": "224.0.0.1"},
+        "controlPlaneEndpoint.vip",
+        "cannot be a virtual IP",
+        {},
+    ),
+    (
+        "port_taken",
+        {"controlPlaneEndpoint.port": 6443},
+        "controlPlaneEndpoint.port",
+        "the API server's own",
+        {"controlPlaneEndpoint.port": 6443, "nodes.4": BALANCER},
+    ),
+    (
+        "port_taken",
+        {"controlPlaneEndpoint.port": 2379},
+        "controlPlaneEndpoint.port",
+        "belongs to etcd's clients",
+        HOST,
+    ),
+    (
+        "balancers_without_vip",
+        HOST | {"nodes.4": BALANCER},
+        "nodes[4].role",
+        "has no VIP to carry",
+        {"nodes.4": BALANCER},
+    ),
+    (
+        "overlapping_subnets",
+        {"networking.podSubnet": "10.0.0.0/8"},
+        "networking.serviceSubnet",
+        "service network 10.96.0.0/12 overlaps pod network 10.0.0.0/8",
+        {"networking": {"podSubnet": "10.0.0.0/8", "serviceSubnet": "172.16.0.0/16"}},
+    ),
+    (
+        "nodes_in_subnets",
+        {"networking.podSubnet": "192.168.0.0/16"},
+        "nodes[0].address",
+        "lies in the pod network",
+        {},
+    ),
+    (
+        "nodes_in_subnets",
+        {"networking.serviceSubnet": "192.168.10.0/27"},
+        "nodes[0].address",
+        "lies in the service network",
+        {},
+    ),
+    (
+        "vip_in_subnets",
+        {"networking.serviceSubnet": "192.168.10.224/27"},
+        "controlPlaneEndpoint.vip",
+        "lies in the service network",
+        {},
+    ),
+    (
+        "service_subnet_size",
+        {"networking.serviceSubnet": "10.96.0.0/29"},
+        "networking.serviceSubnet",
+        "too small: it has 8 addresses",
+        {"networking.serviceSubnet": "10.96.0.0/28"},
+    ),
+    (
+        "service_subnet_size",
+        {"networking.serviceSubnet": "11.0.0.0/11"},
+        "networking.serviceSubnet",
+        "too large: the API server takes /12",
+        {"networking.serviceSubnet": "10.96.0.0/12"},
+    ),
+    (
+        "pod_subnet_size",
+        {"networking.podSubnet": "10.244.0.0/25"},
+        "networking.podSubnet",
+        "smaller than the /24 that each node gets",
+        {"networking.podSubnet": "10.244.0.0/22"},
+    ),
+    (
+        "pod_subnet_size",
+        {"networking.podSubnet": "10.244.0.0/23"},
+        "networking.podSubnet",
+        "has 2 pieces of /24 for 4 nodes",
+        {
+            "networking.podSubnet": "10.244.0.0/23",
+            "kubernetes.controllerManager.extraArgs.node-cidr-mask-size-ipv4": "26",
+        },
+    ),
+    (
+        "pod_subnet_size",
+        {"networking.podSubnet": "32.0.0.0/7"},
+        "networking.podSubnet",
+        "too large",
+        {"networking.podSubnet": "33.0.0.0/8"},
+    ),
+    (
+        "pods_and_services",
+        {"networking.podSubnet": "10.244.0.0/16,fd00:1::/56"},
+        "networking.serviceSubnet",
+        "pods use IPv4 and IPv6, services use IPv4",
+        DUAL_NODES,
+    ),
+    ("node_families", DUAL, "nodes[0].address", "has no IPv6 address", DUAL_NODES),
+    (
+        "node_families",
+        {"networking.podSubnet": "fd00:1::/56", "networking.serviceSubnet": "fd00:2::/112"},
+        "nodes[0].address",
+        "the cluster's first family is IPv6",
+        {},
+    ),
+    (
+        "one_address_a_family",
+        {"nodes.3.additionalAddresses": ["192.168.10.99"]},
+        "nodes[3].additionalAddresses[0]",
+        "a second IPv4 address",
+        {"nodes.3.additionalAddresses": ["fd00::9"]},
+    ),
+    (
+        "no_control_plane",
+        {"nodes": [{"name": "w", "role": "worker", "address": "192.168.10.1"}]},
+        "nodes",
+        "no node has the role control-plane",
+        {},
+    ),
+    (
+        "etcd_hosts",
+        {"nodes.4": ETCD},
+        "nodes[4].role",
+        "etcd.topology is stacked",
+        {"nodes.4": ETCD, "etcd.topology": "external"},
+    ),
+    (
+        "etcd_hosts",
+        {"etcd.topology": "external"},
+        "etcd.topology",
+        "no node has the role etcd",
+        {"nodes.4": ETCD, "etcd.topology": "external"},
+    ),
+    ("quorum", EVEN, "nodes", "2 etcd members (control-plane nodes) tolerate 0 failures", {}),
+    (
+        "quorum",
+        {
+            "etcd.topology": "external",
+            "nodes.4": ETCD,
+            "nodes.5": ETCD | {"name": "e2", "address": "192.168.10.32"},
+        },
+        "nodes",
+        "2 etcd members (etcd nodes)",
+        EVEN | {"nodes.3": ETCD, "etcd.topology": "external"},
+    ),
+    (
+        "unsupported_minor",
+        {"kubernetes.version": "1.28.0"},
+        "kubernetes.version",
+        "Kubernetes 1.28 is not supported",
+        {"kubernetes.version": "1.31.14"},
+    ),
+    (
+        "program_skew",
+        {"install.packageVersions.kubelet": "1.30.0"},
+        "install.packageVersions.kubelet",
+        "kubelet 1.30.0 does not go with",
+        {"install.packageVersions.kubelet": "1.26.0"},
+    ),
+    (
+        "program_skew",
+        {"install.packageVersions.kubelet": "1.25.9"},
+        "install.packageVersions.kubelet",
+        "does not go with",
+        {"install.packageVersions.kubelet": "1.29.9"},
+    ),
+    (
+        "program_skew",
+        {"install.packageVersions.kubeadm": "1.28.0"},
+        "install.packageVersions.kubeadm",
+        "does not go with",
+        {"install.packageVersions.kubeadm": "1.30.0"},
+    ),
+    (
+        "program_skew",
+        {"install.packageVersions.kubectl": "1.31.0"},
+        "install.packageVersions.kubectl",
+        "does not go with",
+        {"install.packageVersions.kubectl": "1.28.0"},
+    ),
+    (
+        "kubelet_newer_than_kubeadm",
+        {"install.packageVersions": {"kubeadm": "1.30.0", "kubelet": "1.26.0"}},
+        "install.packageVersions.kubelet",
+        "does not go with kubeadm",
+        {"install.packageVersions": {"kubeadm": "1.30.0", "kubelet": "1.27.0"}},
+    ),
+    (
+        "shorter_than_boot_window",
+        {"pki.certificateValidity": "20d"},
+        "pki.certificateValidity",
+        "20d is shorter than the boot window of 30d",
+        {"pki": {"certificateValidity": "20d", "bootWindow": "14d"}},
+    ),
+    (
+        "shorter_than_boot_window",
+        {"pki.nodeIdentityValidity": "29d"},
+        "pki.nodeIdentityValidity",
+        "shorter than the boot window",
+        {"pki.nodeIdentityValidity": "30d"},
+    ),
+    (
+        "longer_than_ca",
+        {"pki.certificateValidity": "11y"},
+        "pki.certificateValidity",
+        "longer than the CA's own 10y",
+        {"pki.certificateValidity": "10y"},
+    ),
+    (
+        "no_lifetime",
+        {"pki": {"caValidity": "0s", "certificateValidity": "0s", "bootWindow": "0s"}},
+        "pki.caValidity",
+        "longer than nothing",
+        {},
+    ),
+    (
+        "token_with_offline_keys",
+        {"bootstrapToken": {"ttl": "2h"}, "pki.caKeys": "offline"},
+        "bootstrapToken",
+        "of no use with pki.caKeys: offline",
+        {"bootstrapToken": {"ttl": "2h"}},
+    ),
+    (
+        "short_token",
+        {"bootstrapToken": {"ttl": "5s"}},
+        "bootstrapToken.ttl",
+        "over before anything can join",
+        {"bootstrapToken": {"ttl": "1h"}},
+    ),
+    (
+        "serving_requests_with_offline_keys",
+        {"kubernetes.kubelet.config": {"serverTLSBootstrap": True}, "pki.caKeys": "offline"},
+        "kubernetes.kubelet.config.serverTLSBootstrap",
+        "needs a CA key",
+        {"kubernetes.kubelet.config": {"serverTLSBootstrap": True}},
+    ),
+    (
+        "own_flags",
+        {"etcd.extraArgs": {"initial-cluster": "x"}},
+        "etcd.extraArgs.initial-cluster",
+        "is set by khgen or kubeadm",
+        {"etcd.extraArgs": {"snapshot-count": 10000}},
+    ),
+    (
+        "own_flags",
+        {"kubernetes.apiServer.extraArgs": {"etcd-servers": "x"}},
+        "kubernetes.apiServer.extraArgs.etcd-servers",
+        "is set by",
+        {"kubernetes.apiServer.extraArgs": {"profiling": False}},
+    ),
+    (
+        "api_server_flags",
+        {"kubernetes.apiServer.extraArgs": {"anonymous-auth": False}},
+        "kubernetes.apiServer.extraArgs.anonymous-auth",
+        "stops the health checks",
+        {},
+    ),
+    (
+        "api_server_flags",
+        {"kubernetes.apiServer.extraArgs": {"authorization-mode": "RBAC"}},
+        "kubernetes.apiServer.extraArgs.authorization-mode",
+        "lacks Node or RBAC",
+        {"kubernetes.apiServer.extraArgs": {"authorization-mode": "Node,RBAC,Webhook"}},
+    ),
+    (
+        "api_server_flags",
+        {
+            "kubernetes": {
+                "encryptionAtRest": True,
+                "apiServer": {"extraArgs": {"encryption-provider-config": "/x"}},
+            }
+        },
+        "kubernetes.apiServer.extraArgs.encryption-provider-config",
+        "is set by encryptionAtRest",
+        {"kubernetes.encryptionAtRest": True},
+    ),
+    (
+        "feature_gates",
+        {"kubernetes.featureGates": {"PublicKeysECDSA": False}},
+        "kubernetes.featureGates.PublicKeysECDSA",
+        "follows from pki.algorithm",
+        {"kubernetes.featureGates": {"EtcdLearnerMode": True}},
+    ),
+    (
+        "feature_gates",
+        {"kubernetes.featureGates": {"RootlessControlPlane": True}},
+        "kubernetes.featureGates.RootlessControlPlane",
+        "other users",
+        {"kubernetes.featureGates": {"RootlessControlPlane": False}},
+    ),
+    (
+        "feature_gates",
+        {"kubernetes.featureGates": {"EtcdLearnerMod": True}},
+        "kubernetes.featureGates.EtcdLearnerMod",
+        "kubeadm 1.29 has no feature gate",
+        {},
+    ),
+    (
+        "kubelet_fields",
+        {"kubernetes.kubelet.config": {"cgroupDriver": "cgroupfs"}},
+        "kubernetes.kubelet.config.cgroupDriver",
+        "must stay 'systemd'",
+        {"kubernetes.kubelet.config": {"maxPods": 200}},
+    ),
+    (
+        "kube_proxy_fields",
+        {"kubernetes.kubeProxy": {"config": {"mode": "ipvs"}}},
+        "kubernetes.kubeProxy.config.mode",
+        "is not 'iptables'",
+        {"kubernetes.kubeProxy": {"mode": "ipvs"}},
+    ),
+    (
+        "kube_proxy_fields",
+        {"kubernetes.kubeProxy": {"mode": "nftables"}},
+        "kubernetes.kubeProxy.mode",
+        "closed by default before Kubernetes 1.31",
+        {"kubernetes": {"version": "1.31.14", "kubeProxy": {"mode": "nftables"}}},
+    ),
+    (
+        "own_kubelet_flags",
+        {"nodes.3.kubeletExtraArgs": {"node-ip": "1.2.3.4"}},
+        "nodes[3].kubeletExtraArgs.node-ip",
+        "is set by",
+        {"nodes.3.kubeletExtraArgs": {"v": 4}},
+    ),
+    (
+        "forbidden_labels",
+        {"nodes.3.labels": {"node-role.kubernetes.io/worker": ""}},
+        "nodes[3].labels.node-role.kubernetes.io/worker",
+        "may not set the label",
+        {
+            "nodes.3.labels": {
+                "node.kubernetes.io/pool": "a",
+                "example.com/x": "y",
+                "topology.kubernetes.io/zone": "z",
+            }
+        },
+    ),
+    (
+        "duplicate_taints",
+        {"nodes.3.taints": [{"key": "a", "effect": "NoSchedule"}] * 2},
+        "nodes[3].taints[1]",
+        "is there twice",
+        {"nodes.3.taints": [{"key": "a", "effect": "NoSchedule"}]},
+    ),
+    (
+        "missing_artifacts",
+        {"install.containerd": "tarball"},
+        "install.artifacts.runc",
+        "install.containerd: tarball needs it",
+        {"install": {"containerd": "tarball", "artifacts": TARBALLS}},
+    ),
+    (
+        "missing_artifacts",
+        {"install.kubernetes": "binaries"},
+        "install.artifacts.kubelet",
+        "install.kubernetes: binaries needs it",
+        {"install": {"kubernetes": "binaries", "artifacts": KUBE_BINARIES}},
+    ),
+    (
+        "missing_artifacts",
+        {"install": {"containerd": "tarball", "artifacts": TARBALLS}, "containerd.nerdctl": True},
+        "install.artifacts.nerdctl",
+        "containerd.nerdctl",
+        {"containerd.nerdctl": True},
+    ),
+    (
+        "duplicate_registries",
+        {"containerd.registryMirrors": [{"registry": "docker.io", "endpoints": ["https://m"]}] * 2},
+        "containerd.registryMirrors[1].registry",
+        "mirrored twice",
+        {"containerd.registryMirrors": [{"registry": "docker.io", "endpoints": ["https://m"]}]},
+    ),
+    (
+        "manifest_sources",
+        {"addons.calico": {}},
+        "addons.calico",
+        "neither url nor path",
+        {"addons.calico": PIN},
+    ),
+    (
+        "manifest_sources",
+        {"addons.calico": PIN | {"path": "x.yaml"}},
+        "addons.calico.path",
+        "both url and path",
+        {"addons.calico": {"path": "x.yaml"}},
+    ),
+    (
+        "manifest_sources",
+        {"addons.manifests": [{"name": "a", "url": "https://m/x"}]},
+        "addons.manifests[0].url",
+        "without sha256",
+        {"addons.manifests": [{"name": "a"} | PIN]},
+    ),
+    (
+        "manifest_sources",
+        {"addons.calico": {"path": "x.yaml", "sha256": "0" * 64}},
+        "addons.calico.sha256",
+        "belongs to url",
+        {},
+    ),
+    (
+        "duplicate_manifests",
+        {"addons.manifests": [{"name": "a"} | PIN] * 2},
+        "addons.manifests[1].name",
+        "already taken",
+        {"addons.manifests": [{"name": "a"} | PIN, {"name": "b"} | PIN]},
+    ),
+    (
+        "duplicate_manifests",
+        {"addons": {"calico": PIN, "manifests": [{"name": "calico"} | PIN]}},
+        "addons.manifests[0].name",
+        "already taken",
+        {},
+    ),
+    (
+        "typha_settings",
+        {"addons.calico": PIN | {"typhaReplicas": 3}},
+        "addons.calico.typhaReplicas",
+        "typha is not true",
+        {"addons.calico": PIN | {"typha": True, "typhaReplicas": 3}},
+    ),
+    (
+        "own_keys",
+        {"userData.extra": {"write_files": []}},
+        "userData.extra.write_files",
+        "khgen's own",
+        {"userData.extra": {"users": ["default"]}},
+    ),
+    (
+        "runcmd_shape",
+        {"userData.extra": {"runcmd": "true"}},
+        "userData.extra.runcmd",
+        "must be a list",
+        {"userData.extra": {"runcmd": ["true"]}},
+    ),
+)
+WARNINGS: tuple[Case, ...] = (
+    (
+        "selinux_elsewhere",
+        {"os.selinux": "permissive"},
+        "os.selinux",
+        "no effect on debian",
+        {"os": {"family": "rhel", "release": "9", "selinux": "permissive"}},
+    ),
+    (
+        "vip_outside",
+        {"controlPlaneEndpoint.vip": "192.168.11.240"},
+        "controlPlaneEndpoint.vip",
+        "does not look to be",
+        {"controlPlaneEndpoint.vip": "192.168.11.240"}
+        | {f"nodes.{i}.network": {"prefixLength": 16} for i in range(3)},
+    ),
+    (
+        "single_balancer",
+        {"nodes.4": BALANCER},
+        "nodes[4].role",
+        "not highly available",
+        {"nodes.4": BALANCER, "nodes.5": BALANCER_2},
+    ),
+    (
+        "host_bits",
+        {"networking.podSubnet": "10.244.3.0/16"},
+        "networking.podSubnet",
+        "10.244.3.0/16 has host bits set: it means 10.244.0.0/16",
+        {},
+    ),
+    ("quorum", {"nodes.2": None, "nodes.1": None}, "nodes", "one etcd member", {}),
+    (
+        "short_token",
+        {"bootstrapToken": {"ttl": "31d"}},
+        "bootstrapToken.ttl",
+        "outlives the boot window",
+        {"bootstrapToken": {"ttl": "30d"}},
+    ),
+    (
+        "kube_proxy_fields",
+        {"kubernetes": {"version": "1.35.0", "kubeProxy": {"mode": "ipvs"}}},
+        "kubernetes.kubeProxy.mode",
+        "deprecated",
+        {"kubernetes": {"version": "1.34.0", "kubeProxy": {"mode": "ipvs"}}},
+    ),
+    (
+        "settings_of_no_node",
+        {"nodes.4": BALANCER | {"labels": {"a": "b"}}},
+        "nodes[4].labels",
+        "have no effect",
+        {"nodes.4": BALANCER},
+    ),
+    (
+        "unused_artifacts",
+        {"install.artifacts": {"runc": PIN}},
+        "install.artifacts.runc",
+        "is not used",
+        {"install": {"containerd": "tarball", "artifacts": TARBALLS}},
+    ),
+)
+
+# fmt: on
+
+
+def said(changes: Changes, severity: Severity) -> list[tuple[str, str]]:
+    problems = loaded(changes).problems
+    return [(p.place.path, p.message) for p in problems if p.severity is severity]
+
+
+@pytest.mark.parametrize("case", ERRORS, ids=lambda case: f"{case[0]}-{case[2]}")
+def test_an_error_is_found_in_its_place_and_its_opposite_passes(case: Case) -> None:
+    _, refused, path, fragment, accepted = case
+    found = said(refused, Severity.ERROR)
+    assert path in [p for p, message in found if fragment in message], found
+    assert loaded(refused).spec is None
+    assert not [message for _, message in said(accepted, Severity.ERROR) if fragment in message]
+
+
+@pytest.mark.parametrize("case", WARNINGS, ids=lambda case: f"{case[0]}-{case[2]}")
+def test_a_warning_is_found_in_its_place_and_does_not_stop_anything(case: Case) -> None:
+    _, warned, path, fragment, accepted = case
+    found = said(warned, Severity.WARNING)
+    assert path in [p for p, message in found if fragment in message], found
+    assert loaded(warned).spec is not None
+    assert not [message for _, message in said(accepted, Severity.WARNING) if fragment in message]
+
+
+def test_every_check_has_a_case() -> None:
+    covered = {case[0] for case in (*ERRORS, *WARNINGS)}
+    assert {check.find.__name__ for check in CHECKS} == covered
+
+
+def test_no_check_stands_twice() -> None:
+    assert len({check.find for check in CHECKS}) == len(CHECKS)
+
+
+def test_the_sound_spec_has_no_problems() -> None:
+    assert not loaded({}).problems
+
+
+def test_checks_still_run_beside_a_schema_error_elsewhere() -> None:
+    messages = [
+        p.message for p in loaded({"nodes.3.role": "wrker", "nodes.1.name": "cp1"}).problems
+    ]
+    assert any("'wrker' is not one of" in message for message in messages)
+    assert any("already that of nodes[0]" in message for message in messages)
+
+
+def test_a_finding_about_a_node_after_a_broken_one_names_its_true_place() -> None:
+    problems = loaded({"nodes.0.role": "x", "nodes.3.address": "127.0.0.1"}).problems
+    assert "nodes[3].address" in {p.place.path for p in problems}
+
+
+def test_no_quorum_is_counted_while_a_node_is_broken() -> None:
+    problems = loaded({"nodes.0.role": "contol-plane"}).problems
+    assert len(problems) == 1

@@ -1,0 +1,83 @@
+"""YAML as khgen reads it: plain words only, places that are exact, nothing that ends the process."""
+
+import pytest
+
+from khgen.problems import Place, ValuePath
+from khgen.spec.load import load_spec
+from khgen.spec.model.texts import ACCEPTED
+from khgen.spec.model.values import PlainNumber
+from khgen.spec.places import Places
+from khgen.spec.yaml_nodes import PlainValue
+from khgen.spec.yaml_reader import YamlReader
+
+
+def value_of(text: str) -> PlainValue:
+    reader = YamlReader("x")
+    reader.read(text)
+    assert not reader.faults, reader.faults
+    return reader.value
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1.29.6", "1.29.6"), ("1.30", "1.30"), ("0644", "0644"), ("52:54:00:12:34:56",) * 2,
+        ("12", 12), ("-3", -3), ("true", True), ("false", False), ("yes", "yes"), ("~", None),
+        ("null", None), ("", None), ('"true"', "true"), ("'12'", "12"), ("0x10", "0x10"),
+        ("2026-01-01", "2026-01-01"), ("1_000", "1_000"), ("!!str 12", "12"), ("1e999", "1e999"),
+        (".inf", ".inf"), ("9" * 5000, "9" * 5000), ("No", "No"), ("+5", "+5"), ("=", "="),
+    ],
+)  # fmt: skip
+def test_only_the_plainest_words_are_resolved(written: str, meant: PlainValue) -> None:
+    document = value_of(f"key: {written}")
+    assert document == {"key": meant}
+
+
+def test_a_fraction_stays_as_it_was_written_but_is_known_for_a_number() -> None:
+    document = value_of("a: 1.30\nb: '1.30'")
+    assert isinstance(document, dict)
+    assert isinstance(document["a"], PlainNumber)
+    assert not isinstance(document["b"], PlainNumber)
+
+
+TEXT = "os: {family: debian}\nnodes:\n  - name: cp1\n    labels:\n      a: b\n  - empty:\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "at_key", "line", "column", "width"),
+    [
+        (("os", "family"), False, 1, 14, 6), (("os", "family"), True, 1, 6, 6),
+        (("os",), False, 1, 5, 1), (("nodes", 0, "name"), False, 3, 11, 3),
+        (("nodes", 0, "labels", "a"), False, 5, 10, 1), (("nodes", 1, "empty"), False, 6, 5, 5),
+        (("nodes", 1), False, 6, 5, 1), (("nodes", 0, "missing"), False, 3, 5, 1),
+        (("absent", "deeper"), False, 1, 1, 1),
+    ],
+)  # fmt: skip
+def test_places(path: ValuePath, at_key: bool, line: int, column: int, width: int) -> None:
+    found = Places("f", TEXT).place(path, at_key=at_key)
+    assert (found.line, found.column, found.width) == (line, column, width)
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+@pytest.mark.parametrize("depth", [63, 200, 200_000])
+def test_deep_nesting_is_a_problem_and_not_the_end_of_the_process(opening: str, depth: int) -> None:
+    assert load_spec(opening * depth, "x").problems.errors
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    problem = load_spec("\ufeffkind: Clusterr\n", "x").problems.items[0]
+    assert (problem.place.line, problem.place.column) == (1, 1)
+
+
+def test_places_of_an_empty_text() -> None:
+    assert Places("f", "").place(("a",)) == Place(file="f", line=1, column=1, path="a")
+
+
+def test_no_two_text_types_share_a_pattern() -> None:
+    assert len(ACCEPTED) == 27
+
+
+def test_one_mistake_in_many_nodes_is_told_once_for_each() -> None:
+    nodes = "".join(f"  - {{name: n{i}, role: x, address: 10.1.0.{i}}}\n" for i in range(200))
+    found = load_spec(f"nodes:\n{nodes}", "x").problems
+    assert sum("'x' is not one of" in p.message for p in found) == 200
