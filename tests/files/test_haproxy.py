@@ -3,16 +3,21 @@
 import re
 
 import pytest
+
 from khgen.files.haproxy import haproxy_files
 from khgen.plan.build import build_plan, founders_of
 from khgen.plan.model import NodeKind, Plan
 from khgen.spec.model import ClusterSpec
 
-CONTROL_PLANES = tuple(
+CONTROL_PLANES: tuple[dict[str, object], ...] = tuple(
     {"name": f"cp{n}", "role": "control-plane", "address": f"192.168.10.1{n}"} for n in (1, 2, 3)
 )
-WORKER = {"name": "w1", "role": "worker", "address": "192.168.10.100"}
-LOAD_BALANCER = {"name": "lb1", "role": "load-balancer", "address": "192.168.10.5"}
+WORKER: dict[str, object] = {"name": "w1", "role": "worker", "address": "192.168.10.100"}
+LOAD_BALANCER: dict[str, object] = {
+    "name": "lb1",
+    "role": "load-balancer",
+    "address": "192.168.10.5",
+}
 
 
 def planned(*nodes: dict[str, object], founders: tuple[str, ...] = (), **endpoint: object) -> Plan:

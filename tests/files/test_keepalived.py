@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from khgen.files.keepalived import keepalived_files, load_balancer_environment
 from khgen.plan.build import build_plan, founders_of
 from khgen.plan.model import Plan

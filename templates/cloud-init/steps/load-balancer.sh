@@ -12,8 +12,8 @@ if [ "$interface" = auto ]; then
   interface=$(ip -o address show to "$VIP_SOURCE" | awk '{ print $2; exit }')
 fi
 [ -n "$interface" ] || { echo "no interface has the address $VIP_SOURCE" >&2; exit 1; }
+mkdir -p /etc/keepalived
 umask 077
-mkdir -p -m 0755 /etc/keepalived
 sed "s/@INTERFACE@/$interface/" /etc/khgen/keepalived.conf >/etc/keepalived/keepalived.conf.new
 keepalived --config-test --use-file /etc/keepalived/keepalived.conf.new
 mv /etc/keepalived/keepalived.conf.new /etc/keepalived/keepalived.conf
