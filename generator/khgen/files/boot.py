@@ -28,8 +28,8 @@ ENVIRONMENT = FOLDER / "node.env"
 STEPS = FOLDER / "steps.d"
 RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
 UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
-SOURCED = ("api.sh", "etcd.sh")
-"""What more than one step needs; a node gets those that its steps name."""
+SOURCED = ("etcd-room.sh", "etcd.sh", "api.sh")
+"""What more than one step needs, each before what it sources itself; a node gets what it uses."""
 
 
 def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
@@ -37,11 +37,14 @@ def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     steps = {
         step.file_name: verbatim(f"steps/{step.step.name}.sh") for step in steps_of(plan, kind)
     }
-    sourced = (name for name in SOURCED if any(f"/{name}\n" in text for text in steps.values()))
+    sourced: dict[str, str] = {}
+    for name in SOURCED:
+        if any(f". {FOLDER}/{name}\n" in text for text in (*steps.values(), *sourced.values())):
+            sourced[name] = verbatim(name)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
         NodeFile(path=UNIT, content=verbatim("khgen-boot.service")),
-        *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in sourced),
+        *(NodeFile(path=FOLDER / name, content=text) for name, text in sourced.items()),
         *(NodeFile(path=STEPS / name, content=text, mode=0o755) for name, text in steps.items()),
     )
 

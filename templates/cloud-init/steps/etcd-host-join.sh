@@ -2,7 +2,7 @@
 #: the living etcd cluster takes this member, once every other one is a started voter
 #hint: etcdctl member list, on a member that runs
 set -euo pipefail
-. /etc/khgen/etcd.sh
+. /etc/khgen/etcd-room.sh
 pod=/etc/kubernetes/manifests/etcd.yaml
 [ ! -s $pod ] || exit 0
 make_room

@@ -8,7 +8,7 @@ config=/etc/khgen/kubeadm.yaml
 if [ -z "${ETCD_PEER_URL-}" ]; then
   voter=yes
 else
-  . /etc/khgen/etcd.sh
+  . /etc/khgen/etcd-room.sh
   list=$(members) || { echo "no member of etcd answers"; exit 1; }
   voter=$(grep -F " started $ETCD_PEER_URL " <<<"$list") && [ -s $pods/etcd.yaml ] || voter=
 fi

@@ -1,0 +1,124 @@
+"""Every boot step: its header, its place, and what shellcheck says."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from khgen.files.boot import boot_environment, boot_files
+from khgen.plan.model import NodeKind, Plan
+from khgen.plan.steps import STEPS, Step, StepAct, steps_of
+from khgen.resources import resource_folder
+from support.fixed import FIXED_NOW
+from support.programs import assert_accepts, require_program
+from support.topologies import TOPOLOGIES, plan_with_joiner, topology
+
+TEMPLATES = resource_folder("templates") / "cloud-init"
+SCRIPTS = sorted((TEMPLATES / "steps").glob("*.sh"))
+SOURCED = sorted(TEMPLATES.glob("*.sh"))
+SET_BY_BASH = {"BASH_REMATCH", "IFS", "HOME", "KUBECONFIG"}
+
+
+@pytest.mark.tools
+def test_shellcheck_has_nothing_to_say() -> None:
+    shellcheck = require_program("shellcheck")
+    # What is sourced (SC1091) is at its path on a node only, and checked here by itself.
+    assert_accepts([shellcheck, "--severity=warning", "--exclude=SC1091", *SCRIPTS])
+    assert_accepts([shellcheck, "--severity=warning", "--shell=bash", *SOURCED])
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_header(script: Path) -> None:
+    lines = script.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "#!/bin/bash"
+    assert re.fullmatch(r"#: \S.*[^.]", lines[1])
+    header = lines[2 : lines.index("set -euo pipefail")]
+    assert all(re.fullmatch(r"#(hint|every|patience): \S.*", line) for line in header)
+    names = [line.partition(":")[0] for line in header]
+    assert len(set(names)) == len(names)
+
+
+def test_each_script_is_a_step_and_each_step_a_script() -> None:
+    assert {step.name for step in STEPS} == {script.stem for script in SCRIPTS}
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_gates_say_how_often_they_look(step: Step) -> None:
+    text = (TEMPLATES / "steps" / f"{step.name}.sh").read_text(encoding="utf-8")
+    if step.act is StepAct.GATE:
+        assert re.search(r"^#every: [0-9.]+$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_every_value_that_a_step_reads_is_in_its_environment(name: str) -> None:
+    plan = plan_with_joiner(topology(name))
+    for node in plan.nodes:
+        values = boot_environment(plan, node, FIXED_NOW)
+        for file in boot_files(plan, node.kind):
+            if file.path.parent.name == "steps.d":
+                read = set(re.findall(r"\$\{?([A-Z][A-Z_]+)\b(?!-)", file.content))
+                optional = set(re.findall(r"\$\{([A-Z_]+)-\}", file.content))
+                assert read - optional - SET_BY_BASH <= set(values), file.path
+
+
+ORDER = {
+    NodeKind.FOUNDER: (
+        "clock containerd load-balancer identity founder preflight etcd kubelet etcd-quorum"
+        " control-plane apiserver endpoint node cluster etcd-member control-plane-done"
+    ),
+    NodeKind.CONTROL_PLANE_JOINER: (
+        "clock containerd load-balancer identity endpoint kubeadm-config join-control-plane node"
+        " etcd-member control-plane-done"
+    ),
+    NodeKind.WORKER: "clock containerd identity endpoint kubeadm-config join",
+}
+EXTERNAL_ORDER = {
+    NodeKind.FOUNDER: (
+        "clock containerd load-balancer identity preflight kubelet etcd-quorum control-plane"
+        " apiserver endpoint node cluster control-plane-done"
+    ),
+    NodeKind.ETCD_FOUNDER: "clock containerd founder etcd-host etcd-quorum etcd-member",
+}
+
+
+def order(plan: Plan, kind: NodeKind) -> str:
+    names = (numbered.step.name for numbered in steps_of(plan, kind))
+    return " ".join(n for n in names if not n.startswith(("prepare-", "install-")))
+
+
+def test_boot_order_of_stacked_clusters() -> None:
+    plan = plan_with_joiner(topology("stacked"))
+    assert {kind: order(plan, kind) for kind in ORDER} == ORDER
+
+
+def test_boot_order_with_external_etcd() -> None:
+    plan = plan_with_joiner(topology("external-etcd"))
+    assert {kind: order(plan, kind) for kind in EXTERNAL_ORDER} == EXTERNAL_ORDER
+
+
+def test_the_clock_is_set_before_it_is_waited_for_and_all_else_comes_after() -> None:
+    names = [step.name for step in STEPS]
+    assert names[:2] == ["prepare-clock", "clock"]
+
+
+def test_values_survive_the_shell() -> None:
+    plan = plan_with_joiner(topology("stacked"))
+    node = plan.control_planes[0]
+    values = boot_environment(plan, node, FIXED_NOW)
+    assert values["ETCD_URLS"] == "https://10.1.0.2:2379 https://10.1.0.3:2379"
+    assert shlex.quote(values["ETCD_URLS"]).startswith("'")
+    assert values["NOT_BEFORE"] == "1767225600"
+
+
+def test_nodes_get_what_their_steps_source() -> None:
+    for name in TOPOLOGIES:
+        plan = plan_with_joiner(topology(name))
+        for kind in {node.kind for node in plan.nodes}:
+            files = {str(file.path): file.content for file in boot_files(plan, kind)}
+            named = {
+                path
+                for content in files.values()
+                for path in re.findall(r"^ *\. (/etc/khgen/\S+)$", content, re.MULTILINE)
+            }
+            assert named == {path for path in files if path.endswith(".sh")}, kind
