@@ -1,8 +1,7 @@
 """The render behind `khgen render`, stage by stage, and what it tells the user."""
 
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,13 @@ import click
 
 from khgen.cli.inputs import Inputs, SecretsSource, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
+from khgen.cli.summary import LISTED_NODES, summary
 from khgen.manifest import NodeEntry, budget_findings
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan
 from khgen.publish import OverBudgetError, Progress, publish, rehearse
 from khgen.render import ClusterRender
-
-LISTED_NODES = 24
-"""Larger clusters are summed up by role instead."""
 
 PROGRESS_FROM = 500
 """Smaller clusters are done before a progress bar could be read."""
@@ -99,62 +96,20 @@ def _tell(
     source: SecretsSource,
     report: Report,
 ) -> None:
-    written = request.output is not None
+    output = request.output
     if request.as_json:
-        output = str(request.output) if written else None
-        secrets = {"path": str(source.path), "created": source.created}
         report.print_json(
-            {"written": written, "output": output, "secrets": secrets, "nodes": dict(entries)}
+            {
+                "written": output is not None,
+                "output": None if output is None else str(output),
+                "secrets": {"path": str(source.path), "created": source.created},
+                "nodes": dict(entries),
+            }
         )
         return
-    report.show(written=written)
-    plan = cluster.plan
-    what = f"{len(entries)} nodes of {plan.spec.metadata.name} (Kubernetes {plan.version})"
-    if request.output is None:
-        click.echo(f"{what} can be rendered; nothing was written")
-        return
-    click.echo(f"rendered {what} into {request.output}/\n")
-    click.echo(_table(cluster, entries))
+    report.show(written=output is not None)
+    click.echo(summary(cluster.plan, entries, output))
     if source.created:
         click.echo(
-            f"\ncreated {source.path} (0600): the cluster's identity. Keep it, and keep it secret."
+            f"\ncreated {source.path} (0600): the cluster's identity, to be kept and kept secret"
         )
-    click.echo(
-        f"\nnext: give each machine its user-data and meta-data from {request.output}/nodes/<name>/,"
-        f"\nthen: kubectl --kubeconfig {request.output}/admin.conf get nodes"
-    )
-
-
-def _table(cluster: ClusterRender, entries: Mapping[str, NodeEntry]) -> str:
-    if len(entries) > LISTED_NODES:
-        return _sums(entries)
-    rows = [("node", "role", "address", "user-data", "gzipped", "limit")]
-    for node in cluster.plan.nodes:
-        if node.name in entries:
-            entry = entries[node.name]["userData"]
-            limit = entry["limit"]
-            sizes = (_kib(entry["bytes"]), _kib(entry["gzippedBytes"]))
-            rows.append(
-                (node.name, node.role, str(node.address), *sizes, _kib(limit) if limit else "none")
-            )
-    return _aligned(rows)
-
-
-def _sums(entries: Mapping[str, NodeEntry]) -> str:
-    counts = Counter(entry["role"] for entry in entries.values())
-    rows = [("role", "nodes", "largest user-data", "gzipped")]
-    for role, count in counts.items():
-        sizes = [entry["userData"] for entry in entries.values() if entry["role"] == role]
-        largest = max(sizes, key=lambda size: size["bytes"])
-        rows.append((role, f"{count:,}", _kib(largest["bytes"]), _kib(largest["gzippedBytes"])))
-    return _aligned(rows)
-
-
-def _kib(size: int) -> str:
-    return f"{size / 1024:.1f} KiB"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,55 @@
+"""docs/boot-order.md: its tables are those of the steps; `--record` writes them anew."""
+
+import re
+
+import pytest
+
+from khgen.files.templates import verbatim
+from khgen.plan.build import build_plan, founders_of
+from khgen.plan.model import NodeKind, Plan
+from khgen.plan.steps import StepAct, steps_of
+from support.rendering import ROOT, example_spec, plan_of
+
+PAGE = ROOT / "docs" / "boot-order.md"
+KINDS = (
+    ("A founding control plane, with stacked etcd and a VIP", "rocky-stacked-ha", NodeKind.FOUNDER),
+    ("A founding control plane, with external etcd", "external-etcd", NodeKind.FOUNDER),
+    ("An etcd host", "external-etcd", NodeKind.ETCD_FOUNDER),
+    ("A worker", "rocky-stacked-ha", NodeKind.WORKER),
+    ("A control plane that joins later", "rocky-stacked-ha", NodeKind.CONTROL_PLANE_JOINER),
+    ("A load-balancer host", "dedicated-lb", NodeKind.LOAD_BALANCER),
+)
+
+
+def plan_with(example: str, kind: NodeKind) -> Plan:
+    """The example's plan; for a joiner, as if its last control plane had come later."""
+    spec = example_spec(example)
+    if kind is not NodeKind.CONTROL_PLANE_JOINER:
+        return plan_of(spec)
+    return build_plan(spec, founders_of(spec)[:-1])
+
+
+def table(plan: Plan, kind: NodeKind) -> str:
+    rows = ["| step | | what it does, or waits for |", "|---|---|---|"]
+    for step in steps_of(plan, kind):
+        about = re.search(r"^#: (.*)$", verbatim(f"steps/{step.step.name}.sh"), re.MULTILINE)
+        assert about is not None, step.step.name
+        act = "gate" if step.step.act is StepAct.GATE else ""
+        rows.append(f"| `{step.file_name}` | {act} | {about[1]} |")
+    return "\n".join(rows)
+
+
+def page() -> str:
+    introduction = PAGE.read_text(encoding="utf-8").partition("\n## ")[0]
+    sections = [
+        f"## {title}\n\n{table(plan_with(example, kind), kind)}\n"
+        for title, example, kind in KINDS
+    ]
+    return "\n".join((introduction, *sections))
+
+
+def test_the_boot_order_page_is_that_of_the_steps(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("--record"):
+        PAGE.write_text(page(), encoding="utf-8")
+        pytest.fail("recorded docs/boot-order.md: read the diff, then run without --record")
+    assert PAGE.read_text(encoding="utf-8") == page()

@@ -1,0 +1,70 @@
+"""The house rules that a program can hold us to."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.programs import require_program
+from support.rendering import ROOT
+
+BIN = Path(sys.executable).parent
+PACKAGE = ROOT / "generator" / "khgen"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+MAX_MODULE_LINES = 250
+MAX_FUNCTION_LINES = 30
+
+
+def run(*command: str | Path) -> None:
+    done = subprocess.run(
+        [str(word) for word in command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff_finds_nothing() -> None:
+    run(BIN / "ruff", "check", "--no-cache", ".")
+
+
+def test_ruff_would_format_nothing() -> None:
+    run(BIN / "ruff", "format", "--no-cache", "--check", ".")
+
+
+def test_types_hold() -> None:
+    run(BIN / "mypy")
+
+
+def test_layers_import_one_way() -> None:
+    run(BIN / "lint-imports", "--no-cache")
+
+
+@pytest.mark.tools
+def test_shell_scripts_are_clean() -> None:
+    shellcheck = require_program("shellcheck")
+    scripts = [
+        path
+        for folder in ("templates", "tests", ".ci")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.is_file() and path.read_bytes().startswith((b"#!/bin/bash", b"#!/bin/sh"))
+    ]
+    assert len(scripts) > 10
+    run(shellcheck, "-e", "SC1091", *scripts)  # sourced files exist on nodes alone
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_and_functions_are_small(module: Path) -> None:
+    text = module.read_text(encoding="utf-8")
+    assert text.count("\n") <= MAX_MODULE_LINES
+    long = [
+        node.name
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
+    ]
+    assert long == []
+
+
+def test_no_module_is_called_by_a_name_that_says_nothing() -> None:
+    assert not {path.stem for path in MODULES} & {"utils", "helpers", "common", "misc", "base"}

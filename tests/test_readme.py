@@ -1,0 +1,83 @@
+"""What the README says is tried: its commands run, its tables are complete, its links lead somewhere."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.command import khgen
+from support.rendering import EXAMPLES, ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+RUNS_THE_TESTS = "bash tests/run.sh\n"
+
+
+def test_the_first_two_blocks_are_one_line_each() -> None:
+    assert [block.count("\n") for block in BLOCKS[:2]] == [1, 1]
+    assert BLOCKS[1] == RUNS_THE_TESTS
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    assert RUNS_THE_TESTS in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_first_command_sets_up_and_renders(tmp_path: Path) -> None:
+    setup, rendering = BLOCKS[0].strip().split(" && ")
+    assert setup == "bash tests/setup.sh"
+    program, *arguments = shlex.split(rendering)
+    assert program == ".venv/bin/khgen"
+    copy = tmp_path / "examples"
+    spec = Path(arguments[1])
+    (copy / spec.parent.name).mkdir(parents=True)
+    (tmp_path / spec).write_bytes((ROOT / spec).read_bytes())
+    done = khgen(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_the_other_commands_run_as_they_stand(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "khgen"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m khgen "$@"\n')
+    program.chmod(0o755)
+    for block in BLOCKS[2:]:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block],
+            cwd=tmp_path,
+            env={"PATH": f"{program.parent}:/usr/bin:/bin", "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_example_has_a_row() -> None:
+    assert re.findall(
+        r"^\| \[([a-z-]+)\]\(examples/\1/cluster.yaml\)", README, re.MULTILINE
+    ) == sorted(EXAMPLES, key=lambda name: README.index(f"[{name}]"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_quoted_mistake_is_what_khgen_prints(tmp_path: Path) -> None:
+    quoted = re.search(r"```\n(cluster\.yaml:.*?)```", README, re.DOTALL)
+    assert quoted is not None
+    (tmp_path / "cluster.yaml").write_text(
+        "apiVersion: khgen/v1alpha1\nkind: Cluster\nmetadata: {name: small}\n"
+        "controlPlaneEndpoint: {vip: 192.168.10.240, port: 8443}\n"
+        'os: {family: rhel, release: "9"}\n\n\n\n\n\nnodes:\n'
+        "  - {name: mn01, role: control-plan, address: 192.168.10.11}\n"
+    )
+    done = khgen("render", "cluster.yaml", cwd=tmp_path)
+    assert quoted[1] in done.stderr
