@@ -36,9 +36,9 @@ def plan_of(spec: ClusterSpec) -> Plan:
     return build_plan(spec, fixed_secrets(spec).founders)
 
 
-def render_of(spec: ClusterSpec) -> ClusterRender:
-    """The render of a cluster that is rendered for the first time."""
-    manifests, missing = read_manifests(spec, EXAMPLES_FOLDER)
+def render_of(spec: ClusterSpec, folder: Path = EXAMPLES_FOLDER) -> ClusterRender:
+    """The render of a cluster that is rendered for the first time, from a spec in that folder."""
+    manifests, missing = read_manifests(spec, folder)
     assert not missing
     return ClusterRender(plan_of(spec), fixed_secrets(spec), manifests)
 
@@ -46,4 +46,4 @@ def render_of(spec: ClusterSpec) -> ClusterRender:
 @cache
 def example_render(name: str) -> ClusterRender:
     """The render of an example."""
-    return render_of(example_spec(name))
+    return render_of(example_spec(name), EXAMPLES_FOLDER / name)
