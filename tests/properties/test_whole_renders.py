@@ -3,6 +3,7 @@
 import base64
 import gzip
 from pathlib import PurePosixPath
+from random import Random
 
 import yaml
 from cryptography import x509
@@ -122,7 +123,7 @@ def assert_reaches_the_endpoint(render: ClusterRender, names: x509.SubjectAltern
 
 @quick
 @given(spec_data(), st.randoms(use_true_random=False))
-def test_the_order_of_nodes_does_not_matter(data: SpecData, random: "st.random.Random") -> None:
+def test_the_order_of_nodes_does_not_matter(data: SpecData, random: Random) -> None:
     first = rendered(data)
     nodes = list(data["nodes"])  # type: ignore[arg-type]
     random.shuffle(nodes)

@@ -11,18 +11,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from khgen.files.boot import boot_environment_files, boot_files
-from khgen.files.certificates import certificate_files
-from khgen.files.encryption import encryption_files
-from khgen.files.etcd_manifest import etcd_manifest_files
-from khgen.files.kubeadm_config import kubeadm_config_files
 from khgen.files.node_file import NodeFile
-from khgen.files.patches import patch_files
-from khgen.pki.credentials import node_credentials
 from khgen.pki.secrets import Secrets, new_secrets
-from khgen.pki.token import founding_token
 from khgen.plan.model import NodePlan, Plan
 from khgen.plan.versions import KubernetesVersion
+from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
 from support.fixed import known_entropy
 from support.programs import require_namespaces, run
@@ -56,16 +49,8 @@ def fresh_secrets(spec: ClusterSpec) -> Secrets:
 
 
 def kubernetes_files(plan: Plan, node: NodePlan, secrets: Secrets) -> tuple[NodeFile, ...]:
-    """The files of a node that kubeadm and the boot steps see."""
-    return (
-        *certificate_files(plan, node, node_credentials(plan, node, secrets)),
-        *kubeadm_config_files(plan, node, founding_token(secrets)),
-        *patch_files(plan, node.kind),
-        *encryption_files(plan, node.kind, secrets.encryption_key),
-        *etcd_manifest_files(plan, node),
-        *boot_files(plan, node.kind),
-        *boot_environment_files(plan, node, secrets.issued_at, "abcdef"),
-    )
+    """The files of a node, all of them."""
+    return ClusterRender(plan, secrets, {}).node(node).files
 
 
 def write_root(root: Path, files: tuple[NodeFile, ...]) -> None:

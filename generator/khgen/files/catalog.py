@@ -25,7 +25,7 @@ from khgen.files.node_file import NodeFile
 from khgen.files.packages import package_files
 from khgen.files.patches import patch_files
 from khgen.files.time_sync import time_sync_files
-from khgen.pki.credentials import NodeCredentials, valid_from
+from khgen.pki.credentials import NodeCredentials, node_credentials, valid_from
 from khgen.pki.secrets import Secrets
 from khgen.pki.token import bootstrap_token, founding_token
 from khgen.plan.model import NodeKind, NodePlan, Plan
@@ -57,9 +57,11 @@ def shared_files(
     plan: Plan, kind: NodeKind, secrets: Secrets, manifests: Mapping[str, bytes]
 ) -> tuple[NodeFile, ...]:
     """Every file that all nodes of this kind have."""
+    some = next(node for node in plan.nodes if node.kind is kind)
     files = [file for make in SHARED for file in make(plan, kind)]
     files += encryption_files(plan, kind, secrets.encryption_key)
     files += manifest_files(plan, kind, manifests)
+    files += certificate_files(node_credentials(plan, some, secrets), shared=True)
     return tuple(files)
 
 
@@ -76,5 +78,5 @@ def own_files(
     files += boot_environment_files(plan, node, not_before, passing)
     files += kubeadm_config_files(plan, node, token)
     files += keepalived_files(plan, node, secrets.vrrp_password)
-    files += certificate_files(plan, node, credentials)
+    files += certificate_files(credentials, shared=False)
     return tuple(files)

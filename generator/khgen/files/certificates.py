@@ -2,14 +2,12 @@
 
 from khgen.files.node_file import NodeFile
 from khgen.pki.credentials import NodeCredentials
-from khgen.plan.model import NodePlan, Plan
 
 
-def certificate_files(
-    plan: Plan, node: NodePlan, credentials: NodeCredentials
-) -> tuple[NodeFile, ...]:
-    """What a node is given of the PKI."""
-    del plan, node  # The credentials are this node's already.
+def certificate_files(credentials: NodeCredentials, *, shared: bool) -> tuple[NodeFile, ...]:
+    """What a node is given of the PKI: what its kind shares, or what it alone has."""
     return tuple(
-        NodeFile(path=file.path, content=file.content, mode=file.mode) for file in credentials.files
+        NodeFile(path=file.path, content=file.content, mode=file.mode)
+        for file in credentials.files
+        if file.shared is shared
     )

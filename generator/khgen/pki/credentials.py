@@ -39,7 +39,7 @@ from khgen.pki.kubeconfig import (
 )
 from khgen.pki.secrets import Secrets, generation
 from khgen.pki.validity import leaf_validity
-from khgen.plan.model import API_SERVER_PORT, NodePlan, Plan, url
+from khgen.plan.model import API_SERVER_PORT, NodeKind, NodePlan, Plan, url
 from khgen.spec.model.cluster import CaKeys
 
 PUBLIC_MODE = 0o644
@@ -57,6 +57,8 @@ class CredentialFile:
     path: PurePosixPath
     content: str
     mode: int
+    shared: bool = False
+    """Whether every node of the same kind has the same bytes here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,14 +118,16 @@ def _authority_files(
     for entry in AUTHORITIES:
         authority = secrets.authorities[entry.name]
         if entry.trusted_by & holders:
-            files.append(_public(f"{entry.path}.crt", authority_certificate_pem(authority)))
+            files.append(
+                _shared(f"{entry.path}.crt", authority_certificate_pem(authority), PUBLIC_MODE)
+            )
         if with_keys and entry.key_held_by in holders:
-            files.append(_private(f"{entry.path}.key", authority_key_pem(authority)))
+            files.append(_shared(f"{entry.path}.key", authority_key_pem(authority), PRIVATE_MODE))
     if Holder.CONTROL_PLANE in holders:
         account = secrets.service_account
-        files.append(_private("sa.key", private_key_pem(account)))
+        files.append(_shared("sa.key", private_key_pem(account), PRIVATE_MODE))
         # kubeadm writes both halves for root only (1.29 app/util/pkiutil WritePublicKey).
-        files.append(_private("sa.pub", public_key_pem(account)))
+        files.append(_shared("sa.pub", public_key_pem(account), PRIVATE_MODE))
     return files
 
 
@@ -177,9 +181,10 @@ def _kubeconfig_files(
         return [CredentialFile(path=path, content=content, mode=PRIVATE_MODE)]
     pem = leaf.certificate + leaf.key
     content = _kubelet_conf(plan, node, secrets, server)
+    worker = node.kind is NodeKind.WORKER
     return [
         CredentialFile(path=KUBELET_IDENTITY, content=pem, mode=PRIVATE_MODE),
-        CredentialFile(path=path, content=content, mode=PRIVATE_MODE),
+        CredentialFile(path=path, content=content, mode=PRIVATE_MODE, shared=worker),
     ]
 
 
@@ -206,6 +211,10 @@ def _server(plan: Plan, node: NodePlan, server: Server) -> str:
     if server is Server.KUBELET and Holder.CONTROL_PLANE in HOLDERS[node.kind, plan.stacked]:
         return own if plan.facts.kubelet_local_mode else plan.endpoint.url
     return plan.endpoint.url
+
+
+def _shared(path: str, content: str, mode: int) -> CredentialFile:
+    return CredentialFile(path=PKI_FOLDER / path, content=content, mode=mode, shared=True)
 
 
 def _pair(path: str, certificate: str, key: str) -> list[CredentialFile]:
