@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -71,14 +70,15 @@ def measured(command: list[str]) -> Run:
     return Run(wall=wall, processor=usage.ru_utime + usage.ru_stime, memory=usage.ru_maxrss / 1024)
 
 
-def render_run(folder: Path, spec: Path, khgen: str) -> Run:
-    """One cold render: no output and no secrets from before."""
-    for old in (folder / "out", folder / "cluster.secrets.yaml"):
-        if old.is_dir():
-            shutil.rmtree(old)
-        else:
-            old.unlink(missing_ok=True)
-    # The removal of the last output must not be paid for by this render.
+def render_run(folder: Path, text: str, khgen: str) -> Run:
+    """One cold render in a new folder: no output and no secrets from before.
+
+    Old folders stay until the end: where files were just removed, a file system may make new ones
+    many times slower (ext4 does not reuse fresh inode numbers), and that is not khgen's time.
+    """
+    folder.mkdir()
+    spec = folder / "cluster.yaml"
+    spec.write_text(text, encoding="utf-8")
     os.sync()
     return measured([khgen, "render", str(spec), "-o", str(folder / "out")])
 
@@ -123,11 +123,11 @@ def main() -> None:
     )
     for nodes in arguments.nodes or SIZES:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-            folder = Path(name)
-            spec = folder / "cluster.yaml"
-            spec.write_text(cluster(nodes, arguments.datasource), encoding="utf-8")
-            runs = [render_run(folder, spec, khgen) for _ in range(arguments.runs)]
-            sys.stdout.write(table_row(nodes, runs, user_data_bytes(folder / "out")) + "\n")
+            folders = [Path(name) / f"run-{number}" for number in range(arguments.runs)]
+            text = cluster(nodes, arguments.datasource)
+            runs = [render_run(folder, text, khgen) for folder in folders]
+            sizes = user_data_bytes(folders[0] / "out")
+            sys.stdout.write(table_row(nodes, runs, sizes) + "\n")
             sys.stdout.flush()
 
 

@@ -42,8 +42,7 @@ def table(plan: Plan, kind: NodeKind) -> str:
 def page() -> str:
     introduction = PAGE.read_text(encoding="utf-8").partition("\n## ")[0]
     sections = [
-        f"## {title}\n\n{table(plan_with(example, kind), kind)}\n"
-        for title, example, kind in KINDS
+        f"## {title}\n\n{table(plan_with(example, kind), kind)}\n" for title, example, kind in KINDS
     ]
     return "\n".join((introduction, *sections))
 
