@@ -1,24 +1,24 @@
 """From a render to the files in the output folder, on as many processors as there are."""
 
+import gc
 import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
-from itertools import islice
+import signal
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from multiprocessing.connection import Connection, wait
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from khgen.manifest import NodeEntry, manifest_text, node_entry, over_budget
+from khgen.node_writer import NodeWriter
 from khgen.plan.model import NodePlan
-from khgen.render import ClusterRender, RenderedNode
+from khgen.render import ClusterRender
 from khgen.writer import MANIFEST, Staging, staged
 
 PARALLEL_FROM = 100
 """With fewer nodes than this, starting further processes costs more than it saves."""
-
-BATCH = 25
 
 Progress = Callable[[int], None]
 """Is told how many further nodes are done."""
@@ -31,6 +31,10 @@ class OverBudgetError(Exception):
         """With the entries of all nodes that were rendered."""
         super().__init__()
         self.entries = entries
+
+
+class WriterDiedError(OSError):
+    """A process that wrote nodes ended before it was done, by a signal or for lack of memory."""
 
 
 def rehearse(
@@ -55,11 +59,13 @@ def publish(
     whole = len(nodes) == len(render.plan.nodes)
     with staged(out, keep=not whole) as staging:
         kept = {} if whole else _kept_entries(render, staging, nodes)
-        _make_top(staging)
+        if not (staging.path / "nodes").is_dir():
+            staging.make_folders(("nodes",))
         entries: dict[str, NodeEntry] = {}
-        for entry in write_nodes(render, staging, nodes):
-            entries.update(entry)
-            progress(len(entry))
+        with closing(_written(render, staging, nodes)) as batches:
+            for batch in batches:
+                entries.update(batch)
+                progress(len(batch))
         if over_budget(entries):
             raise OverBudgetError(entries)
         _write_anew(staging, "admin.conf", render.admin_conf())
@@ -67,34 +73,45 @@ def publish(
     return entries
 
 
-def write_nodes(
+def _written(
     render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan]
-) -> Iterator[dict[str, NodeEntry]]:
+) -> Generator[dict[str, NodeEntry], None, None]:
     """Render and write the nodes; yields manifest entries as they get done."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(nodes) < PARALLEL_FROM or processors == 1:
-        yield from _write_batches(render, staging, nodes)
+        yield from NodeWriter(render, staging).batches(nodes)
         return
     context = multiprocessing.get_context("fork")
-    channels = []
-    for number in range(processors):
-        receiver, sender = context.Pipe(duplex=False)
-        share = nodes[number::processors]
-        process = context.Process(target=_work, args=(render, staging, share, sender), daemon=True)
-        process.start()
-        sender.close()
-        channels.append(receiver)
-    yield from _received(channels)
+    gc.freeze()  # The children need not look through what was there before them.
+    processes, channels = [], []
+    try:
+        for number in range(processors):
+            receiver, sender = context.Pipe(duplex=False)
+            share = (render, staging, nodes[number::processors], sender)
+            process = context.Process(target=_work, args=share, daemon=True)
+            process.start()
+            processes.append(process)
+            sender.close()
+            channels.append(receiver)
+        yield from _received(channels)
+    finally:
+        # Nobody may still write when the staging folder is swapped in or cleared away.
+        for process in processes:
+            process.terminate()
+            process.join()
 
 
 def _work(
     render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan], sender: Connection
 ) -> None:
     """One process's share. It ends by itself when nobody listens any more (EPIPE)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is the parent's to answer.
     try:
-        for entries in _write_batches(render, staging, nodes):
+        for entries in NodeWriter(render, staging).batches(nodes):
             sender.send(entries)
         sender.send(None)
+    except BrokenPipeError:
+        return
     except Exception as error:  # noqa: BLE001 - handed to the parent, which raises it
         sender.send(error)
 
@@ -103,46 +120,16 @@ def _received(channels: list[Connection]) -> Iterator[dict[str, NodeEntry]]:
     while channels:
         for channel in wait(channels):
             assert isinstance(channel, Connection)  # noqa: S101 - only pipes were put in
-            message = channel.recv()
+            try:
+                message = channel.recv()
+            except EOFError:
+                raise WriterDiedError(0, "a process that wrote nodes was ended") from None
             if message is None:
                 channels.remove(channel)
             elif isinstance(message, BaseException):
                 raise message
             else:
                 yield message
-
-
-def _write_batches(
-    render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan]
-) -> Iterator[dict[str, NodeEntry]]:
-    remaining = iter(nodes)
-    while batch := tuple(islice(remaining, BATCH)):
-        yield {node.name: _write_node(staging, render.node(node)) for node in batch}
-
-
-def _write_node(staging: Staging, rendered: RenderedNode) -> NodeEntry:
-    folder = f"nodes/{rendered.node.name}"
-    paths = tuple(file.path for file in rendered.files)
-    staging.make_folders((folder, *(f"{folder}/{name}" for name in _rootfs_folders(paths))))
-    staging.write(f"{folder}/user-data", rendered.user_data.delivered)
-    staging.write(f"{folder}/meta-data", rendered.meta_data.encode())
-    if rendered.network_config is not None:
-        staging.write(f"{folder}/network-config", rendered.network_config.encode())
-    for file in rendered.files:
-        staging.write(f"{folder}/rootfs{file.path}", file.content.encode(), file.mode)
-    return node_entry(rendered)
-
-
-@lru_cache(maxsize=64)
-def _rootfs_folders(paths: tuple[PurePosixPath, ...]) -> tuple[str, ...]:
-    """Every folder that these paths need below rootfs, parents first."""
-    folders = {f"rootfs{parent}".rstrip("/") for path in paths for parent in path.parents}
-    return tuple(sorted(folders))
-
-
-def _make_top(staging: Staging) -> None:
-    if not (staging.path / "nodes").is_dir():
-        staging.make_folders(("nodes",))
 
 
 def _kept_entries(

@@ -17,12 +17,19 @@ class RenderedNode:
     """Everything that one machine is given."""
 
     node: NodePlan
-    files: tuple[NodeFile, ...]
+    shared: tuple[NodeFile, ...]
+    """What all nodes of its kind have."""
+    own: tuple[NodeFile, ...]
     credentials: NodeCredentials
     user_data: UserData
     instance_id: str
     meta_data: str
     network_config: str | None
+
+    @property
+    def files(self) -> tuple[NodeFile, ...]:
+        """Every file of the node."""
+        return (*self.shared, *self.own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +60,8 @@ class ClusterRender:
         identity = self.secrets.issued_at.isoformat()
         return RenderedNode(
             node=node,
-            files=(*kind.shared, *own),
+            shared=kind.shared,
+            own=own,
             credentials=credentials,
             user_data=kind.user_data.build(node, own),
             instance_id=instance_id(self.plan, node, identity),

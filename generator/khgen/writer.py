@@ -19,6 +19,8 @@ from pathlib import Path
 MANIFEST = "manifest.json"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_NO_LINK = {errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV}
+"""Too many links to one file (ext4: 65,000), or a file system without links."""
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
 
 
@@ -44,6 +46,16 @@ class Staging:
                 os.fchmod(descriptor, mode)
         finally:
             os.close(descriptor)
+
+    def link(self, present: str, relative: str) -> bool:
+        """Make one file be another that is there already; False where that cannot be."""
+        try:
+            os.link(f"{self.path}/{present}", f"{self.path}/{relative}")
+        except OSError as error:
+            if error.errno in _NO_LINK:
+                return False
+            raise
+        return True
 
     def make_folders(self, relatives: Iterator[str] | tuple[str, ...]) -> None:
         """Create folders; each one's parent exists already or comes before it."""

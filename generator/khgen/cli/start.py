@@ -1,5 +1,6 @@
 """`khgen init` and `khgen schema`: what one begins a cluster.yaml with."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -31,22 +32,30 @@ def init(example: str, output: Path | None, *, list_only: bool) -> None:
     if example not in names:
         message = f"no example '{example}'; there are: {', '.join(names)}"
         raise click.UsageError(message)
-    text = (resource_folder("examples") / example / "cluster.yaml").read_text(encoding="utf-8")
     path = output or Path("cluster.yaml")
+    folder = resource_folder("examples") / example
+    text = (folder / "cluster.yaml").read_text(encoding="utf-8")
     if str(path) == "-":
         click.echo(text, nl=False)
         return
-    _create(path, text)
-    click.echo(f"wrote {path} ({example}); next: khgen render {path} -o out/")
+    companions = sorted(file for file in folder.iterdir() if file.name != "cluster.yaml")
+    wanted = {path: text}
+    wanted |= {path.with_name(file.name): file.read_text(encoding="utf-8") for file in companions}
+    _create(wanted)
+    for written in wanted:
+        click.echo(f"wrote {written}")
+    click.echo(f"next: khgen render {path} -o out/")
 
 
-def _create(path: Path, text: str) -> None:
-    try:
+def _create(wanted: dict[Path, str]) -> None:
+    """Create all of the files, or none if there is one of them already."""
+    for path in wanted:
+        if os.path.lexists(path):
+            click.echo(f"khgen: error: {path} exists already and is left alone; use -o", err=True)
+            sys.exit(EXIT_FILES)
+    for path, text in wanted.items():
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        click.echo(f"khgen: error: {path} exists already and is left alone; use -o", err=True)
-        sys.exit(EXIT_FILES)
 
 
 @click.command()
