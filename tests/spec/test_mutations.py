@@ -4,13 +4,18 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from khgen.excerpt import problem_text
+from khgen.render import ClusterRender
 from khgen.spec.load import load_spec
+from khgen.spec.model import ClusterSpec
 from khgen.spec.yaml_nodes import PlainValue
 from khgen.spec.yaml_reader import YamlReader
+from khgen.spec_file import local_manifests
 from khgen.yaml_text import dump_yaml
-from support.rendering import EXAMPLES, EXAMPLES_FOLDER
+from support.fixed import fixed_secrets
+from support.rendering import EXAMPLES, EXAMPLES_FOLDER, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +93,22 @@ def check(text: str) -> None:
         shown = problem_text(problem, text)
         assert all(c.isprintable() or c in "\n\t" for c in shown), shown
         assert "\n" not in problem.message, problem.message
+    if loaded.spec is not None:
+        check_render(loaded.spec)
+
+
+def check_render(spec: ClusterSpec) -> None:
+    """A spec without errors can be rendered, and what comes out is YAML with the right files."""
+    plan = plan_of(spec)
+    manifests = {name: b"kind: List\n" for _, name in local_manifests(spec)}
+    render = ClusterRender(plan, fixed_secrets(spec), manifests)
+    for node in {node.kind: node for node in plan.nodes}.values():
+        rendered = render.node(node)
+        document = yaml.load(rendered.user_data.text, Loader=yaml.CSafeLoader)
+        written = {entry["path"]: entry["content"] for entry in document["write_files"]}
+        assert written == {str(file.path): file.content for file in rendered.files}
+        if rendered.network_config is not None:
+            assert yaml.safe_load(rendered.network_config)["version"] == 2
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
