@@ -1,6 +1,7 @@
 """Thousands of damaged specs: each gives problems or a spec, never an exception."""
 
 import random
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,7 +68,7 @@ def mutate(document: PlainValue, chance: random.Random) -> None:
     value = get(holder, key)
     actions: tuple[Callable[[], object], ...] = (
         lambda: holder.pop(key),  # type: ignore[union-attr,arg-type]
-        lambda: put(holder, key, chance.choice(JUNK)),
+        lambda: put(holder, key, deepcopy(chance.choice(JUNK))),
         lambda: put(holder, key, [value]),
         lambda: put(holder, key, {str(key): value}),
         lambda: put(holder, key, str(value) + chance.choice("x.:/-0 ")),
