@@ -14,7 +14,7 @@ NETWORK = {"prefixLength": 28, "gateway": "192.168.10.1"}
 HOST = {"controlPlaneEndpoint": {"host": "api.example.com"}}
 PIN = {"url": "https://example.com/x", "sha256": "0" * 64}
 TARBALLS = dict.fromkeys(("containerd", "runc", "cniPlugins"), PIN)
-KUBE_BINARIES = dict.fromkeys(("crictl", "kubeadm", "kubelet", "kubectl"), PIN)
+KUBE_BINARIES = dict.fromkeys(("cniPlugins", "crictl", "kubeadm", "kubelet", "kubectl"), PIN)
 DUAL = {
     "networking.podSubnet": "10.244.0.0/16,fd00:1::/56",
     "networking.serviceSubnet": "10.96.0.0/16,fd00:2::/112",

@@ -1,4 +1,4 @@
-"""Three hosts with the rendered files of rocky-stacked-ha's kind: the real keepalived agrees with
+"""Three hosts with the rendered files of external-etcd: the real keepalived agrees with
 the proof in khgen.plan.virtual_ip."""
 
 import time

@@ -173,6 +173,8 @@ def _downloaded(plan: Plan, kind: NodeKind) -> Iterator[str]:
         yield from ("nerdctl",) * containerd.nerdctl
         yield from ("buildkit",) * containerd.buildkit
     if plan.spec.install.kubernetes is KubernetesSource.BINARIES:
+        if plan.spec.install.containerd is not ContainerdSource.TARBALL:
+            yield "cni_plugins"  # else they come with the package kubernetes-cni
         yield from ("crictl", *KUBERNETES_PROGRAMS[kind])
 
 

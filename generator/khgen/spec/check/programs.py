@@ -34,8 +34,9 @@ def wanted_artifacts(spec: ClusterSpec) -> dict[str, str]:
         if spec.containerd.buildkit:
             wanted["buildkit"] = "containerd.buildkit with install.containerd: tarball"
     if spec.install.kubernetes is KubernetesSource.BINARIES:
-        binaries = ("crictl", "kubeadm", "kubelet", "kubectl")
-        wanted |= dict.fromkeys(binaries, "install.kubernetes: binaries")
+        # The plugins would come with the package kubernetes-cni.
+        binaries = ("cniPlugins", "crictl", "kubeadm", "kubelet", "kubectl")
+        wanted = dict.fromkeys(binaries, "install.kubernetes: binaries") | wanted
     return wanted
 
 
