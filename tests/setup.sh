@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 programs=(
-  ca-certificates chrony cloud-init containerd curl etcd-client etcd-server haproxy iproute2
+  ca-certificates cloud-init containerd curl etcd-client etcd-server haproxy iproute2
   keepalived openssl shellcheck systemd
 )
 
@@ -21,6 +21,14 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# chrony would take the place of whatever keeps this machine's clock: it is unpacked, not installed.
+unpack_chrony() {
+  local folder=.venv/debian
+  [ ! -x "$folder/usr/sbin/chronyd" ] || return 0
+  mkdir -p "$folder"
+  (cd "$folder" && apt-get download -qq chrony && dpkg -x chrony_*.deb . && rm chrony_*.deb)
+}
+
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
 missing_packages() {
@@ -29,11 +37,20 @@ missing_packages() {
   done
 }
 
-python=$(command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3 || true)
+# A Python that runs and can make a virtual environment (a name alone may be a version manager's shim).
+find_python() {
+  local name
+  for name in python3 python3.13 python3.12 python3.11; do
+    if "$name" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$name"
+      return
+    fi
+  done
+}
+
+python=$(find_python)
 wanted=()
-if [ -z "$python" ] || ! "$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-  wanted+=(python3 python3-venv)
-fi
+[ -n "$python" ] || wanted+=(python3 python3-venv)
 if [ "${1:-}" = --tests ] && can_install; then
   wanted+=("${programs[@]}")
 fi
@@ -45,7 +62,7 @@ if [ "${#wanted[@]}" -gt 0 ]; then
   mapfile -t wanted < <(missing_packages "${wanted[@]}")
   [ "${#wanted[@]}" -eq 0 ] || install_packages "${wanted[@]}"
 fi
-python=${python:-$(command -v python3)}
+python=${python:-$(find_python)}
 
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
 .venv/bin/pip install --quiet --disable-pip-version-check --editable .
@@ -53,4 +70,5 @@ if [ "${1:-}" = --tests ]; then
   # pip reads dependency groups from 25.1 on; Debian 12 brings an older one.
   .venv/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
   .venv/bin/pip install --quiet --disable-pip-version-check --group test
+  ! can_install || unpack_chrony
 fi

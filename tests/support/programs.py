@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
+UNPACKED = Path(__file__).resolve().parents[2] / ".venv" / "debian" / "usr" / "sbin"
+"""Where tests/setup.sh puts programs that must not be installed."""
+
+SYSTEM_PATH = os.pathsep.join(
+    (os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin", str(UNPACKED))
+)
 
 
 def require_program(name: str) -> str:
