@@ -1,0 +1,212 @@
+"""One local host: systemd-nspawn on an overlay of the root directory, with power and a cable."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGKILL, SIGRTMIN
+
+from khgen.rehearse.cgroups import Cgroups, Layout
+from khgen.rehearse.network import Network
+from khgen.rehearse.programs import ProgramError, run, try_run
+from khgen.rehearse.room import Room, children
+from khgen.rehearse.waiting import wait_until
+
+SEED = Path("var/lib/cloud/seed/nocloud")
+OWN_DISKS = ("/var/lib/containerd", "/var/lib/kubelet")
+"""Folders that cannot lie on the overlay: containerd makes overlays there itself."""
+START = 'for cgroup; do [ "$cgroup" != -- ] || break; echo 0 >"$cgroup/cgroup.procs"; shift; done; shift; exec "$@"'
+START_SECONDS = 20.0
+ENVIRONMENT = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    *("HOME=/root", "TERM=dumb", "LANG=C.UTF-8"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What the hosts of a rehearsal stand on."""
+
+    room: Room
+    network: Network
+    cgroups: Cgroups
+    rootfs: Path
+    folder: Path
+    """Where their disks and console logs are."""
+    layer: Path
+    """Files that all of them have, over the root directory."""
+    programs: Mapping[str, Path]
+    """What is put into them, by path: not copied, shared."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LocalHost:
+    """A machine: its disk, its seed, and whether it runs."""
+
+    name: str
+    ground: Ground
+    own_disks: tuple[str, ...] = OWN_DISKS
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    powered_at: float = field(default=0.0, init=False)
+
+    @property
+    def folder(self) -> Path:
+        """Its disk and its console log."""
+        return self.ground.folder / self.name
+
+    @property
+    def console(self) -> Path:
+        """What it wrote to its console, over all its boots."""
+        return self.folder / "console.log"
+
+    def install(self, seed: Mapping[str, bytes], files: Mapping[str, bytes | Path]) -> None:
+        """A fresh disk with a NoCloud seed and further files by path: content, or what to copy.
+
+        Whatever starts like a script or a program may be run.
+        """
+        for name in ("upper", "work", "root", "disks"):
+            (self.folder / name).mkdir(parents=True)
+        upper = self.folder / "upper"
+        for name, content in seed.items():
+            put(upper / SEED / name, content)
+        for path, wanted in files.items():
+            put(upper / path.removeprefix("/"), wanted)
+        for path in self.own_disks:
+            self.disk(path).mkdir(mode=0o755, exist_ok=True)
+
+    def disk(self, path: str) -> Path:
+        """Where one of the folders is that lie on a disk of their own."""
+        return self.folder / "disks" / path.strip("/").replace("/", "-")
+
+    def power_on(self) -> None:
+        """Boot it."""
+        ground, root = self.ground, self.folder / "root"
+        layers = f"lowerdir={ground.layer}:{ground.rootfs},upperdir={self.folder}/upper,workdir={self.folder}/work"
+        ground.room.run("mount", "-t", "overlay", self.name, "-o", layers, root)
+        network = ground.network.connect(self.name)
+        cgroups = [str(cgroup) for cgroup in ground.cgroups.of(self.name)]
+        command = ["sh", "-c", START, "sh", *cgroups, "--", *self._nspawn(network)]
+        unified = ground.cgroups.layout is Layout.V2
+        environment = os.environ | {
+            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if unified else "0",
+            # Of /proc/sys, net.* is the host's own; the rest is this machine's: read-only.
+            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
+        }
+        with self.console.open("ab") as console:
+            self._process = subprocess.Popen(  # noqa: S603
+                ground.room.inside(command),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        self.powered_at = time.monotonic()
+        wait_until(lambda: self.first_process is not None or not self.runs, START_SECONDS, "nspawn")
+        if not self.runs:
+            said = self.console.read_text(encoding="utf-8", errors="replace")[-1000:]
+            message = f"{self.name} did not start: {said.strip()}"
+            raise ProgramError(message)
+
+    def _nspawn(self, network: Path) -> list[str]:
+        calls = "@default @keyring bpf perf_event_open"
+        binds = [f"--bind={self.disk(path)}:{path}" for path in self.own_disks]
+        shared = self.ground.programs.items()
+        binds += [f"--bind-ro={source}:{path}" for path, source in shared]
+        return [
+            *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
+            *(f"--machine={self.name}", f"--directory={self.folder / 'root'}"),
+            f"--network-namespace-path={network}",
+            *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only"),
+            *("--capability=all", f"--system-call-filter={calls}", "--bind=/dev/kmsg"),
+            *binds,
+        ]
+
+    @property
+    def first_process(self) -> int | None:
+        """The host's PID 1 as this machine counts it; None while it does not run."""
+        pids: tuple[int, ...] = (self._process.pid,) if self._process is not None else ()
+        for _ in range(2):  # nsenter, systemd-nspawn, systemd
+            pids = children(pids[0]) if pids else ()
+        return pids[0] if pids else None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has power."""
+        return self._process is not None and self._process.poll() is None
+
+    def power_cut(self) -> None:
+        """Take its power: the others see silence, and nothing of it is left but its disk."""
+        if (pid := self.first_process) is not None:
+            self.unplug()
+            os.kill(pid, SIGKILL)
+        self._end()
+
+    def power_off(self, seconds: float = 90) -> None:
+        """Shut it down in order."""
+        if (pid := self.first_process) is not None and self._process is not None:
+            os.kill(pid, SIGRTMIN + 4)  # systemd(1): poweroff.target
+            self._process.wait(seconds)
+        self._end()
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        self._process.wait()
+        self._process = None
+        self.ground.network.disconnect(self.name)
+        self.ground.cgroups.forget(self.name)
+        self.ground.room.run("umount", self.folder / "root")
+
+    def unplug(self) -> None:
+        """Pull its cable."""
+        self.ground.network.unplug(self.name)
+
+    def plug(self) -> None:
+        """Put its cable back."""
+        self.ground.network.plug(self.name)
+
+    def inside(self, command: Sequence[str]) -> list[str]:
+        """The command that runs a command on the host."""
+        pid = self.first_process
+        if pid is None:
+            message = f"{self.name} does not run"
+            raise ProgramError(message)
+        spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
+        return ["nsenter", f"--target={pid}", *spaces, "env", "-i", *ENVIRONMENT, *command]
+
+    def run(self, *command: str, text: str | None = None, seconds: float = 60) -> str:
+        """Run a program on the host, which must succeed; returns its output."""
+        return run(self.inside(command), text=text, seconds=seconds)
+
+    def tries(self, *command: str, seconds: float = 60) -> tuple[int, str]:
+        """Run a program on the host; returns its exit code and all it said."""
+        done = try_run(self.inside(command), seconds=seconds)
+        return done.returncode, done.stdout + done.stderr
+
+    def read(self, path: str) -> str | None:
+        """A file of the running host; None where there is none."""
+        pid = self.first_process
+        if pid is None:
+            return None
+        try:
+            return Path(f"/proc/{pid}/root{path}").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+
+
+def put(path: Path, wanted: bytes | Path) -> None:
+    """Write a file of a host; what starts like a script or a program may be run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(wanted, Path):
+        if wanted.is_symlink() or not wanted.is_file():
+            wanted = wanted.resolve(strict=True)
+        shutil.copyfile(wanted, path)
+        content = wanted.open("rb").read(4)
+    else:
+        path.write_bytes(wanted)
+        content = wanted[:4]
+    path.chmod(0o755 if content.startswith((b"#!", b"\x7fELF")) else 0o644)
