@@ -19,6 +19,7 @@ COMMANDS = {
     "init": "khgen.cli.start:init",
     "schema": "khgen.cli.start:schema",
     "render": "khgen.cli.render:render",
+    "rehearse": "khgen.cli.rehearse:rehearse",
     "certs": "khgen.cli.certs:certs",
     "secrets": "khgen.cli.secrets:secrets",
 }

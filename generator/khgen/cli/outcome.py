@@ -14,6 +14,7 @@ from khgen.problems import Problem, Problems, Severity
 
 EXIT_PROBLEMS = 1
 EXIT_FILES = 3
+EXIT_PROGRAM = 4
 EXIT_DEFECT = 70
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 

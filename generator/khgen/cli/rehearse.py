@@ -1,0 +1,59 @@
+"""`khgen rehearse`: the cluster of a cluster.yaml, booted on this machine."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--secrets", help="Secrets file, for who the founders are; its keys are not used.")
+@click.option("--node", "names", multiple=True, help="Boot only this node; repeatable.")
+@click.option(
+    "--timeout", type=float, default=600, show_default=True, help="Seconds until all must be done."
+)
+@click.option("--keep", is_flag=True, help="Keep the hosts when all is done, until ^C.")
+@click.option(
+    "--rootfs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Root directory of the hosts; default: Debian, built once into the cache.",
+)
+@click.option(
+    "--kube-bin",
+    "programs",
+    envvar="KHGEN_KUBE_BIN",
+    show_envvar=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with kubeadm, kubelet, kubectl and the kube-* programs.",
+)
+@click.option("--consoles", type=click.Path(path_type=Path), help="Folder for the console logs.")
+def rehearse(  # noqa: PLR0913 - one for each option
+    *,
+    spec: Path,
+    secrets: str | None,
+    names: tuple[str, ...],
+    timeout: float,
+    rootfs: Path | None,
+    programs: Path | None,
+    consoles: Path | None,
+    keep: bool,
+) -> None:
+    """Boot the rendered nodes as local hosts and see the cluster build itself (Linux, as root).
+
+    Each node is a systemd-nspawn container with its own network and real cloud-init. They run on
+    a bridge of their own with the spec's addresses; nothing of this machine is changed, and
+    nothing is left. Keys are made for the rehearsal alone.
+    """
+    from khgen.cli.rehearsing import RehearseRequest, run_rehearsal
+
+    request = RehearseRequest(
+        spec=spec,
+        secrets=secrets,
+        names=names,
+        timeout=timeout,
+        keep=keep,
+        rootfs=rootfs,
+        programs=programs,
+        consoles=consoles,
+    )
+    run_rehearsal(request)

@@ -1,0 +1,156 @@
+"""The rehearsal behind `khgen rehearse`, and what it tells the user."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from khgen.cli.inputs import now, read_inputs, read_secrets
+from khgen.cli.outcome import EXIT_PROGRAM, Report
+from khgen.pki.secrets import new_secrets
+from khgen.plan.build import build_plan
+from khgen.plan.model import NodePlan
+from khgen.rehearse.external_balancer import external_balancer
+from khgen.rehearse.local_host import LocalHost
+from khgen.rehearse.programs import ProgramError
+from khgen.rehearse.replaced import MANIFESTS, Rehearsal, rehearsed
+from khgen.rehearse.stage import stage
+from khgen.rehearse.watch import Standing, State, Watch
+from khgen.render import ClusterRender
+
+INTERRUPTED = 130
+"""What a shell says of a program that ^C ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearseRequest:
+    """What the user asked for."""
+
+    spec: Path
+    secrets: str | None
+    names: tuple[str, ...]
+    timeout: float
+    keep: bool
+    rootfs: Path | None
+    programs: Path | None
+    consoles: Path | None
+
+
+def run_rehearsal(request: RehearseRequest) -> None:
+    """Rehearse, and tell; ends the command with 4 unless every host is done."""
+    report = Report()
+    inputs = read_inputs(request.spec, report)
+    founders = read_secrets(inputs, request.secrets, report, create=False).secrets.founders
+    rehearsal = rehearsed(inputs.spec)
+    secrets = replace(new_secrets(rehearsal.spec, now(), os.urandom), founders=founders)
+    cluster = ClusterRender(build_plan(rehearsal.spec, founders), secrets, MANIFESTS)
+    nodes = _chosen(cluster, request.names)
+    try:
+        with _ending_in_order():
+            watch = _rehearse(request, rehearsal, cluster, nodes)
+    except ProgramError as error:
+        click.echo(f"khgen: error: {error}", err=True)
+        sys.exit(EXIT_PROGRAM)
+    except KeyboardInterrupt:
+        click.echo("khgen: interrupted; nothing is left of the rehearsal", err=True)
+        sys.exit(INTERRUPTED)
+    if not watch.all_done:
+        sys.exit(EXIT_PROGRAM)
+
+
+def _chosen(cluster: ClusterRender, names: tuple[str, ...]) -> tuple[NodePlan, ...]:
+    if unknown := [name for name in names if name not in cluster.plan.by_name]:
+        message = f"no node '{unknown[0]}' in the spec"
+        raise click.UsageError(message)
+    return tuple(node for node in cluster.plan.nodes if not names or node.name in names)
+
+
+def _rehearse(
+    request: RehearseRequest,
+    rehearsal: Rehearsal,
+    cluster: ClusterRender,
+    nodes: Sequence[NodePlan],
+) -> Watch:
+    if request.programs is None:
+        message = "name a folder of Kubernetes programs: --kube-bin, or KHGEN_KUBE_BIN"
+        raise click.UsageError(message)
+    click.echo("preparing the hosts (the first time, their root directory: a minute or two)")
+    with (
+        stage(rehearsal, cluster, request.programs, request.rootfs) as here,
+        external_balancer(here.ground, cluster.plan),
+    ):
+        data_dir = rehearsal.spec.etcd.data_dir
+        hosts = [here.host(cluster.node(node), data_dir) for node in nodes]
+        watch = Watch(hosts=hosts)
+        try:
+            for host in hosts:
+                host.power_on()
+            for change in watch.until_done(request.timeout):
+                click.echo(_line(change))
+            click.echo(_table(watch))
+            if request.keep:
+                _wait_for_interrupt(hosts)
+        finally:
+            _keep_consoles(hosts, request.consoles)
+    return watch
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Take the signals that end a program like ^C, so that everything is cleared."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait_for_interrupt(hosts: Sequence[LocalHost]) -> None:
+    click.echo("\nthe hosts go on until ^C; a shell on each:")
+    for host in hosts:
+        click.echo(f"  {host.name:<12} {' '.join(host.inside(['bash']))}")
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
+
+
+def _keep_consoles(hosts: Sequence[LocalHost], folder: Path | None) -> None:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for host in hosts:
+        if host.console.exists():
+            shutil.copyfile(host.console, folder / f"{host.name}.log")
+
+
+def _line(change: Standing) -> str:
+    step = f"{change.step}: {change.about}" if change.step else ""
+    hint = f"; hint: {change.hint}" if change.state is State.STALLED and change.hint else ""
+    return f"{change.seconds:6.1f} s  {change.host:<12} {change.state:<8} {step}{hint}".rstrip()
+
+
+def _table(watch: Watch) -> str:
+    rows = [("node", "state", "seconds", "where it stands")]
+    for standing in watch.last.values():
+        where = " | ".join(part for part in (standing.step, standing.said) if part)
+        rows.append((standing.host, standing.state, f"{standing.seconds:.1f}", where))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = (
+        f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()
+        for row in rows
+    )
+    return "\n" + "\n".join(lines)
