@@ -37,6 +37,8 @@ def test_header(script: Path) -> None:
     assert all(re.fullmatch(r"#(hint|every|patience): \S.*", line) for line in header)
     names = [line.partition(":")[0] for line in header]
     assert len(set(names)) == len(names)
+    # khgen-boot writes them into JSON as they are.
+    assert not any(set(line) & {'"', "\\"} for line in header)
 
 
 def test_each_script_is_a_step_and_each_step_a_script() -> None:

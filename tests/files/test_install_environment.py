@@ -69,7 +69,7 @@ def test_a_baked_image_is_verified_and_nothing_fetched() -> None:
         "kubectl=1.29.6",
         "containerd=1.7",
     ]
-    assert set(values) == {"TIME_UNIT", "PROGRAMS"}
+    assert set(values) == {"PROGRAMS"}
 
 
 @pytest.mark.parametrize("kind", list(NodeKind))

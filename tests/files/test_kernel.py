@@ -18,7 +18,7 @@ GONE_OR_CONTRADICTORY = (
 
 def settings(plan: Plan, kind: NodeKind = NodeKind.WORKER) -> dict[str, str]:
     content = {file.path: file.content for file in kernel_files(plan, kind)}.get(SETTINGS, "")
-    pairs = [line.split(" = ") for line in content.splitlines()]
+    pairs = [line.split("=") for line in content.splitlines()]
     assert len(dict(pairs)) == len(pairs), "a key twice"
     return dict(pairs)
 

@@ -1,6 +1,5 @@
 """kubeadm's configuration, its patches and the kubelet's files, by structure."""
 
-import json
 from ipaddress import ip_address
 from typing import Any
 
@@ -69,7 +68,7 @@ def test_the_founding_members_stand_in_a_patch_only() -> None:
     (file,) = kubeadm_config_files(plan, plan.control_planes[0], TOKEN)
     assert "initial-cluster" not in file.content
     (patch,) = patch_files(plan, NodeKind.FOUNDER)
-    assert [operation["value"] for operation in json.loads(patch.content)] == [
+    assert [operation["value"] for operation in yaml.safe_load(patch.content)] == [
         "--initial-cluster=cp1=https://10.1.0.2:2380,cp2=https://10.1.0.3:2380",
         "--initial-cluster-state=new",
         "--initial-cluster-token=tested",

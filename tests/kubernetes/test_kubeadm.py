@@ -10,6 +10,7 @@ from khgen.files.etcd_manifest import etcd_pod
 from khgen.plan.build import build_plan, founders_of
 from khgen.plan.model import NodeKind, NodePlan, Plan
 from khgen.spec.model import ClusterSpec
+from khgen.spec.model.cluster import CaKeys
 from support.kubernetes import (
     fresh_secrets,
     kubeadm,
@@ -109,8 +110,12 @@ def test_certificates_and_kubeconfigs_are_used_as_they_are(tmp_path: Path, name:
         assert re.search(rf"(existing|provided).*{file}\.conf", kubeconfig.stdout), (
             kubeconfig.stdout
         )
-    assert "Writing" not in kubeconfig.stdout, kubeconfig.stdout
-    assert contents(root / "etc/kubernetes") == before
+    made = {"super-admin.conf"} if plan.spec.pki.ca_keys is CaKeys.CONTROL_PLANE else set()
+    written = set(re.findall(r'Writing "(\S+)"', kubeconfig.stdout))
+    assert written == made, kubeconfig.stdout
+    after = contents(root / "etc/kubernetes")
+    assert {path: after[path] for path in before} == before
+    assert after.keys() - before.keys() == made
 
 
 def test_founders_etcd_starts_as_one_static_cluster(tmp_path: Path) -> None:

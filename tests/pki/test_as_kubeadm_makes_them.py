@@ -13,6 +13,7 @@ from khgen.pki.secrets import Secrets
 from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan, Plan
 from khgen.spec.model import ClusterSpec
+from khgen.spec.model.cluster import CaKeys
 from support.kubernetes import fresh_secrets, kube_bin, kubeadm_version
 from support.programs import run
 from support.topologies import cluster
@@ -164,6 +165,10 @@ def test_the_kubeconfigs_are_kubeadms(
 ) -> None:
     plan = build_plan(spec, secrets.founders)
     node = plan.control_planes[0]
+    # Without the CA's key a founder is given super-admin.conf; with it, kubeadm makes it there.
+    keyless = spec.pki.model_copy(update={"ca_keys": CaKeys.OFFLINE})
+    offline = build_plan(spec.model_copy(update={"pki": keyless}), secrets.founders)
+    written(offline, secrets, node, tmp_path)
     written(plan, secrets, node, tmp_path)
     kubernetes = tmp_path / "etc/kubernetes"
     (tmp_path / "config.yaml").write_text(kubeadm_config(plan, node, kubernetes / "pki"))
@@ -180,6 +185,23 @@ def test_the_kubeconfigs_are_kubeadms(
         user.pop("client-key-data")
         shapes.append((subject_of(certificate), _usages(certificate), document))
     assert shapes[0] == shapes[1]
+
+
+def test_the_cluster_step_can_have_kubeadm_make_super_admin_conf(
+    kubeadm: Path, spec: ClusterSpec, secrets: Secrets, tmp_path: Path
+) -> None:
+    plan = build_plan(spec, secrets.founders)
+    node = plan.control_planes[0]
+    written(plan, secrets, node, tmp_path)
+    kubernetes = tmp_path / "etc/kubernetes"
+    assert not (kubernetes / "super-admin.conf").exists()
+    (tmp_path / "config.yaml").write_text(kubeadm_config(plan, node, kubernetes / "pki"))
+    phase(kubeadm, tmp_path, "kubeconfig", "super-admin", "--kubeconfig-dir", str(kubernetes))
+    document = yaml.safe_load((kubernetes / "super-admin.conf").read_text())
+    user = document["users"][0]["user"]
+    certificate = x509.load_pem_x509_certificate(_decoded(user["client-certificate-data"]))
+    assert "system:masters" in certificate.subject.rfc4514_string()
+    assert document["clusters"][0]["cluster"]["server"] == plan.endpoint.url
 
 
 def test_authority_lookup_by_file_is_what_kubectl_reads(

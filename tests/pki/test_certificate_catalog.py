@@ -3,8 +3,9 @@
 import pytest
 
 from khgen.pki.authorities import COMMON_NAMES, AuthorityName
-from khgen.pki.catalog import AUTHORITIES, CERTIFICATES, HOLDERS, KUBECONFIGS, Holder
+from khgen.pki.catalog import AUTHORITIES, CERTIFICATES, HOLDERS, Holder
 from khgen.pki.credentials import node_credentials
+from khgen.pki.kubeconfig_catalog import KUBECONFIGS
 from khgen.plan.build import KINDS
 from khgen.plan.model import NodeKind
 from support.fixed import fixed_secrets
@@ -27,10 +28,7 @@ EXPECTED = [
     (
         "stacked",
         "cp1",
-        (
-            f"{CP_LEAVES} {ETCD_LEAVES} super-admin.conf pki/ca.key pki/front-proxy-ca.key"
-            " pki/etcd/ca.key"
-        ),
+        (f"{CP_LEAVES} {ETCD_LEAVES} pki/ca.key pki/front-proxy-ca.key pki/etcd/ca.key"),
     ),
     (
         "stacked",
@@ -41,7 +39,7 @@ EXPECTED = [
     (
         "external-etcd",
         "cp1",
-        f"{CP_LEAVES} super-admin.conf pki/ca.key pki/front-proxy-ca.key",
+        f"{CP_LEAVES} pki/ca.key pki/front-proxy-ca.key",
     ),
     ("external-etcd", "cp3", f"{CP_LEAVES} pki/ca.key pki/front-proxy-ca.key"),
     ("external-etcd", "etcd1", ETCD_LEAVES),

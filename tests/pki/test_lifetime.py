@@ -83,7 +83,7 @@ def test_node_identities_have_their_own_lifetime() -> None:
     dates = certificate_dates(node_credentials(plan, plan.nodes[0], secrets))
     assert dates["kubelet.conf"] == (FIXED_NOW - DAY, FIXED_NOW + 90 * DAY)
     assert dates["apiserver"] == (FIXED_NOW - DAY, FIXED_NOW + 365 * DAY)
-    assert len(dates) == 12
+    assert len(dates) == 11
 
 
 def test_renewal_counts_from_its_own_date() -> None:

@@ -10,7 +10,6 @@ from support.machine_specs import BAKED, DEBIAN, ROCKY, machine_plan
 
 def test_by_default_nothing_of_the_machine_is_switched_off_but_swap() -> None:
     assert machine_steps(machine_plan(), NodeKind.WORKER) == (
-        "prepare-clock",
         "prepare-swap",
         "prepare-kernel",
         "install-deb",
@@ -21,7 +20,6 @@ def test_by_default_nothing_of_the_machine_is_switched_off_but_swap() -> None:
 def test_selinux_and_firewall_are_explicit_choices() -> None:
     asked = {**ROCKY, "selinux": "permissive", "firewall": "disabled", "swap": "unmanaged"}
     assert machine_steps(machine_plan(os=asked), NodeKind.WORKER) == (
-        "prepare-clock",
         "prepare-selinux",
         "prepare-firewall",
         "prepare-kernel",
@@ -30,8 +28,20 @@ def test_selinux_and_firewall_are_explicit_choices() -> None:
     )
 
 
+def test_the_clock_is_prepared_where_the_spec_names_its_sources() -> None:
+    named = {**DEBIAN, "timeSync": {"servers": ["ntp.example.org"]}}
+    assert machine_steps(machine_plan(os=named), NodeKind.WORKER)[0] == "prepare-clock"
+    left = {**DEBIAN, "timeSync": {"program": "unmanaged"}}
+    assert "prepare-clock" not in machine_steps(machine_plan(os=left), NodeKind.WORKER)
+
+
+def test_buildkit_comes_after_containerd() -> None:
+    plan = machine_plan(containerd={"version": "1.7", "buildkit": True})
+    assert machine_steps(plan, NodeKind.WORKER)[-2:] == ("containerd", "buildkit")
+
+
 def test_a_load_balancer_only_gets_its_packages() -> None:
-    assert machine_steps(machine_plan(), NodeKind.LOAD_BALANCER) == ("prepare-clock", "install-deb")
+    assert machine_steps(machine_plan(), NodeKind.LOAD_BALANCER) == ("install-deb",)
 
 
 def test_a_baked_image_is_verified() -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -100,16 +100,25 @@ class Encoder:
         self._compressor = zlib.compressobj(9, zlib.DEFLATED, 31, 9)
         self._begun = self._compressor.compress(prefix)
 
-    def encode(self, rest: bytes) -> bytes:
-        """The prefix and the rest, in the datasource's encoding."""
+    def encode(self, sections: Sequence[bytes]) -> bytes:
+        """The prefix and the sections, in the datasource's encoding."""
         if self._encoding is Encoding.PLAIN:
-            return self._prefix + rest
-        compressed = self.gzip(rest)
+            return b"".join((self._prefix, *sections))
+        compressed = self.gzip(sections)
         if self._encoding is Encoding.GZIP:
             return compressed
         return base64.b64encode(compressed)
 
-    def gzip(self, rest: bytes) -> bytes:
-        """The prefix and the rest, gzipped."""
+    def gzip(self, sections: Sequence[bytes]) -> bytes:
+        """The prefix and the sections, gzipped.
+
+        The first goes on like the prefix. Each other begins a deflate block, whose codes fit it
+        alone (RFC 1951, 3.2.3): letters are not distributed in base64 as they are in scripts.
+        """
         compressor = self._compressor.copy()
-        return self._begun + compressor.compress(rest) + compressor.flush()
+        parts = [self._begun]
+        for number, section in enumerate(sections):
+            if number and section:
+                parts.append(compressor.flush(zlib.Z_BLOCK))
+            parts.append(compressor.compress(section))
+        return b"".join((*parts, compressor.flush()))

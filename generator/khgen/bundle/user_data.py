@@ -1,21 +1,32 @@
 """One node's user-data: a plain #cloud-config that places files and starts khgen-boot.
 
-What all nodes of a kind share comes first, so that it is dumped and compressed once.
+What all nodes of a kind share comes first, so that it is dumped and compressed once: but for
+certificates and kubeconfigs, which stand together at the end, where they compress best.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from khgen.bundle.datasource import Encoder, Encoding, counted_bytes, encoding_of, limit_of
 from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodePlan, Plan
 from khgen.yaml_text import YamlValue, dump_yaml
 
-START_BOOT = (
-    ("systemctl", "daemon-reload"),
-    ("systemctl", "enable", "--now", "--no-block", "khgen-boot.service"),
-)
-"""runcmd does this and nothing else: the boot itself is khgen-boot's, which retries and reports."""
+START_BOOT = "systemctl enable --now --no-block khgen-boot"
+"""runcmd does this and nothing else: the boot itself is khgen-boot's, which retries and reports.
+
+`enable` makes systemd read its units anew (systemctl(1)).
+"""
+
+
+class Section(StrEnum):
+    """What a file's bytes are like: each is compressed by itself."""
+
+    TEXT = "text"
+    PEM = "pem"
+    KUBECONFIG = "kubeconfig"
+    """base64 of PEM, which is base64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +52,25 @@ class UserDataBuilder:
     def __init__(self, plan: Plan, shared: Iterable[NodeFile]) -> None:
         """A builder for nodes that all have the `shared` files."""
         self._spec = plan.spec.user_data
-        self._prefix = _shared_text(plan, shared).encode()
+        self._shared = {
+            section: "".join(_entries(files)) for section, files in _by_section(shared).items()
+        }
+        self._prefix = (_head(plan) + self._shared[Section.TEXT]).encode()
         self._encoder = Encoder(encoding_of(self._spec), self._prefix)
 
     def build(self, node: NodePlan, own: Iterable[NodeFile]) -> UserData:
         """The user-data of one node: the shared files and its own."""
-        entries = [_entry(file) for file in own]
+        files = _by_section(own)
+        text = _entries(files[Section.TEXT])
+        pem = self._shared[Section.PEM] + _entries(files[Section.PEM])
+        kubeconfigs = self._shared[Section.KUBECONFIG] + _entries(files[Section.KUBECONFIG])
         # The node's name comes last: everything before it may be the same for many nodes.
-        tail = (dump_yaml(entries) if entries else "") + dump_yaml({"hostname": node.name})
-        rest = tail.encode()
-        delivered = self._encoder.encode(rest)
-        gzipped = self._encoder.gzip(rest)
+        tail = dump_yaml({"hostname": node.name})
+        sections = (text.encode(), pem.encode(), (kubeconfigs + tail).encode())
+        delivered = self._encoder.encode(sections)
+        gzipped = self._encoder.gzip(sections)
         return UserData(
-            text=self._prefix + rest,
+            text=b"".join((self._prefix, *sections)),
             delivered=delivered,
             gzipped_bytes=len(gzipped),
             encoding=encoding_of(self._spec),
@@ -62,21 +79,39 @@ class UserDataBuilder:
         )
 
 
-def _shared_text(plan: Plan, shared: Iterable[NodeFile]) -> str:
-    keys: dict[str, YamlValue] = {"preserve_hostname": False, "manage_etc_hosts": False}
+def _by_section(files: Iterable[NodeFile]) -> dict[Section, list[NodeFile]]:
+    sections: dict[Section, list[NodeFile]] = {section: [] for section in Section}
+    for file in files:
+        sections[_section(file)].append(file)
+    return sections
+
+
+def _section(file: NodeFile) -> Section:
+    if file.content.startswith("-----BEGIN "):
+        return Section.PEM
+    if "-authority-data: " in file.content:
+        return Section.KUBECONFIG
+    return Section.TEXT
+
+
+def _head(plan: Plan) -> str:
+    keys: dict[str, YamlValue] = {"manage_etc_hosts": False}
     if plan.spec.os.ssh_authorized_keys:
         keys["ssh_authorized_keys"] = plan.spec.os.ssh_authorized_keys
     if plan.spec.os.timezone is not None:
         keys["timezone"] = plan.spec.os.timezone
     keys.update(plan.spec.user_data.extra)
-    keys["runcmd"] = [*_extra_runcmd(plan), *START_BOOT]
-    entries = [_entry(file) for file in shared]
-    return f"#cloud-config\n{dump_yaml(keys)}write_files:\n{dump_yaml(entries)}"
+    keys["runcmd"] = [*_extra_runcmd(plan), START_BOOT]
+    return f"#cloud-config\n{dump_yaml(keys)}write_files:\n"
 
 
 def _extra_runcmd(plan: Plan) -> list[YamlValue]:
     extra = plan.spec.user_data.extra.get("runcmd", [])
     return list(extra) if isinstance(extra, list) else [extra]
+
+
+def _entries(files: list[NodeFile]) -> str:
+    return dump_yaml([_entry(file) for file in files]) if files else ""
 
 
 def _entry(file: NodeFile) -> dict[str, YamlValue]:

@@ -1,4 +1,12 @@
-"""The boot on the node: khgen-boot, its unit, the steps of the node's kind, and their values."""
+"""The boot on the node: khgen-boot, its unit, the steps of the node's kind, and their values.
+
+Notes on khgen-boot, which is part of every user-data and so says little itself:
+- A stamp holds the digests of the step and its values, as `sha256sum -c` checks them.
+- lastpipe lets the loop over a step's output keep its variables; the same line is told once.
+- What is kept for status is printable and without what JSON would have to escape.
+- A step without `#every:` is no gate: trying it costs, so it is tried less and less often.
+- cloud-init copies the user-data at each boot and reads its copy until it has done.
+"""
 
 import shlex
 from collections.abc import Mapping
@@ -45,7 +53,7 @@ def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
         NodeFile(path=UNIT, content=verbatim("khgen-boot.service")),
         *(NodeFile(path=FOLDER / name, content=text) for name, text in sourced.items()),
-        *(NodeFile(path=STEPS / name, content=text, mode=0o755) for name, text in steps.items()),
+        *(NodeFile(path=STEPS / name, content=text) for name, text in steps.items()),
     )
 
 

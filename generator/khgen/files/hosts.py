@@ -7,7 +7,7 @@ from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodePlan, Plan
 
 HOSTS = PurePosixPath("/etc/hosts")
-LOCALHOST = ("127.0.0.1 localhost\n", "::1 localhost ip6-localhost ip6-loopback\n")
+LOCALHOST = ("127.0.0.1 localhost\n", "::1 localhost\n")
 
 
 def hosts_files(plan: Plan, node: NodePlan) -> tuple[NodeFile, ...]:

@@ -2,6 +2,7 @@
 
 from khgen.files.packages import repositories
 from khgen.plan.installation import Package, Program, baked, image_programs, packages
+from khgen.plan.machine_steps import sets_time_sources
 from khgen.plan.model import NodeKind, Plan
 from khgen.spec.model.machine import OsFamily, TimeProgram
 
@@ -24,6 +25,8 @@ def _is_rpm(plan: Plan) -> bool:
 
 
 def _time_unit(plan: Plan) -> str:
+    if not sets_time_sources(plan):
+        return ""
     return {
         TimeProgram.CHRONY: "chronyd" if _is_rpm(plan) else "chrony",
         TimeProgram.TIMESYNCD: "systemd-timesyncd",

@@ -14,6 +14,6 @@ SETTINGS = PurePosixPath("/etc/sysctl.d/99-zz-khgen.conf")
 def kernel_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """One file for each of the two that has something to say."""
     modules = "".join(f"{module}\n" for module in kernel_modules(plan, kind))
-    settings = "".join(f"{key} = {value}\n" for key, value in kernel_settings(plan, kind).items())
+    settings = "".join(f"{key}={value}\n" for key, value in kernel_settings(plan, kind).items())
     files = (NodeFile(path=MODULES, content=modules), NodeFile(path=SETTINGS, content=settings))
     return tuple(file for file in files if file.content)

@@ -4,12 +4,12 @@ The founding members of etcd stand here and nowhere else: in the uploaded Cluste
 they would override what every later join computes.
 """
 
-import json
 from pathlib import PurePosixPath
 
 from khgen.files.etcd_manifest import founding_arguments
 from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodeKind, Plan
+from khgen.yaml_text import YamlValue, dump_yaml
 
 PATCHES = PurePosixPath("/etc/khgen/patches")
 
@@ -23,10 +23,10 @@ def patch_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """The etcd patch of a founder: flags stand twice then, and etcd takes the last."""
     if not has_patches(plan, kind):
         return ()
-    operations = [
+    operations: list[YamlValue] = [
         {"op": "add", "path": "/spec/containers/0/command/-", "value": f"--{name}={value}"}
         for name, value in founding_arguments(plan)
     ]
     # The name's form is kubeadm's: target, +patch type, extension (util/patches/patches.go).
-    path = PATCHES / "etcd+json.json"
-    return (NodeFile(path=path, content=json.dumps(operations, indent=1) + "\n"),)
+    path = PATCHES / "etcd+json.yaml"
+    return (NodeFile(path=path, content=dump_yaml(operations)),)

@@ -1,4 +1,7 @@
-"""TOML from plain data: each table under its own header, in the order given."""
+"""TOML from plain data: each table under its own header, in the order given.
+
+A table that holds one value and nothing else is a dotted key of a table that has a header anyway.
+"""
 
 import json
 import re
@@ -13,14 +16,29 @@ def dump_toml(table: Mapping[str, TomlValue]) -> str:
 
 
 def _lines(table: Mapping[str, TomlValue], path: tuple[str, ...]) -> Iterator[str]:
-    values = {k: v for k, v in table.items() if not isinstance(v, Mapping)}
+    values = [key for key, value in table.items() if not isinstance(value, Mapping)]
     if path and (values or not table):
         yield f"[{'.'.join(map(_key, path))}]"
-    for key, value in values.items():
-        yield f"{_key(key)} = {_scalar(value)}"
+    dotted = [key for key, value in table.items() if values and _is_single(value)]
+    for key in (*values, *dotted):
+        yield from _assignment(_key(key), table[key])
     for key, inner in table.items():
-        if isinstance(inner, Mapping):
+        if isinstance(inner, Mapping) and key not in dotted:
             yield from _lines(inner, (*path, key))
+
+
+def _is_single(value: TomlValue) -> bool:
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    return not any(isinstance(inner, Mapping) for inner in value.values())
+
+
+def _assignment(key: str, value: TomlValue) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield f"{key}.{_key(name)} = {_scalar(inner)}"
+    else:
+        yield f"{key} = {_scalar(value)}"
 
 
 def _key(name: str) -> str:

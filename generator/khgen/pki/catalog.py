@@ -1,6 +1,6 @@
-"""The catalogue: every certificate and kubeconfig of a kubeadm cluster, and who holds it.
+"""The catalogue: every certificate of a kubeadm cluster, and who holds it.
 
-Source: kubeadm 1.29 and 1.31, app/phases/certs/certlist.go and app/phases/kubeconfig/kubeconfig.go.
+Source: kubeadm 1.29 and 1.31, app/phases/certs/certlist.go.
 """
 
 from collections.abc import Callable, Mapping
@@ -95,26 +95,6 @@ class CertificateEntry:
     )
 
 
-class Server(StrEnum):
-    """Which API server a kubeconfig points at."""
-
-    ENDPOINT = "endpoint"
-    LOCAL = "local"
-    KUBELET = "kubelet"
-    """The endpoint, or the local one where kubeadm's ControlPlaneKubeletLocalMode is on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KubeconfigEntry:
-    """A kubeconfig and the identity in it."""
-
-    name: str
-    user: str
-    organization: str | None
-    server: Server
-    held_by: Holder
-
-
 AUTHORITIES: tuple[AuthorityEntry, ...] = (
     AuthorityEntry(
         name=AuthorityName.KUBERNETES,
@@ -201,47 +181,4 @@ CERTIFICATES: tuple[CertificateEntry, ...] = (
         usages=_CLIENT,
         held_by=Holder.CONTROL_PLANE,
     ),
-)
-
-KUBELET_KUBECONFIG = KubeconfigEntry(
-    name="kubelet.conf",
-    user="system:node:{node}",
-    organization="system:nodes",
-    server=Server.KUBELET,
-    held_by=Holder.KUBERNETES_NODE,
-)
-"""The one kubeconfig that refers to its certificate, because the kubelet rotates it."""
-
-ADMIN_KUBECONFIG = KubeconfigEntry(
-    name="admin.conf",
-    user="kubernetes-admin",
-    organization="kubeadm:cluster-admins",
-    server=Server.ENDPOINT,
-    held_by=Holder.CONTROL_PLANE,
-)
-
-KUBECONFIGS: tuple[KubeconfigEntry, ...] = (
-    ADMIN_KUBECONFIG,
-    KubeconfigEntry(
-        name="super-admin.conf",
-        user="kubernetes-super-admin",
-        organization="system:masters",
-        server=Server.ENDPOINT,
-        held_by=Holder.FOUNDING_CONTROL_PLANE,
-    ),
-    KubeconfigEntry(
-        name="controller-manager.conf",
-        user="system:kube-controller-manager",
-        organization=None,
-        server=Server.LOCAL,
-        held_by=Holder.CONTROL_PLANE,
-    ),
-    KubeconfigEntry(
-        name="scheduler.conf",
-        user="system:kube-scheduler",
-        organization=None,
-        server=Server.LOCAL,
-        held_by=Holder.CONTROL_PLANE,
-    ),
-    KUBELET_KUBECONFIG,
 )

@@ -14,20 +14,15 @@ from khgen.pki.authorities import (
     public_key_pem,
 )
 from khgen.pki.catalog import (
-    ADMIN_KUBECONFIG,
     AUTHORITIES,
     CERTIFICATES,
     HOLDERS,
-    KUBECONFIGS,
     KUBELET_CURRENT,
     KUBELET_IDENTITY,
-    KUBELET_KUBECONFIG,
     KUBERNETES_FOLDER,
     PKI_FOLDER,
     CertificateEntry,
     Holder,
-    KubeconfigEntry,
-    Server,
 )
 from khgen.pki.derive import Identity, leaf_key
 from khgen.pki.issue import Leaf, LeafRequest, Usage, issue_leaf
@@ -36,6 +31,13 @@ from khgen.pki.kubeconfig import (
     kubeadm_names,
     kubelet_kubeconfig,
     rotating_kubeconfig,
+)
+from khgen.pki.kubeconfig_catalog import (
+    ADMIN_KUBECONFIG,
+    KUBELET_KUBECONFIG,
+    KubeconfigEntry,
+    Server,
+    kubeconfigs_of,
 )
 from khgen.pki.secrets import Secrets, generation
 from khgen.pki.validity import leaf_validity
@@ -80,8 +82,7 @@ def node_credentials(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeCreden
     ]
     identities = [
         (kubeconfig, _identity(plan, node.name, secrets, kubeconfig))
-        for kubeconfig in KUBECONFIGS
-        if kubeconfig.held_by in holders
+        for kubeconfig in kubeconfigs_of(plan, node)
     ]
     files = [*_authority_files(plan, secrets, holders)]
     for entry, leaf in leaves:

@@ -15,13 +15,10 @@ class Names:
     cluster: str
     context: str
     user: str
-    namespace: str | None = None
 
 
-KUBELET_NAMES = Names(
-    cluster="default-cluster", context="default-context", user="default-auth", namespace="default"
-)
-"""What a kubelet that joined calls them (kubelet 1.29 certificate/bootstrap/bootstrap.go)."""
+KUBELET_NAMES = Names(cluster="kubernetes", context="kubelet", user="kubelet")
+"""On a worker nothing looks at them: the certificate says who it is."""
 
 
 def kubeadm_names(cluster: str, user: str) -> Names:
@@ -35,14 +32,14 @@ def client_kubeconfig(names: Names, server: str, authority_pem: str, leaf: Leaf)
         "client-certificate-data": _encoded(leaf.certificate),
         "client-key-data": _encoded(leaf.key),
     }
-    return _kubeconfig(names, server, _embedded(authority_pem), identity)
+    return dump_yaml(_kubeconfig(names, server, _embedded(authority_pem), identity))
 
 
 @lru_cache(maxsize=256)
 def rotating_kubeconfig(names: Names, server: str, authority_pem: str, identity_path: str) -> str:
     """A kubeconfig whose client certificate and key are in one file, which may change."""
     identity = {"client-certificate": identity_path, "client-key": identity_path}
-    return _kubeconfig(names, server, _embedded(authority_pem), identity)
+    return dump_yaml(_kubeconfig(names, server, _embedded(authority_pem), identity))
 
 
 @lru_cache(maxsize=8)
@@ -53,26 +50,24 @@ def kubelet_kubeconfig(server: str, authority_path: str, identity_path: str) -> 
     """
     identity = {"client-certificate": identity_path, "client-key": identity_path}
     authority = {"certificate-authority": authority_path}
-    return _kubeconfig(KUBELET_NAMES, server, authority, identity)
+    document = _kubeconfig(KUBELET_NAMES, server, authority, identity)
+    del document["preferences"]  # empty, and nothing reads it
+    return dump_yaml(document)
 
 
 def _kubeconfig(
     names: Names, server: str, authority: dict[str, str], identity: dict[str, str]
-) -> str:
-    context: dict[str, YamlValue] = {"cluster": names.cluster}
-    if names.namespace is not None:
-        context["namespace"] = names.namespace
-    return dump_yaml(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"cluster": {**authority, "server": server}, "name": names.cluster}],
-            "contexts": [{"context": {**context, "user": names.user}, "name": names.context}],
-            "current-context": names.context,
-            "preferences": {},
-            "users": [{"name": names.user, "user": identity}],
-        }
-    )
+) -> dict[str, YamlValue]:
+    context: YamlValue = {"cluster": names.cluster, "user": names.user}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"cluster": {**authority, "server": server}, "name": names.cluster}],
+        "contexts": [{"context": context, "name": names.context}],
+        "current-context": names.context,
+        "preferences": {},
+        "users": [{"name": names.user, "user": identity}],
+    }
 
 
 @lru_cache(maxsize=8)

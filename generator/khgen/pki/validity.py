@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from khgen.pki.authorities import Authority, AuthorityName
-from khgen.pki.catalog import CERTIFICATES, HOLDERS, KUBECONFIGS, KUBELET_KUBECONFIG
+from khgen.pki.catalog import CERTIFICATES, HOLDERS
+from khgen.pki.kubeconfig_catalog import KUBELET_KUBECONFIG, kubeconfigs_of
 from khgen.pki.pem import RESIGN_HINT
 from khgen.pki.secrets import Secrets, issue_date
 from khgen.plan.model import NodePlan, Plan
@@ -71,7 +72,7 @@ def _hint(plan: Plan) -> str:
 def _first_end(plan: Plan, secrets: Secrets, node: NodePlan) -> datetime | None:
     holders = HOLDERS[node.kind, plan.stacked]
     leaves = [(e.name, e.issuer) for e in CERTIFICATES if e.held_by in holders]
-    leaves += [(k.name, AuthorityName.KUBERNETES) for k in KUBECONFIGS if k.held_by in holders]
+    leaves += [(k.name, AuthorityName.KUBERNETES) for k in kubeconfigs_of(plan, node)]
     return min(
         (
             leaf_validity(plan, secrets, secrets.authorities[issuer], node.name, name)[1]

@@ -1,4 +1,11 @@
-"""The boot steps that install programs and prepare the operating system, as one table."""
+"""The boot steps that install programs and prepare the operating system, as one table.
+
+Why they do it so stands here, for the scripts themselves are part of every node's user-data:
+- prepare-swap: the swap units of fstab, GPT and zram all hang on swap.target (systemd.special(7)).
+- install-deb: what is there already, at a version that the spec takes, is left alone; before the
+  rest `dpkg --configure -a` and `apt-get -f install` finish what a crash may have left.
+- containerd: `grep -q` would close the pipe on ctr, which pipefail takes for a failure.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +35,14 @@ def machine_steps(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
     return tuple(step.name for step in MACHINE_STEPS if step.applies(plan, kind))
 
 
-def _keeps_time(plan: Plan, _: NodeKind) -> bool:
-    return plan.spec.os.time_sync.program is not TimeProgram.UNMANAGED
+def sets_time_sources(plan: Plan) -> bool:
+    """Whether the time program is to leave the distribution's own sources for the spec's."""
+    sync = plan.spec.os.time_sync
+    return sync.program is not TimeProgram.UNMANAGED and bool(sync.servers or sync.pools)
+
+
+def _builds_images(plan: Plan, kind: NodeKind) -> bool:
+    return plan.spec.containerd.buildkit and runs_containerd(kind)
 
 
 def _swap_off(plan: Plan, kind: NodeKind) -> bool:
@@ -57,7 +70,7 @@ def _is_rpm(plan: Plan) -> bool:
 
 
 MACHINE_STEPS: tuple[MachineStep, ...] = (
-    MachineStep(name="prepare-clock", applies=_keeps_time),
+    MachineStep(name="prepare-clock", applies=lambda plan, _: sets_time_sources(plan)),
     MachineStep(name="prepare-swap", applies=_swap_off),
     MachineStep(name="prepare-selinux", applies=_selinux_permissive),
     MachineStep(name="prepare-firewall", applies=_firewall_off),
@@ -74,5 +87,6 @@ MACHINE_STEPS: tuple[MachineStep, ...] = (
     MachineStep(name="install-downloads", applies=lambda plan, kind: bool(downloads(plan, kind))),
     MachineStep(name="install-image", applies=lambda plan, kind: bool(image_programs(plan, kind))),
     MachineStep(name="containerd", applies=lambda _, kind: runs_containerd(kind)),
+    MachineStep(name="buildkit", applies=_builds_images),
 )
 """In order. Whatever sets the clock comes first, for the gate that waits for it."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from khgen.plan.machine_steps import MACHINE_STEPS
 from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
+from khgen.spec.model.machine import OsFamily
 
 
 class StepAct(StrEnum):
@@ -60,6 +61,10 @@ def _carries_vip(plan: Plan, kind: NodeKind) -> bool:
     return any(node.kind is kind for node in plan.load_balancers)
 
 
+def _confines_haproxy(plan: Plan, kind: NodeKind) -> bool:
+    return _carries_vip(plan, kind) and plan.spec.os.family is OsFamily.RHEL
+
+
 def _has_manifests(plan: Plan, _: NodeKind) -> bool:
     return expects_pod_network(plan)
 
@@ -83,6 +88,7 @@ STEPS: tuple[Step, ...] = (
     _PREPARING[0],  # time synchronisation, for the gate that waits for the clock
     Step(name="clock", act=GATE, kinds=ALL),
     *_PREPARING[1:],
+    Step(name="haproxy-selinux", act=ACTION, kinds=ALL, applies=_confines_haproxy),
     Step(name="load-balancer", act=ACTION, kinds=ALL, applies=_carries_vip),
     Step(name="identity", act=ACTION, kinds=CONTROL_PLANE_KINDS | WORKER),
     # A founder, up to its own API server.

@@ -1,6 +1,6 @@
 #!/bin/bash
 #: the clock is past the start of the certificates
-#hint: set the clock, or reach a time server
+#hint: is a time server in reach?
 #every: 2
 set -euo pipefail
 behind=$((NOT_BEFORE - $(date +%s)))

@@ -1,12 +1,14 @@
 #!/bin/bash
 #: the cluster's configuration, RBAC, token and addons; this Node's marks
 set -euo pipefail
-KUBECONFIG=/etc/kubernetes/super-admin.conf
-[ -e $KUBECONFIG ] || KUBECONFIG=/etc/kubernetes/admin.conf
-export KUBECONFIG
-has() { [ -n "$(kubectl get --ignore-not-found -o name "$@")" ]; }
 phase() { kubeadm init phase "$@" --config /etc/khgen/kubeadm.yaml; }
-# A cluster that was founded already keeps what it has; a founding cut off in the middle goes on.
+has() { [ -n "$(kubectl get --ignore-not-found -o name "$@")" ]; }
+super=/etc/kubernetes/super-admin.conf
+export KUBECONFIG=/etc/kubernetes/admin.conf
+if [ -e $super ] || phase kubeconfig super-admin; then
+  KUBECONFIG=$super
+fi
+# A cluster that stands keeps what it has; a founding that was cut off goes on.
 ours=/var/lib/khgen/founding
 if [ ! -e $ours ] && has -n kube-system configmap kubeadm-config &&
   has -n kube-system daemonset kube-proxy; then
@@ -19,4 +21,7 @@ else
 fi
 has node -l node-role.kubernetes.io/control-plane --field-selector "metadata.name=$NODE_NAME" ||
   phase mark-control-plane
-rm -f $ours
+# What only the founding needed goes.
+[ -z "${FOUNDING_TOKEN-}" ] || kubectl -n kube-system delete secret --ignore-not-found \
+  "bootstrap-token-$FOUNDING_TOKEN"
+rm -f $super $ours

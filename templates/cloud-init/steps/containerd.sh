@@ -4,5 +4,4 @@
 set -euo pipefail
 systemctl enable containerd
 systemctl restart containerd
-ctr plugins ls | grep -E '\scri\s.*\sok' # no -q: it would break the pipe
-[ ! -e /etc/systemd/system/buildkit.service ] || systemctl enable --now buildkit
+ctr plugins ls | grep -E '\scri\s.*\sok'

@@ -5,8 +5,8 @@
 set -euo pipefail
 . /etc/khgen/etcd.sh
 line=$(members | grep -F " $ETCD_PEER_URL ") || { echo "etcd does not know this member"; exit 1; }
-read -r id state _ <<<"$line"
+read -r id _ state <<<"$line"
 [ "$state" != learner ] || ask member/promote "{\"ID\":\"$id\"}" >/dev/null ||
   { echo "this member is still catching up"; exit 1; }
-[ "$(healthy "$ETCD_URL")" = 1 ] || { echo "$ETCD_URL is $state, not healthy"; exit 1; }
-[ "$state" = started ] || exit 1
+etcd "$ETCD_URL/health" >/dev/null || { echo "$ETCD_URL is $state, not healthy"; exit 1; }
+[ "$state" = started ]

@@ -4,6 +4,4 @@
 #every: 2
 set -euo pipefail
 . /etc/khgen/etcd.sh
-read -ra urls <<<"$ETCD_URLS"
-have=$(healthy "${urls[@]}") all=${#urls[@]}
-[ $((have * 2)) -gt "$all" ] || { echo "$have of $all healthy"; exit 1; }
+quorum "$(wc -w <<<"$ETCD_URLS")"

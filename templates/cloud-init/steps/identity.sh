@@ -1,5 +1,5 @@
 #!/bin/bash
-#: the kubelet's client certificate, unless it has rotated to its own
+#: the kubelet's first client certificate
 set -euo pipefail
 cd /var/lib/kubelet/pki
 [ -e kubelet-client-current.pem ] || ln -sfn kubelet-client-khgen.pem kubelet-client-current.pem

@@ -2,15 +2,13 @@
 #: packages, pinned and held
 #hint: apt-get update
 set -euo pipefail
-read -ra wanted <<<"$PACKAGES"
-installed=" $(dpkg-query -Wf '${db:Status-Status}:${Package} ${db:Status-Status}:${Package}=${Version} ')"
+set -f
 missing=() held=()
-for p in "${wanted[@]}"; do
-  # shellcheck disable=SC2053 # patterns
-  [[ $installed == *\ installed:$p\ * ]] || missing+=("$p")
+for p in $PACKAGES; do
+  [[ $(dpkg-query -Wf '${Status} ${Package}=${Version}' "${p%%=*}") == *" installed "$p* ]] || missing+=("$p")
   [[ $p != *=* ]] || held+=("${p%%=*}")
-done
-if ((${#missing[@]})); then
+done 2>/dev/null
+if [ "${missing[*]}" ]; then
   export DEBIAN_FRONTEND=noninteractive
   for k in ${APT_KEYS:-}; do
     f=/etc/apt/keyrings/${k%%=*}.asc
@@ -19,8 +17,8 @@ if ((${#missing[@]})); then
   done
   get() { apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold "$@"; }
   get update
-  dpkg --configure -a --force-confold || : # this and -f finish what a crash left
+  dpkg --configure -a --force-confold || :
   get -f install
   get --allow-downgrades --allow-change-held-packages install "${missing[@]}"
 fi
-((!${#held[@]})) || apt-mark hold "${held[@]}"
+[ ! "${held[*]}" ] || apt-mark hold "${held[@]}"

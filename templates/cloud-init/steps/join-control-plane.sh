@@ -9,12 +9,12 @@ if [ -z "${ETCD_PEER_URL-}" ]; then
   voter=yes
 else
   . /etc/khgen/etcd-room.sh
-  list=$(members) || { echo "no member of etcd answers"; exit 1; }
-  voter=$(grep -F " started $ETCD_PEER_URL " <<<"$list") && [ -s $pods/etcd.yaml ] || voter=
+  list=$(members)
+  voter=$(grep -F " $ETCD_PEER_URL started" <<<"$list") && [ -s $pods/etcd.yaml ] || voter=
 fi
 if [ "$voter" ] && [ -s $pods/kube-scheduler.yaml ] && [ -s /var/lib/kubelet/config.yaml ]; then
   systemctl start kubelet
-  api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | grep -q node-role.kubernetes.io/control-plane ||
+  api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | grep node-role.kubernetes.io/control-plane ||
     kubeadm join phase control-plane-join mark-control-plane --config $config
 else
   if [ "${ETCD_PEER_URL-}" ]; then

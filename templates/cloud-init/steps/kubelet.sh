@@ -1,9 +1,8 @@
 #!/bin/bash
 #: the kubelet
 set -euo pipefail
-if [ -s /var/lib/kubelet/config.yaml ] && [ -s /var/lib/kubelet/kubeadm-flags.env ]; then
-  systemctl start kubelet
-else
+cd /var/lib/kubelet
+if [ ! -s config.yaml ] || [ ! -s kubeadm-flags.env ]; then
   kubeadm init phase kubelet-start --config /etc/khgen/kubeadm.yaml
 fi
-systemctl enable kubelet
+systemctl enable --now kubelet

@@ -5,8 +5,7 @@
 set -euo pipefail
 . /etc/khgen/api.sh
 api "$ENDPOINT/api/v1/nodes/$NODE_NAME" >/dev/null && exit
-# Its back-off may be long by now, and there was nothing to register with before.
+# Its back-off may be long by now.
 [ -e /run/khgen/kubelet-restarted ] || systemctl restart kubelet
 touch /run/khgen/kubelet-restarted
-echo "no Node $NODE_NAME yet"
 exit 1

@@ -1,0 +1,5 @@
+#!/bin/bash
+#: BuildKit
+#hint: journalctl -u buildkit
+set -euo pipefail
+systemctl enable --now buildkit
