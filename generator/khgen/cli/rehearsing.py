@@ -26,6 +26,7 @@ from khgen.rehearse.stage import stage
 from khgen.rehearse.watch import Standing, State, Watch
 from khgen.render import ClusterRender
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 """What a shell says of a program that ^C ended."""
 
@@ -111,7 +112,7 @@ def _ending_in_order() -> Iterator[None]:
         del number, frame
         raise KeyboardInterrupt
 
-    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    before = {n: signal.signal(n, interrupt) for n in ENDING}
     try:
         yield
     finally:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from khgen.rehearse.image_archive import Image, write_archive
@@ -53,11 +52,7 @@ def _identity(image: Image) -> str:
 
 
 def _import(ground: Ground, images: tuple[Image, ...], folder: Path) -> None:
-    host = LocalHost(
-        name="khgen-images",
-        ground=replace(ground, programs={}),
-        own_disks=(CONTAINERD, ARCHIVES),
-    )
+    host = LocalHost(name="khgen-images", ground=ground, own_disks=(CONTAINERD, ARCHIVES))
     host.install({}, BARE)
     for number, image in enumerate(images):
         write_archive(image, host.disk(ARCHIVES) / f"{number}.tar")

@@ -19,6 +19,7 @@ SEED = Path("var/lib/cloud/seed/nocloud")
 OWN_DISKS = ("/var/lib/containerd", "/var/lib/kubelet")
 """Folders that cannot lie on the overlay: containerd makes overlays there itself."""
 START = 'for cgroup; do [ "$cgroup" != -- ] || break; echo 0 >"$cgroup/cgroup.procs"; shift; done; shift; exec "$@"'
+PROGRAMS = "/opt/kubernetes"
 START_SECONDS = 20.0
 ENVIRONMENT = (
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -38,8 +39,8 @@ class Ground:
     """Where their disks and console logs are."""
     layer: Path
     """Files that all of them have, over the root directory."""
-    programs: Mapping[str, Path]
-    """What is put into them, by path: not copied, shared."""
+    programs: Path
+    """The folder of Kubernetes programs, which they all see."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,8 +115,6 @@ class LocalHost:
     def _nspawn(self, network: Path) -> list[str]:
         calls = "@default @keyring bpf perf_event_open"
         binds = [f"--bind={self.disk(path)}:{path}" for path in self.own_disks]
-        shared = self.ground.programs.items()
-        binds += [f"--bind-ro={source}:{path}" for path, source in shared]
         return [
             *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
             *(f"--machine={self.name}", f"--directory={self.folder / 'root'}"),
@@ -123,6 +122,7 @@ class LocalHost:
             *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only"),
             *("--capability=all", f"--system-call-filter={calls}", "--bind=/dev/kmsg"),
             *binds,
+            f"--bind-ro={self.ground.programs}:{PROGRAMS}",
         ]
 
     @property

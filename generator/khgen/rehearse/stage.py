@@ -51,7 +51,7 @@ def stage(
         folder = _folder(stack)
         layer = folder / "layer"
         layer.mkdir()
-        write_layer(layer)
+        write_layer(layer, [n for n in NODE_PROGRAMS if (programs / n).exists()])
         cgroups = Cgroups()
         stack.callback(cgroups.close)
         room = stack.enter_context(Room())
@@ -62,7 +62,7 @@ def stage(
             rootfs=base,
             folder=folder,
             layer=layer,
-            programs=_node_programs(programs),
+            programs=programs.resolve(),
         )
         yield Stage(ground=ground, store=_store(ground, cluster, programs))
 
@@ -89,14 +89,6 @@ def _store(ground: Ground, cluster: ClusterRender, programs: Path) -> Path | Non
     names["pause"] = plan.images.pause
     images = kube_images(programs, ground.rootfs, names, plan.images.etcd)
     return image_store(ground, images)
-
-
-def _node_programs(folder: Path) -> Mapping[str, Path]:
-    return {
-        f"/usr/local/bin/{name}": (folder / name).resolve()
-        for name in NODE_PROGRAMS
-        if (folder / name).exists()
-    }
 
 
 def _folder(stack: ExitStack) -> Path:

@@ -1,6 +1,7 @@
 """What each host of a rehearsal is doing, read from its /run/khgen/status.json."""
 
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from enum import StrEnum
 from khgen.rehearse.local_host import LocalHost
 
 STATUS = "/run/khgen/status.json"
+STEPS = "/etc/khgen/steps.d"
 
 
 class State(StrEnum):
@@ -46,12 +48,15 @@ def standing(host: LocalHost, seconds: float) -> Standing:
     except ValueError:  # a damaged disk is the host's, not ours
         told = {}
     known = {state.value for state in State}
+    step = str(told.get("step", ""))
+    script = host.read(f"{STEPS}/{step}") if step else None
+    about = re.search("^#: (.*)", script or "", re.MULTILINE)
     return Standing(
         host=host.name,
         state=State(told["state"]) if told.get("state") in known else State.BOOTING,
         seconds=seconds,
-        step=str(told.get("step", "")),
-        about=str(told.get("", "")),
+        step=step,
+        about=about[1] if about else "",
         said=str(told.get("output", "")),
         hint=str(told.get("hint", "")),
     )

@@ -1,0 +1,181 @@
+"""In place of kubeadm: what its phases do to the node's files and the cluster's objects."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import yaml
+
+from standin.client import ApiError, Client, ending
+from standin.manifests import MANIFESTS, PKI, apiserver_command, etcd_command, write_pod
+from standin.node import Document, arguments, documents, wanted_version
+
+KUBELET = Path("/var/lib/kubelet")
+SYSTEM = "/api/v1/namespaces/kube-system"
+LABEL = "node-role.kubernetes.io/control-plane"
+CRI_SOCKET = "kubeadm.alpha.kubernetes.io/cri-socket"
+Documents = Mapping[str, Document]
+
+
+def main() -> None:
+    """Do what the command line says, or say that the stand-in cannot."""
+    words = [word for word in sys.argv[1:] if not word.startswith("--config=")]
+    if words[:1] == ["version"]:
+        print(wanted_version("kubeadm"))
+        return
+    config = documents(words[words.index("--config") + 1])
+    command = " ".join(words[: words.index("--config")])
+    if command not in COMMANDS:
+        sys.exit(f"kubeadm (stand-in): knows no '{command}'")
+    with ending("kubeadm"):
+        print(f"[{command}] by the stand-in")
+        COMMANDS[command](config)
+
+
+def preflight(config: Documents) -> None:
+    """What must and what must not be there (preflight/checks.go, some of it)."""
+    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        _must(not (MANIFESTS / f"{name}.yaml").exists(), f"FileAvailable {name}.yaml")
+    cluster = config["ClusterConfiguration"]
+    needed = ["ca.crt", "apiserver.crt", "apiserver.key", "sa.key", "front-proxy-client.crt"]
+    needed += ["apiserver-etcd-client.crt"]
+    needed += ["etcd/server.crt", "etcd/peer.crt"] if "local" in cluster["etcd"] else []
+    for name in needed:
+        _must(Path(PKI, name).exists(), f"no {PKI}/{name}")
+    done = subprocess.run(["crictl", "info"], check=False, capture_output=True)
+    _must(done.returncode == 0, "containerd does not answer")
+
+
+def etcd_local(config: Documents) -> None:
+    """etcd's static pod."""
+    init = config["InitConfiguration"]
+    write_pod("etcd", etcd_command(init, config["ClusterConfiguration"]), init)
+
+
+def control_plane(component: str) -> Callable[[Documents], None]:
+    """The static pod of a component."""
+
+    def phase(config: Documents) -> None:
+        init, name = config["InitConfiguration"], f"kube-{component}"
+        command = [name]
+        if component == "apiserver":
+            command = apiserver_command(init, config["ClusterConfiguration"])
+        write_pod(name, command, init)
+
+    return phase
+
+
+def kubelet_start(config: Documents) -> None:
+    """The kubelet's configuration, and the kubelet."""
+    own = config.get("InitConfiguration") or config["JoinConfiguration"]
+    registration = own["nodeRegistration"]
+    kubelet = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "staticPodPath": str(MANIFESTS),
+        **config.get("KubeletConfiguration", {}),
+    }
+    KUBELET.mkdir(parents=True, exist_ok=True)
+    (KUBELET / "config.yaml").write_text(yaml.safe_dump(kubelet), encoding="utf-8")
+    given = {**arguments(registration.get("kubeletExtraArgs"))}
+    given["hostname-override"] = registration["name"]
+    words = " ".join(f"--{name}={value}" for name, value in given.items())
+    flags_file = KUBELET / "kubeadm-flags.env"
+    flags_file.write_text(f'KUBELET_KUBEADM_ARGS="{words}"\n', encoding="utf-8")
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+    subprocess.run(["systemctl", "restart", "kubelet"], check=True)
+
+
+def upload_config(config: Documents) -> None:
+    """The ConfigMaps that joins and upgrades read, and this Node's socket."""
+    cluster = yaml.safe_dump(config["ClusterConfiguration"])
+    kubelet = yaml.safe_dump(config.get("KubeletConfiguration", {}))
+    _config_map("kubeadm-config", {"ClusterConfiguration": cluster})
+    _config_map("kubelet-config", {"kubelet": kubelet})
+    _annotate(config["InitConfiguration"]["nodeRegistration"])
+
+
+def bootstrap_token(config: Documents) -> None:
+    """The Secret of each token."""
+    for token in config["InitConfiguration"]["bootstrapTokens"]:
+        name = f"bootstrap-token-{token['token'].partition('.')[0]}"
+        _admin().put(f"{SYSTEM}/secrets", {"kind": "Secret", "metadata": {"name": name}})
+
+
+def addon(_: Documents) -> None:
+    """kube-proxy and coredns, as names."""
+    for kind, name in (("daemonsets", "kube-proxy"), ("deployments", "coredns")):
+        collection = f"/apis/apps/v1/namespaces/kube-system/{kind}"
+        _admin().put(collection, {"kind": kind, "metadata": {"name": name}})
+
+
+def mark_control_plane(config: Documents) -> None:
+    """This Node's label."""
+    name = config["InitConfiguration"]["nodeRegistration"]["name"]
+    node = _admin().ask("GET", f"/api/v1/nodes/{name}")
+    node["metadata"].setdefault("labels", {})[LABEL] = ""
+    _admin().put("/api/v1/nodes", node)
+
+
+def super_admin(_: Documents) -> None:
+    """Where the CA's key is, another administrator."""
+    _must(Path(PKI, "ca.key").exists(), "no ca.key to sign super-admin.conf with")
+    shutil.copy("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf")
+
+
+def join(config: Documents) -> None:
+    """A worker: discovery by its own kubelet.conf, then the kubelet."""
+    own = config["JoinConfiguration"]
+    _must("controlPlane" not in own, "the stand-in joins workers only")
+    client = Client(own["discovery"]["file"]["kubeConfigPath"])
+    found = client.ask("GET", f"{SYSTEM}/configmaps/kubelet-config")
+    kubelet = yaml.safe_load(found["data"]["kubelet"])
+    kubelet_start({**config, "KubeletConfiguration": kubelet})
+    name = own["nodeRegistration"]["name"]
+    for _ in range(60):
+        if client.get(f"/api/v1/nodes/{name}"):
+            _annotate(own["nodeRegistration"], client)
+            return
+        time.sleep(0.5)
+    _must(False, f"Node {name} did not register")
+
+
+def _admin() -> Client:
+    return Client(os.environ.get("KUBECONFIG", "/etc/kubernetes/admin.conf"))
+
+
+def _config_map(name: str, data: Mapping[str, str]) -> None:
+    body = {"kind": "ConfigMap", "metadata": {"name": name}, "data": dict(data)}
+    _admin().put(f"{SYSTEM}/configmaps", body)
+
+
+def _annotate(registration: Document, client: Client | None = None) -> None:
+    client = client or _admin()
+    node = client.ask("GET", f"/api/v1/nodes/{registration['name']}")
+    node["metadata"].setdefault("annotations", {})[CRI_SOCKET] = registration["criSocket"]
+    client.put("/api/v1/nodes", node)
+
+
+def _must(true: bool, otherwise: str) -> None:
+    if not true:
+        raise ApiError(0, otherwise)
+
+
+COMMANDS: Mapping[str, Callable[[Documents], None]] = {
+    "init phase preflight": preflight,
+    "init phase etcd local": etcd_local,
+    "init phase kubelet-start": kubelet_start,
+    "init phase control-plane apiserver": control_plane("apiserver"),
+    "init phase control-plane controller-manager": control_plane("controller-manager"),
+    "init phase control-plane scheduler": control_plane("scheduler"),
+    "init phase upload-config all": upload_config,
+    "init phase bootstrap-token": bootstrap_token,
+    "init phase addon all": addon,
+    "init phase mark-control-plane": mark_control_plane,
+    "init phase kubeconfig super-admin": super_admin,
+    "join": join,
+}

@@ -1,0 +1,92 @@
+"""In place of kubectl: the few commands that boot steps use."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import yaml
+
+from standin.client import ApiError, Client, Document, ending
+from standin.node import wanted_version
+
+PLACES = {
+    "node": "/api/v1/nodes",
+    "configmap": "/api/v1/namespaces/{}/configmaps",
+    "secret": "/api/v1/namespaces/{}/secrets",
+    "daemonset": "/apis/apps/v1/namespaces/{}/daemonsets",
+}
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(prog="kubectl (stand-in)")
+    parser.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG"))
+    parser.add_argument("-n", dest="namespace", default="default")
+    for flag in ("--client", "--ignore-not-found", "--overwrite", "--save-config"):
+        parser.add_argument(flag, action="store_true")
+    for flag in ("-o", "-l", "-f"):
+        parser.add_argument(flag)
+    parser.add_argument("--field-selector")
+    parser.add_argument("words", nargs="+")
+    given = parser.parse_intermixed_args()
+    command, *words = given.words
+    if command == "version":
+        print("Client Version:", wanted_version("kubectl"), "(stand-in)")
+        return
+    with ending("kubectl"):
+        COMMANDS[command](Client(given.kubeconfig or "/etc/kubernetes/admin.conf"), words, given)
+
+
+def get(client: Client, words: list[str], given: argparse.Namespace) -> None:
+    """Names of the objects asked for."""
+    place = PLACES[words[0]].format(given.namespace)
+    if words[1:]:
+        found = [client.get(f"{place}/{words[1]}")]
+    else:
+        found = [item for item in client.ask("GET", place)["items"] if _selected(item, given)]
+    for item in found:
+        if item is not None:
+            print(f"{words[0]}/{item['metadata']['name']}")
+
+
+def _selected(item: Document, given: argparse.Namespace) -> bool:
+    metadata = item["metadata"]
+    field = given.field_selector
+    labelled = not given.l or given.l in metadata.get("labels", {})
+    return labelled and (not field or field == f"metadata.name={metadata['name']}")
+
+
+def annotate(client: Client, words: list[str], given: argparse.Namespace) -> None:
+    """Annotations of an object."""
+    place = PLACES[words[0]].format(given.namespace)
+    item = client.ask("GET", f"{place}/{words[1]}")
+    pairs = dict(word.split("=", 1) for word in words[2:])
+    item["metadata"].setdefault("annotations", {}).update(pairs)
+    client.put(place, item)
+
+
+def create(client: Client, _: list[str], given: argparse.Namespace) -> None:
+    """The objects in a file; ends with 1 if one was there."""
+    there = False
+    for item in yaml.safe_load_all(Path(given.f).read_text(encoding="utf-8")):
+        kind, name = item["kind"].lower(), item["metadata"]["name"]
+        place = PLACES[kind].format(item["metadata"].get("namespace", "default"))
+        try:
+            client.ask("POST", place, item)
+            print(f"{kind}/{name} created")
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            print(f'Error from server (AlreadyExists): {kind}s "{name}" exists', file=sys.stderr)
+            there = True
+    if there:
+        sys.exit(1)
+
+
+def delete(client: Client, words: list[str], given: argparse.Namespace) -> None:
+    """An object, whether it is there or not."""
+    client.ask("DELETE", f"{PLACES[words[0]].format(given.namespace)}/{words[1]}")
+
+
+COMMANDS = {"get": get, "annotate": annotate, "create": create, "delete": delete}

@@ -1,0 +1,93 @@
+"""In place of kubelet: keeps static pods running as units, and its Node in the API."""
+
+import hashlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from standin.client import ApiError, Client
+from standin.node import documents, flags, wanted_version
+
+UNIT = "static-pod-"
+HERE = Path(__file__).resolve().parents[1]
+EVERY = 0.5
+HEARTBEAT = 5.0
+
+
+def main() -> None:
+    """Run until ended."""
+    given = flags(sys.argv[1:])
+    if "version" in given:
+        print("Kubernetes", wanted_version("kubelet"), "(stand-in)")
+        return
+    config = documents(given["config"])["KubeletConfiguration"]
+    pods = Path(config["staticPodPath"])
+    told = 0.0
+    while True:
+        keep_running(pods)
+        kubeconfig = given.get("kubeconfig")
+        if kubeconfig and Path(kubeconfig).exists() and time.monotonic() - told > HEARTBEAT:
+            try:
+                register(Client(kubeconfig), given)
+                told = time.monotonic()
+            except (ApiError, OSError) as error:
+                print("no API yet:", error, flush=True)
+        time.sleep(EVERY)
+
+
+def keep_running(pods: Path) -> None:
+    """A unit for each static pod, and none besides."""
+    wanted = dict(unit(path) for path in sorted(pods.glob("*.yaml")) if path.stat().st_size)
+    for name in running() - wanted.keys():
+        systemctl("stop", name)
+    for name in wanted.keys() - running():
+        settings = ["--property=Restart=always", "--property=RestartSec=1", "--collect"]
+        environment = [f"--setenv=PYTHONPATH={HERE}"]
+        command = ["systemd-run", "--quiet", f"--unit={name}", *settings, *environment]
+        subprocess.run([*command, *wanted[name]], check=False)
+
+
+def unit(manifest: Path) -> tuple[str, list[str]]:
+    """The unit of a pod and its command: that of its one container, as it was rendered."""
+    text = manifest.read_text(encoding="utf-8")
+    command = yaml.safe_load(text)["spec"]["containers"][0]["command"]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{UNIT}{manifest.stem}-{digest}.service", program(command)
+
+
+def program(command: list[str]) -> list[str]:
+    """etcd is itself, kube-apiserver the stand-in, and the others idle."""
+    if command[0] == "etcd":
+        return ["/usr/bin/etcd", *command[1:]]
+    if command[0] == "kube-apiserver":
+        return ["/usr/bin/python3", "-m", "standin.apiserver", *command[1:]]
+    return ["sleep", "infinity"]
+
+
+def running() -> set[str]:
+    """The units of static pods."""
+    listed = ["list-units", "--plain", "--no-legend", "--all", f"{UNIT}*"]
+    return {line.split()[0] for line in systemctl(*listed).splitlines() if line.strip()}
+
+
+def systemctl(*words: str) -> str:
+    """What systemctl says."""
+    done = subprocess.run(["systemctl", *words], check=False, capture_output=True, text=True)
+    return done.stdout
+
+
+def register(client: Client, given: dict[str, str]) -> None:
+    """The Node, Ready, with the labels it registers with; marks of others stay."""
+    name = given.get("hostname-override") or Path("/etc/hostname").read_text().strip()
+    labels = dict(pair.split("=") for pair in given.get("node-labels", "").split(",") if pair)
+    fresh: dict[str, Any] = {
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": {}},
+    }
+    node = client.get(f"/api/v1/nodes/{name}") or fresh
+    node["status"] = {"conditions": [{"type": "Ready", "status": "True", "message": "stand-in"}]}
+    client.put("/api/v1/nodes", node)
