@@ -14,6 +14,7 @@ from khgen.spec.model.values import SpecModel, quoted
 
 def schema_findings(errors: Sequence[ErrorDetails]) -> Iterator[Finding]:
     """A finding for each error, less the missing keys that are there under a misspelt name."""
+    errors = [error for error in errors if not _is_echo(error, errors)]
     misspelt: set[ValuePath] = set()
     missing = {path_of(error) for error in errors if error["type"] == "missing"}
     for error in errors:
@@ -29,6 +30,15 @@ def schema_findings(errors: Sequence[ErrorDetails]) -> Iterator[Finding]:
         if error["type"] == "extra_forbidden" or (error["type"] == "missing" and path in misspelt):
             continue
         yield _finding(error, path)
+
+
+def _is_echo(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because its entries are faulty (pydantic counts those
+    that are sound)."""
+    size = len(error["loc"])
+    return error["type"] == "too_short" and any(
+        len(other["loc"]) > size and other["loc"][:size] == error["loc"] for other in errors
+    )
 
 
 def path_of(error: ErrorDetails) -> ValuePath:
