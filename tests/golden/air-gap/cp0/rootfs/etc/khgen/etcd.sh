@@ -1,0 +1,31 @@
+etcd() {
+  curl -sf -m 5 --cacert /etc/kubernetes/pki/etcd/ca.crt \
+    --cert "$ETCD_CLIENT.crt" --key "$ETCD_CLIENT.key" "$@"
+}
+
+# Asks $1 (member/list, ...) with body $2 of the first member that answers.
+ask() {
+  for url in $ETCD_URLS; do
+    etcd "$url/v3/cluster/$1" -d "$2" && return
+  done
+  echo "no member of etcd answers" >&2
+  return 1
+}
+
+# ID, peer URL and state of each member; one that never ran has no client URL.
+members() {
+  list=$(ask member/list '{}') && python3 -c '
+import json, sys
+for m in json.load(sys.stdin)["members"]:
+    ran = "started" if m.get("clientURLs") else "unstarted"
+    print(m["ID"], m["peerURLs"][0], "learner" if m.get("isLearner") else ran)' <<<"$list"
+}
+
+# Fails, and says why, unless most of $1 members are healthy.
+quorum() {
+  healthy=0
+  for url in $ETCD_URLS; do
+    etcd "$url/health" >/dev/null && healthy=$((healthy + 1))
+  done
+  [ $((healthy * 2)) -gt "$1" ] || { echo "$healthy of $1 healthy"; return 1; }
+}
