@@ -1,8 +1,8 @@
 """The external load balancer of a rehearsal: haproxy on the bridge, as it is not ours to render."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 from khgen.plan.model import API_SERVER_PORT, Plan, host_port
 from khgen.rehearse.local_host import Ground
@@ -35,15 +35,15 @@ def _running(ground: Ground, plan: Plan) -> Iterator[None]:
     (folder / "haproxy.cfg").write_text(_configuration(plan), encoding="utf-8")
     # Seen in the room alone: the hosts' overlays do not look into what is mounted there.
     ground.room.run("mount", "--bind", folder, ground.rootfs / "mnt")
-    command = ["chroot", ground.rootfs, "haproxy", "-db", "-f", "/mnt/haproxy.cfg"]
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603
-            ground.room.inside([str(word) for word in command]),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    command: list[str | Path] = [
+        "chroot",
+        ground.rootfs,
+        "haproxy",
+        "-db",
+        "-f",
+        "/mnt/haproxy.cfg",
+    ]
+    process = ground.room.start(command, folder / "log")
     try:
         yield
     finally:

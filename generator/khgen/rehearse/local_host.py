@@ -71,12 +71,16 @@ class LocalHost:
         for name in ("upper", "work", "root", "disks"):
             (self.folder / name).mkdir(parents=True)
         upper = self.folder / "upper"
-        for name, content in seed.items():
-            put(upper / SEED / name, content)
+        self.seed(seed)
         for path, wanted in files.items():
             put(upper / path.removeprefix("/"), wanted)
         for path in self.own_disks:
             self.disk(path).mkdir(mode=0o755, exist_ok=True)
+
+    def seed(self, files: Mapping[str, bytes]) -> None:
+        """Put a NoCloud seed on the disk, for the next boot."""
+        for name, content in files.items():
+            put(self.folder / "upper" / SEED / name, content)
 
     def disk(self, path: str) -> Path:
         """Where one of the folders is that lie on a disk of their own."""
@@ -96,15 +100,7 @@ class LocalHost:
             # Of /proc/sys, net.* is the host's own; the rest is this machine's: read-only.
             "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         }
-        with self.console.open("ab") as console:
-            self._process = subprocess.Popen(  # noqa: S603
-                ground.room.inside(command),
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
+        self._process = ground.room.start(command, self.console, environment)
         self.powered_at = time.monotonic()
         wait_until(lambda: self.first_process is not None or not self.runs, START_SECONDS, "nspawn")
         if not self.runs:
@@ -205,7 +201,8 @@ def put(path: Path, wanted: bytes | Path) -> None:
         if wanted.is_symlink() or not wanted.is_file():
             wanted = wanted.resolve(strict=True)
         shutil.copyfile(wanted, path)
-        content = wanted.open("rb").read(4)
+        with path.open("rb") as copied:
+            content = copied.read(4)
     else:
         path.write_bytes(wanted)
         content = wanted[:4]

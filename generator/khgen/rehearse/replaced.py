@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
+from khgen.rehearse.programs import ProgramError
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import IPAddress, IPNetwork
 
@@ -104,6 +105,9 @@ def _gateways(spec: ClusterSpec) -> tuple[tuple[IPAddress, int], ...]:
         addresses = {address for address in taken if isinstance(address, family)}
         if addresses:
             network = _smallest_network(addresses)
+            if network.prefixlen == 0:
+                message = "no network but the whole internet holds all addresses of the spec"
+                raise ProgramError(message)
             free = next(a for a in _from_the_end(network) if a not in addresses)
             found.append((free, network.prefixlen))
     return tuple(found)

@@ -1,13 +1,13 @@
 """A room: namespaces in which everything of a rehearsal runs, and with which it all ends."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from khgen.rehearse.programs import ProgramError, run
+from khgen.rehearse.programs import ProgramError, run, try_run
 
 KEEPER = """
 set -e
@@ -27,6 +27,7 @@ class Room:
 
     def __init__(self) -> None:
         """Open the room."""
+        self._started: list[subprocess.Popen[bytes]] = []
         namespaces = ["--mount", "--propagation", "private", "--net", "--pid", "--fork"]
         command = ["unshare", *namespaces, "--mount-proc", "sh", "-c", KEEPER]
         self._keeper = subprocess.Popen(  # noqa: S603
@@ -65,6 +66,8 @@ class Room:
         with suppress(BrokenPipeError):
             self._keeper.stdin.close()
         self._keeper.wait()
+        for process in self._started:
+            process.wait()
         if self._keeper.stdout is not None:
             self._keeper.stdout.close()
 
@@ -73,9 +76,30 @@ class Room:
         room = ["nsenter", f"--target={self._first}", "--mount", "--net", "--pid"]
         return [*room, "--", *map(str, command)]
 
+    def start(
+        self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in the room that may run until the room is closed."""
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603
+                self.inside(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        self._started.append(process)
+        return process
+
     def run(self, *command: str | Path) -> str:
         """Run a program in the room; returns its output."""
         return run(self.inside(command))
+
+    def tries(self, *command: str | Path) -> str | None:
+        """The output of a program in the room that may fail; None if it did."""
+        done = try_run(self.inside(command))
+        return None if done.returncode else done.stdout
 
 
 def children(pid: int) -> tuple[int, ...]:

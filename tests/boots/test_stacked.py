@@ -1,0 +1,121 @@
+"""Three control planes with etcd on them and a worker, booted from their user-data.
+
+Real systemd, cloud-init, containerd, etcd, haproxy and keepalived; tests/standin takes the place
+of kubelet, kubeadm and kubectl.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from khgen.rehearse.waiting import wait_until
+from support.local_cluster import ENDPOINT, LocalCluster, local_cluster
+from support.topologies import cluster
+
+pytestmark = pytest.mark.boot
+CONTROL_PLANES = ("cp1", "cp2", "cp3")
+ALL = (*CONTROL_PLANES, "w1")
+FAILOVER_SECONDS = 4.0
+"""Three advertisements missed and the skew (RFC 9568, 6.1), and haproxy's own check."""
+
+
+@pytest.fixture(scope="module")
+def booted() -> Iterator[LocalCluster]:
+    with local_cluster(cluster({"cp": 3, "w": 1}, controlPlaneEndpoint=ENDPOINT)) as hosts:
+        hosts.boot()
+        yield hosts
+
+
+def test_boot_is_reported_done_and_no_unit_failed(booted: LocalCluster) -> None:
+    for name in ALL:
+        host = booted.hosts[name]
+        assert json.loads(host.run("khgen-boot", "status"))["state"] == "done"
+        assert host.tries("systemctl", "is-failed", "khgen-boot.service")[0] != 0
+        assert not host.run("systemctl", "--failed", "--plain", "--no-legend")
+        status = host.run("cloud-init", "status", "--format", "json")
+        assert json.loads(status)["extended_status"] == "done", status
+
+
+def test_three_founders_made_one_etcd_cluster(booted: LocalCluster) -> None:
+    members = booted.members("cp1")
+    assert set(members) == set(CONTROL_PLANES)
+    assert all(booted.members(name) == members for name in CONTROL_PLANES)
+    for name in CONTROL_PLANES:
+        booted.etcd(name, "endpoint", "health")
+
+
+def test_one_host_has_the_virtual_ip_and_the_api_answers_there(booted: LocalCluster) -> None:
+    assert len(booted.holders()) == 1
+    assert booted.ready()
+
+
+def test_cluster_has_what_kubeadm_leaves_and_not_what_founding_needed(
+    booted: LocalCluster,
+) -> None:
+    host = booted.hosts["cp2"]
+    kubectl = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "get", "-o", "name")
+    nodes = host.run(*kubectl, "node").split()
+    assert sorted(nodes) == [f"node/{name}" for name in ALL]
+    marked = host.run(*kubectl, "node", "-l", "node-role.kubernetes.io/control-plane").split()
+    assert sorted(marked) == [f"node/{name}" for name in CONTROL_PLANES]
+    system = ("-n", "kube-system")
+    assert host.run(*kubectl, *system, "configmap").split() == [
+        "configmap/kubeadm-config",
+        "configmap/kubelet-config",
+    ]
+    assert not host.run(*kubectl, *system, "secret"), "the founding token is gone"
+    for name in CONTROL_PLANES:
+        assert booted.hosts[name].read("/etc/kubernetes/super-admin.conf") is None
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_copy_of_the_keys_is_left_with_cloud_init(booted: LocalCluster, name: str) -> None:
+    host = booted.hosts[name]
+    keys = host.run("grep", "-rlE", "PRIVATE KEY", "/etc/kubernetes", "/var/lib/kubelet/pki")
+    assert keys, "the node has its keys"
+    left = ("/var/lib/cloud", "/run/cloud-init", "/var/log")
+    wait_until(
+        lambda: host.tries("grep", "-raqE", "PRIVATE KEY|client-key-data", *left)[0] == 1,
+        20,
+        f"the keys to go: {host.tries('grep', '-ralE', 'PRIVATE KEY', *left)}",
+    )
+    seed = host.run("cat", "/var/lib/cloud/seed/nocloud/user-data")
+    assert seed == "#cloud-config\n"
+
+
+def test_virtual_ip_moves_at_a_power_cut_and_the_host_comes_back(booted: LocalCluster) -> None:
+    members = booted.members("cp1")
+    (holder,) = booted.holders()
+    booted.hosts[holder].power_cut()
+    assert booted.wait_ready(20) < FAILOVER_SECONDS
+    assert len(booted.holders()) == 1
+    booted.boot([holder], 60)
+    wait_until(lambda: booted.members(holder) == members, 30, "the same members")
+    assert len(booted.holders()) == 1
+    assert booted.hosts[holder].run("cloud-init", "status").strip() == "status: done"
+
+
+def test_virtual_ip_moves_when_the_cable_is_pulled(booted: LocalCluster) -> None:
+    (holder,) = booted.holders()
+    booted.hosts[holder].unplug()
+    assert booted.wait_ready(20) < FAILOVER_SECONDS + 1
+    booted.hosts[holder].plug()
+    wait_until(lambda: len(booted.holders()) == 1, 20, "one holder again")
+
+
+def test_new_instance_id_founds_nothing_again(booted: LocalCluster) -> None:
+    members = booted.members("cp1")
+    host = booted.hosts["cp3"]
+    fresh = booted.render.node(booted.render.plan.by_name["cp3"])
+    host.power_cut()
+    host.seed(
+        {
+            "user-data": fresh.user_data.delivered,
+            "meta-data": fresh.meta_data.replace("instance-id: ", "instance-id: new-").encode(),
+            "network-config": (fresh.network_config or "").encode(),
+        }
+    )
+    booted.boot(["cp3"], 60)
+    wait_until(lambda: booted.members("cp3") == members, 30, "the same members")
+    assert booted.ready()

@@ -1,0 +1,128 @@
+"""A cluster of local hosts for a test: booted once, by the code behind `khgen rehearse`."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from khgen.pki.secrets import new_secrets
+from khgen.plan.build import build_plan, founders_of
+from khgen.rehearse.local_host import LocalHost
+from khgen.rehearse.replaced import MANIFESTS, rehearsed
+from khgen.rehearse.room import Room
+from khgen.rehearse.stage import Stage, stage
+from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.watch import Watch
+from khgen.render import ClusterRender
+from khgen.spec.model import ClusterSpec
+from support.fixed import known_entropy
+from support.programs import require_namespaces, require_program
+from support.rendering import ROOT
+
+STAND_IN = ROOT / "tests" / "standin"
+ENDPOINT = {"vip": "10.1.2.3", "port": 8443}
+"""In one network with the nodes of support.topologies, as the bridge is one."""
+PKI = "/etc/kubernetes/pki"
+
+
+@dataclass(slots=True, kw_only=True)
+class LocalCluster:
+    """Hosts of a rendered cluster, and what tests ask of them."""
+
+    render: ClusterRender
+    stage: Stage
+    hosts: dict[str, LocalHost]
+
+    @property
+    def room(self) -> Room:
+        """Where the hosts run; commands in it reach the bridge."""
+        return self.stage.ground.room
+
+    def boot(self, names: Sequence[str] = (), seconds: float = 180) -> Watch:
+        """Power these hosts (default: all) on, and wait until each is done."""
+        hosts = [self.hosts[name] for name in names or self.hosts]
+        watch = Watch(hosts=hosts)
+        for host in hosts:
+            host.power_on()
+        for _ in watch.until_done(seconds):
+            pass
+        assert watch.all_done, {name: str(s) for name, s in watch.last.items()}
+        return watch
+
+    def wait_done(self, name: str, seconds: float) -> None:
+        """Wait until a host that has power is done."""
+        watch = Watch(hosts=[self.hosts[name]])
+        for _ in watch.until_done(seconds):
+            pass
+        assert watch.all_done, str(watch.last)
+
+    def set_up(self, name: str) -> LocalHost:
+        """A fresh machine for that node."""
+        data_dir = self.render.plan.spec.etcd.data_dir
+        node = self.render.node(self.render.plan.by_name[name])
+        self.hosts[name] = self.stage.host(node, data_dir)
+        return self.hosts[name]
+
+    def etcd(self, host: str, *command: str) -> str:
+        """What etcdctl says on a host of etcd, as its own member sees it."""
+        words = ["etcdctl", "--endpoints=https://127.0.0.1:2379", f"--cacert={PKI}/etcd/ca.crt"]
+        words += [f"--cert={PKI}/etcd/peer.crt", f"--key={PKI}/etcd/peer.key"]
+        return self.hosts[host].run(*words, *command)
+
+    def members(self, host: str) -> dict[str, str]:
+        """ID of each started voter by its name."""
+        list_ = json.loads(self.etcd(host, "member", "list", "-w", "json"))
+        return {
+            member["name"]: str(member["ID"])
+            for member in list_["members"]
+            if member.get("clientURLs") and not member.get("isLearner")
+        }
+
+    def holders(self) -> list[str]:
+        """The hosts that have the VIP."""
+        vip = str(self.render.plan.endpoint.vip)
+        running = [host for host in self.hosts.values() if host.first_process is not None]
+        return [h.name for h in running if vip in h.run("ip", "-o", "address", "show", "to", vip)]
+
+    def ready(self) -> bool:
+        """Whether the API answers at the endpoint, asked from the bridge."""
+        url = f"{self.render.plan.endpoint.url}/readyz"
+        done = self.room.tries("curl", "-sfk", "-m", "1", url)
+        return done == "ok"
+
+    def wait_ready(self, seconds: float) -> float:
+        """How long until the API answers at the endpoint."""
+        return wait_until(self.ready, seconds, "the endpoint", every=0.1)
+
+
+@contextmanager
+def local_cluster(
+    spec: ClusterSpec, programs: Path = STAND_IN, founders: Sequence[str] = ()
+) -> Iterator[LocalCluster]:
+    """Hosts with fresh disks, without power yet; the keys are the test's own."""
+    require_namespaces()
+    for program in ("systemd-nspawn", "mmdebstrap", "nsenter"):
+        require_program(program)
+    rehearsal = rehearsed(spec)
+    secrets = new_secrets(rehearsal.spec, datetime.now(UTC), known_entropy("boots"))
+    secrets = replace(secrets, founders=tuple(founders) or founders_of(rehearsal.spec))
+    render = ClusterRender(build_plan(rehearsal.spec, secrets.founders), secrets, MANIFESTS)
+    with ExitStack() as stack:
+        here = stack.enter_context(stage(rehearsal, render, programs))
+        cluster = LocalCluster(render=render, stage=here, hosts={})
+        for node in render.plan.nodes:
+            cluster.set_up(node.name)
+        stack.callback(_keep_consoles, cluster)
+        yield cluster
+
+
+def _keep_consoles(cluster: LocalCluster) -> None:
+    """Where KHGEN_CONSOLES names a folder, the console logs go there."""
+    if folder := os.environ.get("KHGEN_CONSOLES"):
+        for host in cluster.hosts.values():
+            if host.console.exists():
+                Path(folder).mkdir(parents=True, exist_ok=True)
+                (Path(folder) / f"{host.name}.log").write_bytes(host.console.read_bytes())
