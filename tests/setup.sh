@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 programs=(
-  ca-certificates cloud-init containerd curl etcd-client etcd-server haproxy iproute2
-  keepalived openssl shellcheck systemd
+  ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server haproxy
+  iproute2 keepalived mmdebstrap openssl shellcheck systemd systemd-container
 )
 
 install_packages() {

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 
 from khgen.plan.model import API_SERVER_PORT, Plan, host_port
 from khgen.rehearse.local_host import Ground
@@ -35,14 +34,7 @@ def _running(ground: Ground, plan: Plan) -> Iterator[None]:
     (folder / "haproxy.cfg").write_text(_configuration(plan), encoding="utf-8")
     # Seen in the room alone: the hosts' overlays do not look into what is mounted there.
     ground.room.run("mount", "--bind", folder, ground.rootfs / "mnt")
-    command: list[str | Path] = [
-        "chroot",
-        ground.rootfs,
-        "haproxy",
-        "-db",
-        "-f",
-        "/mnt/haproxy.cfg",
-    ]
+    command = ["chroot", str(ground.rootfs), "haproxy", "-db", "-f", "/mnt/haproxy.cfg"]
     process = ground.room.start(command, folder / "log")
     try:
         yield
