@@ -1,6 +1,10 @@
 #!/bin/bash
-# Sets everything up and runs all tests; further arguments go to pytest.
+# Sets everything up and runs all tests; with arguments, pytest with these.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash tests/setup.sh --tests
-exec .venv/bin/pytest -n auto --dist loadgroup "$@"
+[ $# -eq 0 ] || exec .venv/bin/pytest "$@"
+# A file's tests stay in one process: they share programs that listen on fixed addresses.
+.venv/bin/pytest -n auto --dist loadfile -m "not boot"
+# Booting hosts want the machine for themselves.
+exec .venv/bin/pytest -m boot

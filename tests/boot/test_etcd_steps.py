@@ -16,7 +16,7 @@ from support.kubernetes import fresh_secrets, kubernetes_files, run_step, write_
 from support.programs import require_program
 from support.topologies import cluster
 
-pytestmark = [pytest.mark.tools, pytest.mark.xdist_group("etcd-on-loopback")]
+pytestmark = pytest.mark.tools
 JOINER = "etcd4"
 LONE_LISTENERS = ("--listen-client-urls=", "--listen-metrics-urls=")
 UNKNOWN_TO_34 = ("--experimental-watch-progress-notify-interval=",)

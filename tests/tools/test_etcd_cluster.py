@@ -21,7 +21,7 @@ from support.programs import require_namespaces, require_program
 from support.rendering import example_spec
 from support.rootfs import write_rootfs
 
-pytestmark = [pytest.mark.tools, pytest.mark.xdist_group("etcd")]
+pytestmark = pytest.mark.tools
 BRIEFLY = ("--command-timeout=1s",)
 PKI = Path("etc/kubernetes/pki")
 LOOPBACK = {f"10.0.0.{n}": ip_address(f"127.0.1.{n}") for n in (6, 7, 8)}

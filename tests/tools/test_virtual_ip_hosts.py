@@ -13,7 +13,7 @@ from support.programs import require_namespaces, require_program
 from support.rendering import ROOT, example_render
 from support.vrrp_hosts import VrrpMachine, holding, ip, wait_until
 
-pytestmark = [pytest.mark.tools, pytest.mark.xdist_group("virtual-ip")]
+pytestmark = pytest.mark.tools
 BRIDGE = "khvip"
 STEP = ROOT / "templates/cloud-init/steps/load-balancer.sh"
 
