@@ -11,6 +11,7 @@
 | node.network, interfaces | the node's address on eth0 | the bridge is the only network |
 | addons | a small manifest | there is no registry to get their images from |
 | os.swap | unmanaged | swap is this machine's |
+| kubeProxy.mode | iptables | IPVS is in this machine's kernel, or not |
 | kubeProxy conntrack.maxPerCore | 0 | so is nf_conntrack_max |
 """
 
@@ -46,26 +47,11 @@ def rehearsed(spec: ClusterSpec) -> Rehearsal:
     """The spec with the replacements above, which are all."""
     gateways = _gateways(spec)
     data = spec.model_dump(mode="json", by_alias=True)
-    data["install"] = {"kubernetes": "image", "containerd": "image"}
-    data["os"] |= {
-        "family": "debian",
-        "release": "13",
-        "timeSync": {"program": "unmanaged"},
-        "packageMirror": None,
-        "swap": "unmanaged",
-    }
-    data["containerd"] |= {
-        "version": CONTAINERD_VERSION,
-        "registryMirrors": [],
-        "nerdctl": False,
-        "buildkit": False,
-        "restrictOomScoreAdj": not may_lower_oom_score(),
-    }
+    for part, values in _replacements().items():
+        data[part] |= values
+    data["kubernetes"]["kubeProxy"]["mode"] = "iptables"
     proxy = data["kubernetes"]["kubeProxy"]["config"]
     proxy["conntrack"] = {**proxy.get("conntrack", {}), "maxPerCore": 0}
-    data["userData"] |= {"datasource": "nocloud", "gzip": None, "maxBytes": None}
-    data["addons"] = {"manifests": [{"name": "rehearsal", "path": MANIFEST}]}
-    data["controlPlaneEndpoint"]["interface"] = "auto"
     for node in data["nodes"]:
         node["interface"] = None
         node["network"] = _network(node, gateways)
@@ -73,6 +59,29 @@ def rehearsed(spec: ClusterSpec) -> Rehearsal:
         alias = {"address": str(gateways[0][0]), "names": [spec.control_plane_endpoint.host]}
         data["os"]["hosts"].append(alias)
     return Rehearsal(spec=ClusterSpec.model_validate(data), gateways=gateways)
+
+
+def _replacements() -> Mapping[str, Mapping[str, object]]:
+    return {
+        "install": {"kubernetes": "image", "containerd": "image", "packageVersions": {}},
+        "os": {
+            "family": "debian",
+            "release": "13",
+            "timeSync": {"program": "unmanaged"},
+            "packageMirror": None,
+            "swap": "unmanaged",
+        },
+        "containerd": {
+            "version": CONTAINERD_VERSION,
+            "registryMirrors": [],
+            "nerdctl": False,
+            "buildkit": False,
+            "restrictOomScoreAdj": not may_lower_oom_score(),
+        },
+        "userData": {"datasource": "nocloud", "gzip": None, "maxBytes": None},
+        "addons": {"calico": None, "manifests": [{"name": "rehearsal", "path": MANIFEST}]},
+        "controlPlaneEndpoint": {"interface": "auto"},
+    }
 
 
 def may_lower_oom_score() -> bool:
