@@ -28,6 +28,9 @@ CLOUD_INIT = """\
 Status = dict[str, object]
 
 
+PATIENCE_SECONDS = 1
+
+
 class Machine:
     """A folder that khgen-boot takes for a machine."""
 
@@ -66,7 +69,8 @@ class Machine:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PATH": f"{self.root}/bin:{SYSTEM_PATH}"}
+        path = f"{self.root}/bin:{SYSTEM_PATH}"
+        return {**os.environ, "PATH": path, "PATIENCE": str(PATIENCE_SECONDS)}
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -112,7 +116,7 @@ def waiting(machine: Machine) -> Iterator[tuple[Machine, subprocess.Popen[str]]]
     """A machine whose second step waits for a file."""
     machine.step("10-first", 'echo first >>"$LOG"')
     body = '[ -e "$LOG.go" ] || { echo "no go yet"; exit 1; }\necho second >>"$LOG"'
-    machine.step("20-second", body, "#hint: touch it", "#every: 0.05", "#patience: 1")
+    machine.step("20-second", body, "#hint: touch it", "#every: 0.05")
     with machine.start() as boot:
         yield machine, boot
         boot.kill()
@@ -172,7 +176,8 @@ def test_past_its_patience_it_reports_stalled_and_goes_on(
     machine, boot = waiting
     machine.until("stalled")
     shown = machine.run("status")
-    assert shown.returncode == 2
+    assert shown.returncode == 1
+    assert '"state": "stalled"' in shown.stdout
     assert "no go yet" in shown.stdout
     assert '"hint": "touch it"' in shown.stdout
     Path(f"{machine.log}.go").touch()
@@ -199,7 +204,7 @@ def test_status_tells_what_it_waits_for(
 
 def test_status_before_and_after(machine: Machine) -> None:
     before = machine.run("status")
-    assert (before.returncode, before.stdout) == (1, '{"state": "not started"}\n')
+    assert before.returncode not in {0, 1}, "neither done nor on its way"
     machine.step("1-a", "true")
     machine.run()
     after = machine.run("status")

@@ -34,7 +34,7 @@ def test_header(script: Path) -> None:
     assert lines[0] == "#!/bin/bash"
     assert re.fullmatch(r"#: \S.*[^.]", lines[1])
     header = lines[2 : lines.index("set -euo pipefail")]
-    assert all(re.fullmatch(r"#(hint|every|patience): \S.*", line) for line in header)
+    assert all(re.fullmatch(r"#(hint|every): \S.*", line) for line in header)
     names = [line.partition(":")[0] for line in header]
     assert len(set(names)) == len(names)
     # khgen-boot writes them into JSON as they are.

@@ -36,7 +36,7 @@ ENVIRONMENT = FOLDER / "node.env"
 STEPS = FOLDER / "steps.d"
 RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
 UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
-SOURCED = ("etcd-room.sh", "etcd.sh", "api.sh")
+SOURCED = ("etcd-room.sh", "etcd.sh")
 """What more than one step needs, each before what it sources itself; a node gets what it uses."""
 
 
@@ -60,7 +60,7 @@ def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
 def boot_environment_files(
     plan: Plan, node: NodePlan, not_before: datetime, founding_token_id: str
 ) -> tuple[NodeFile, ...]:
-    """/etc/khgen/node.env: every value that the node's steps read.
+    """/etc/khgen/node.env: every value that the node's steps read, and how they ask the API.
 
     `not_before` is the start of its certificates; `founding_token_id` names the token to delete
     once the cluster stands, and is empty where the spec keeps it.
@@ -68,7 +68,9 @@ def boot_environment_files(
     values = boot_environment(plan, node, not_before)
     if node.kind is NodeKind.FOUNDER and founding_token_id:
         values["FOUNDING_TOKEN"] = founding_token_id
-    return (NodeFile(path=ENVIRONMENT, content=_assignments(values)),)
+    # The runner exports all of it to the steps, functions too.
+    asks = verbatim("api.sh") if node.joins_kubernetes else ""
+    return (NodeFile(path=ENVIRONMENT, content=_assignments(values) + asks),)
 
 
 def boot_environment(plan: Plan, node: NodePlan, not_before: datetime) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from pathlib import PurePosixPath
 
+from khgen.files.kubeadm_config import CRI_SOCKET
 from khgen.files.node_file import NodeFile
 from khgen.plan.installation import runs_containerd
 from khgen.plan.model import NodeKind, Plan
@@ -13,5 +14,4 @@ def crictl_files(_: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """Its configuration, so that it neither guesses nor warns; images are at the same endpoint."""
     if not runs_containerd(kind):
         return ()
-    content = "runtime-endpoint: unix:///run/containerd/containerd.sock\n"
-    return (NodeFile(path=CONFIG, content=content),)
+    return (NodeFile(path=CONFIG, content=f"runtime-endpoint: {CRI_SOCKET}\n"),)

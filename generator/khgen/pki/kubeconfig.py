@@ -17,7 +17,7 @@ class Names:
     user: str
 
 
-KUBELET_NAMES = Names(cluster="kubernetes", context="kubelet", user="kubelet")
+KUBELET_NAMES = Names(cluster="kubernetes", context="kubernetes", user="kubernetes")
 """On a worker nothing looks at them: the certificate says who it is."""
 
 

@@ -3,5 +3,4 @@
 #hint: crictl ps -a; crictl logs of kube-apiserver
 #every: 1
 set -euo pipefail
-. /etc/khgen/api.sh
 api "$NODE_URL/readyz"

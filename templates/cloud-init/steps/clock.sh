@@ -1,6 +1,6 @@
 #!/bin/bash
 #: the clock is past the start of the certificates
-#hint: is a time server in reach?
+#hint: is a time server up?
 #every: 2
 set -euo pipefail
 behind=$((NOT_BEFORE - $(date +%s)))

@@ -3,5 +3,4 @@
 #hint: control planes, haproxy, keepalived up? route to it?
 #every: 2
 set -euo pipefail
-. /etc/khgen/api.sh
 api "$ENDPOINT/readyz"

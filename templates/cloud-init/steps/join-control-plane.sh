@@ -2,7 +2,6 @@
 #: kubeadm joins this control plane, once every other member of etcd is a started voter
 #hint: kubectl get nodes; etcdctl member list, on a control plane that runs
 set -euo pipefail
-. /etc/khgen/api.sh
 pods=/etc/kubernetes/manifests
 config=/etc/khgen/kubeadm.yaml
 if [ -z "${ETCD_PEER_URL-}" ]; then

@@ -2,7 +2,6 @@
 #: kubeadm joins this machine
 #hint: journalctl -u kubelet; a Ready Node of this name blocks it
 set -euo pipefail
-. /etc/khgen/api.sh
 cd /var/lib/kubelet
 joined() {
   [ -s config.yaml ] && [ -s kubeadm-flags.env ] && node=$(api "$ENDPOINT/api/v1/nodes/$NODE_NAME") &&

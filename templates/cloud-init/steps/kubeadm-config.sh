@@ -1,7 +1,6 @@
 #!/bin/bash
-#: the cluster has its kubeadm and kubelet configuration
+#: the cluster has its configuration
 #hint: khgen-boot status, on the control planes
 #every: 2
 set -euo pipefail
-. /etc/khgen/api.sh
 api "$ENDPOINT/api/v1/namespaces/kube-system/configmaps/kubelet-config" >/dev/null

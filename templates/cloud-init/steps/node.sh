@@ -3,7 +3,6 @@
 #hint: journalctl -u kubelet
 #every: 2
 set -euo pipefail
-. /etc/khgen/api.sh
 api "$ENDPOINT/api/v1/nodes/$NODE_NAME" >/dev/null && exit
 # Its back-off may be long by now.
 [ -e /run/khgen/kubelet-restarted ] || systemctl restart kubelet

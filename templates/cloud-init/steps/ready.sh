@@ -3,7 +3,6 @@
 #hint: journalctl -u kubelet; a pod network is needed: kubectl get pods -A
 #every: 5
 set -euo pipefail
-. /etc/khgen/api.sh
 api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | python3 -c '
 import json, sys
 for c in json.load(sys.stdin)["status"]["conditions"]:
