@@ -79,7 +79,7 @@ def test_cluster_is_followed_to_its_end_and_nothing_is_left(tmp_path: Path) -> N
     assert process.returncode == 0, said
     assert re.search(r"\n +[0-9.]+ s  alone +running  [0-9]+-etcd: etcd's static pod\n", said)
     assert re.search(r"\nalone +done +[0-9.]+\n", said)
-    assert "khgen-boot: done" in (consoles / "alone.log").read_text(errors="replace")
+    assert "all done" in (consoles / "alone.log").read_text(errors="replace")
     assert not leftovers(process.pid)
     assert not list(tmp_path.glob("*.secrets.yaml")), "a rehearsal founds no cluster"
 

@@ -91,7 +91,7 @@ def test_virtual_ip_moves_at_a_power_cut_and_the_host_comes_back(booted: LocalCl
     assert booted.wait_ready(20) < FAILOVER_SECONDS
     assert len(booted.holders()) == 1
     booted.boot([holder], 60)
-    wait_until(lambda: booted.members(holder) == members, 30, "the same members")
+    booted.wait_members(holder, members)
     assert len(booted.holders()) == 1
     assert booted.hosts[holder].run("cloud-init", "status").strip() == "status: done"
 
@@ -117,5 +117,5 @@ def test_new_instance_id_founds_nothing_again(booted: LocalCluster) -> None:
         }
     )
     booted.boot(["cp3"], 60)
-    wait_until(lambda: booted.members("cp3") == members, 30, "the same members")
+    booted.wait_members("cp3", members)
     assert booted.ready()

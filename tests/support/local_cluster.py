@@ -11,6 +11,7 @@ from pathlib import Path
 from khgen.pki.secrets import new_secrets
 from khgen.plan.build import build_plan, founders_of
 from khgen.rehearse.local_host import LocalHost
+from khgen.rehearse.programs import ProgramError
 from khgen.rehearse.replaced import MANIFESTS, rehearsed
 from khgen.rehearse.room import Room
 from khgen.rehearse.stage import Stage, stage
@@ -80,6 +81,17 @@ class LocalCluster:
             for member in list_["members"]
             if member.get("clientURLs") and not member.get("isLearner")
         }
+
+    def wait_members(self, host: str, members: dict[str, str], seconds: float = 60) -> None:
+        """Wait until a host of etcd sees just these: after a reboot, its member takes a while."""
+
+        def seen() -> bool:
+            try:
+                return self.members(host) == members
+            except ProgramError:
+                return False
+
+        wait_until(seen, seconds, f"the same members of etcd on {host}")
 
     def holders(self) -> list[str]:
         """The hosts that have the VIP."""

@@ -14,6 +14,7 @@ from khgen.rehearse.image_store import CONTAINERD, image_store, link_store
 from khgen.rehearse.kube_images import kube_images, wanted_images
 from khgen.rehearse.local_host import OWN_DISKS, Ground, LocalHost
 from khgen.rehearse.network import Network
+from khgen.rehearse.programs import ProgramError, run
 from khgen.rehearse.replaced import Rehearsal
 from khgen.rehearse.room import Room
 from khgen.rehearse.rootfs import cache_folder, rootfs
@@ -84,6 +85,10 @@ def _store(ground: Ground, cluster: ClusterRender, programs: Path) -> Path | Non
     if not is_real(programs):
         return None
     plan = cluster.plan
+    found = run([programs / "kubeadm", "version", "-o", "short"]).strip().removeprefix("v")
+    if found != str(plan.version).removeprefix("v"):
+        message = f"{programs} has kubeadm {found}, and the spec wants Kubernetes {plan.version}"
+        raise ProgramError(message)
     repository = plan.spec.kubernetes.image_repository
     names = wanted_images(programs, str(plan.version), repository)
     names["pause"] = plan.images.pause
