@@ -1,6 +1,5 @@
 #!/bin/bash
 #: packages, pinned and held
-#hint: apt-get update
 set -euo pipefail
 set -f
 missing=() held=()

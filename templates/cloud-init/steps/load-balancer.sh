@@ -1,6 +1,6 @@
 #!/bin/bash
 #: haproxy and keepalived carry the virtual IP
-#hint: journalctl -u haproxy -u keepalived; do the hosts reach each other by VRRP (IP protocol 112)?
+#hint: journalctl -u haproxy -u keepalived; does VRRP (IP protocol 112) get through?
 set -euo pipefail
 haproxy -c -q -f /etc/khgen/haproxy.cfg
 # Not there before the packages: dpkg would have asked about it.
