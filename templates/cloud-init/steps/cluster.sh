@@ -21,7 +21,6 @@ else
 fi
 has node -l node-role.kubernetes.io/control-plane --field-selector "metadata.name=$NODE_NAME" ||
   phase mark-control-plane
-# What only the founding needed goes.
 [ -z "${FOUNDING_TOKEN-}" ] || kubectl -n kube-system delete secret --ignore-not-found \
   "bootstrap-token-$FOUNDING_TOKEN"
 rm -f $super $ours

@@ -1,12 +1,12 @@
 #!/bin/bash
 #: no living etcd cluster has had this member, so it may found one
-#hint: a replacement? boot it from what khgen node replace renders
+#hint: a new disk? join as a new node, under a new name
 #every: 10
 set -euo pipefail
 . /etc/khgen/etcd.sh
 [ ! -e "$ETCD_DATA_DIR/member" ] || exit 0
 list=$(members) || exit 0
 grep -qF " $ETCD_PEER_URL unstarted" <<<"$list" || {
-  echo "a living etcd cluster has had this member, or removed it: founding would be wrong"
+  echo "a living etcd cluster has had this member: it cannot found one"
   exit 1
 }

@@ -4,7 +4,6 @@
 #every: 2
 set -euo pipefail
 api "$ENDPOINT/api/v1/nodes/$NODE_NAME" >/dev/null && exit
-# Its back-off may be long by now.
 [ -e /run/khgen/kubelet-restarted ] || systemctl restart kubelet
 touch /run/khgen/kubelet-restarted
 exit 1
