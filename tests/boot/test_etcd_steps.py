@@ -111,11 +111,11 @@ def test_founding_late_member_and_lost_disk(members: Members) -> None:
     members.passes("etcd3", "etcd-member")
     # The same machine with its data goes on; with an empty disk it is a replacement.
     members.passes("etcd3", "founder")
-    assert "founding would be wrong" in members.refuses("etcd3", "founder", "second")
+    assert "does not wait for this member" in members.refuses("etcd3", "founder", "second")
     # One that the cluster never had must not found either.
     members.spec = members.spec.model_copy(update={"nodes": members.spec.nodes})
     members.plan = build_plan(members.spec, [node.name for node in members.spec.nodes])
-    assert "founding would be wrong" in members.refuses(JOINER, "founder", "never")
+    assert "does not wait for this member" in members.refuses(JOINER, "founder", "never")
 
 
 def test_a_later_member_joins_and_joins_again_after_losing_its_disk(members: Members) -> None:

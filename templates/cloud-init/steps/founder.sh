@@ -7,6 +7,6 @@ set -euo pipefail
 [ ! -e "$ETCD_DATA_DIR/member" ] || exit 0
 list=$(members) || exit 0
 grep -qF " $ETCD_PEER_URL unstarted" <<<"$list" || {
-  echo "a living etcd cluster has had this member: it cannot found one"
+  echo "a living etcd cluster does not wait for this member"
   exit 1
 }
