@@ -1,5 +1,5 @@
 #!/bin/bash
 #: kernel modules and settings
-#hint: journalctl -u systemd-modules-load -u systemd-sysctl
+#hint: journalctl -b
 set -euo pipefail
 systemctl restart systemd-modules-load systemd-sysctl
