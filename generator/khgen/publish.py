@@ -37,7 +37,7 @@ class WriterDiedError(OSError):
     """A process that wrote nodes ended before it was done, by a signal or for lack of memory."""
 
 
-def rehearse(
+def dry_run(
     render: ClusterRender, nodes: Sequence[NodePlan], progress: Progress
 ) -> dict[str, NodeEntry]:
     """Render these nodes without writing, and return their manifest entries."""

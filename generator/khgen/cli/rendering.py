@@ -15,7 +15,7 @@ from khgen.manifest import NodeEntry, budget_findings
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan
-from khgen.publish import OverBudgetError, Progress, publish, rehearse
+from khgen.publish import OverBudgetError, Progress, dry_run, publish
 from khgen.render import ClusterRender
 
 PROGRESS_FROM = 500
@@ -69,7 +69,7 @@ def _rendered(
     with _progress(len(nodes)) as progress:
         try:
             if request.output is None:
-                entries = rehearse(cluster, nodes, progress)
+                entries = dry_run(cluster, nodes, progress)
             else:
                 entries = publish(cluster, request.output, nodes, progress)
         except OverBudgetError as error:
