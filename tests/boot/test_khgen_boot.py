@@ -197,9 +197,12 @@ def test_status_tells_what_it_waits_for(
     assert status["output"] == "no go yet"
     shown = machine.run("status")
     assert shown.returncode == 1
-    assert shown.stdout.splitlines()[1] == '"step": "20-second",', "one line for each thing"
-    assert json.loads(shown.stdout) == status
-    assert machine.run("status", "--json").stdout == shown.stdout
+    lines = shown.stdout.splitlines()
+    assert lines[0] == "10-first", "the steps that are done come first"
+    assert lines[2] == '"step": "20-second",', "one line for each thing"
+    told = machine.run("status", "--json").stdout
+    assert shown.stdout == f"10-first\n{told}"
+    assert json.loads(told) == status
 
 
 def test_status_before_and_after(machine: Machine) -> None:
@@ -207,7 +210,7 @@ def test_status_before_and_after(machine: Machine) -> None:
     assert before.returncode not in {0, 1}, "neither done nor on its way"
     machine.step("1-a", "true")
     machine.run()
-    after = machine.run("status")
+    after = machine.run("status", "--json")
     assert after.returncode == 0
     assert json.loads(after.stdout)["state"] == "done"
 

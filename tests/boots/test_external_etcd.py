@@ -43,7 +43,7 @@ def test_cluster_forms_when_etcd_comes_later(waiting: LocalCluster) -> None:
         waiting.wait_done(name, 60)
     members = waiting.members("etcd1")
     assert set(members) == set(MEMBERS)
-    assert json.loads(waiting.hosts["cp1"].run("khgen-boot", "status"))["state"] == "done"
+    assert json.loads(waiting.hosts["cp1"].run("khgen-boot", "status", "--json"))["state"] == "done"
 
 
 def test_etcd_host_comes_back_after_a_power_cut(waiting: LocalCluster) -> None:

@@ -30,7 +30,7 @@ def booted() -> Iterator[LocalCluster]:
 def test_boot_is_reported_done_and_no_unit_failed(booted: LocalCluster) -> None:
     for name in ALL:
         host = booted.hosts[name]
-        assert json.loads(host.run("khgen-boot", "status"))["state"] == "done"
+        assert json.loads(host.run("khgen-boot", "status", "--json"))["state"] == "done"
         assert host.tries("systemctl", "is-failed", "khgen-boot.service")[0] != 0
         assert not host.run("systemctl", "--failed", "--plain", "--no-legend")
         status = host.run("cloud-init", "status", "--format", "json")
