@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from khgen import __version__
 from khgen.pki.credentials import certificate_dates
+from khgen.pki.secrets import founding_nodes
 from khgen.plan.model import NodeKind
 from khgen.problems import Finding
 from khgen.render import ClusterRender, RenderedNode
@@ -48,7 +49,7 @@ def manifest_text(render: ClusterRender, nodes: Mapping[str, NodeEntry]) -> str:
         "cluster": plan.spec.metadata.name,
         "kubernetes": str(plan.version),
         "issuedAt": _time(secrets.issued_at),
-        "founders": list(secrets.founders),
+        "founders": list(founding_nodes(secrets)),
         "sharedFiles": {kind.value: _shared_sizes(render, kind) for kind in render.kinds},
         "nodes": dict(sorted(nodes.items())),
     }

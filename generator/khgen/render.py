@@ -8,7 +8,7 @@ from khgen.bundle.user_data import UserData, UserDataBuilder
 from khgen.files.catalog import own_files, shared_files
 from khgen.files.node_file import NodeFile
 from khgen.pki.credentials import NodeCredentials, node_credentials, operator_kubeconfig
-from khgen.pki.secrets import Secrets
+from khgen.pki.secrets import Secrets, incarnation
 from khgen.plan.model import NodeKind, NodePlan, Plan
 
 
@@ -57,7 +57,7 @@ class ClusterRender:
         kind = self.kinds[node.kind]
         credentials = node_credentials(self.plan, node, self.secrets)
         own = own_files(self.plan, node, self.secrets, credentials)
-        identity = self.secrets.issued_at.isoformat()
+        identity = incarnation(self.secrets, node.name)
         return RenderedNode(
             node=node,
             shared=kind.shared,

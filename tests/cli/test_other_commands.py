@@ -122,3 +122,50 @@ def test_a_stacked_pki_is_imported_and_gives_the_same_trust(tmp_path: Path) -> N
     done = khgen("render", "cluster.yaml", "--secrets", "adopted.yaml", "-o", "two", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "two" / node.relative_to(tmp_path / "out") / "ca.crt").read_text() == trusted
+
+
+STACKED = """\
+apiVersion: khgen/v1alpha1
+kind: Cluster
+metadata: {name: small}
+controlPlaneEndpoint: {vip: 10.9.0.2, port: 8443}
+networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}
+os: {family: debian, release: "12"}
+nodes:
+  - {name: cp1, role: control-plane, address: 10.9.0.11}
+  - {name: cp2, role: control-plane, address: 10.9.0.12}
+  - {name: cp3, role: control-plane, address: 10.9.0.13}
+  - {name: w1, role: worker, address: 10.9.0.21}
+"""
+
+
+def node_of(folder: Path, name: str) -> tuple[str, str, str]:
+    """A node's kind and instance-id, and the key of its kubelet."""
+    entry = json.loads((folder / "out/manifest.json").read_text())["nodes"][name]
+    identity = folder / f"out/nodes/{name}/rootfs/var/lib/kubelet/pki/kubelet-client-khgen.pem"
+    return entry["kind"], entry["instanceId"], identity.read_text()
+
+
+def test_a_replaced_founder_joins_with_a_fresh_identity_each_time(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text(STACKED)
+    assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
+    lives = [node_of(tmp_path, "cp2")]
+    others = [node_of(tmp_path, name) for name in ("cp1", "cp3", "w1")]
+    for _ in range(2):
+        done = khgen("node", "replace", "cluster.yaml", "cp2", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
+        lives.append(node_of(tmp_path, "cp2"))
+    assert [kind for kind, _, _ in lives] == ["founder"] + ["control-plane-joiner"] * 2
+    assert len({name for _, name, _ in lives}) == len({key for _, _, key in lives}) == 3
+    assert [node_of(tmp_path, name) for name in ("cp1", "cp3", "w1")] == others
+    steps = tmp_path / "out/nodes/cp2/rootfs/etc/khgen/steps.d"
+    assert any(path.name.endswith("-join-control-plane") for path in steps.iterdir())
+
+
+def test_only_a_node_of_the_spec_is_replaced(rendered: Path) -> None:
+    before = (rendered / "external-etcd.secrets.yaml").read_text()
+    done = khgen("node", "replace", "cluster.yaml", "nobody", cwd=rendered)
+    assert done.returncode == 2
+    assert "no node 'nobody' in the spec" in done.stderr
+    assert (rendered / "external-etcd.secrets.yaml").read_text() == before

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from khgen.pki.secrets import new_secrets
@@ -112,14 +112,20 @@ class LocalCluster:
 
 @contextmanager
 def local_cluster(
-    spec: ClusterSpec, programs: Path = STAND_IN, founders: Sequence[str] = ()
+    spec: ClusterSpec,
+    programs: Path = STAND_IN,
+    founders: Sequence[str] = (),
+    ahead: timedelta = timedelta(),
 ) -> Iterator[LocalCluster]:
-    """Hosts with fresh disks, without power yet; the keys are the test's own."""
+    """Hosts with fresh disks, without power yet; the keys are the test's own.
+
+    `ahead` is how far the clock of whoever renders is ahead of the hosts'.
+    """
     require_namespaces()
     for program in ("systemd-nspawn", "mmdebstrap", "nsenter"):
         require_program(program)
     rehearsal = rehearsed(spec)
-    secrets = new_secrets(rehearsal.spec, datetime.now(UTC), known_entropy("boots"))
+    secrets = new_secrets(rehearsal.spec, datetime.now(UTC) + ahead, known_entropy("boots"))
     secrets = replace(secrets, founders=tuple(founders) or founders_of(rehearsal.spec))
     render = ClusterRender(build_plan(rehearsal.spec, secrets.founders), secrets, MANIFESTS)
     with ExitStack() as stack:

@@ -12,7 +12,7 @@ def instance_id(plan: Plan, node: NodePlan, identity: str) -> str:
     """A name for this incarnation of the node.
 
     It is the same at every render, because a new one makes cloud-init run everything again;
-    `identity` changes when the cluster is founded anew.
+    `identity` changes when the cluster is founded anew or the machine is replaced.
     """
     subject = f"{plan.spec.metadata.name}\n{node.name}\n{identity}"
     return f"{node.name}-{hashlib.sha256(subject.encode()).hexdigest()[:16]}"

@@ -1,5 +1,6 @@
 """What `khgen certs` does: lists certificates with their dates, and renews them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -7,7 +8,7 @@ import click
 from khgen.cli.inputs import now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.pki.credentials import certificate_dates, node_credentials
-from khgen.pki.secrets import EVERYONE, Secrets, renewed
+from khgen.pki.secrets import EVERYONE, Secrets, founding_nodes, renewed
 from khgen.plan.build import build_plan
 from khgen.secrets_file import default_secrets_path, extend, load
 
@@ -17,7 +18,7 @@ def date_lines(spec: Path, named: str | None) -> list[str]:
     report = Report()
     inputs = read_inputs(spec, report)
     secrets = read_secrets(inputs, named, report, create=False, must_exist=True).secrets
-    plan = build_plan(inputs.spec, secrets.founders)
+    plan = build_plan(inputs.spec, founding_nodes(secrets))
     rows = [
         (authority.certificate.not_valid_after_utc, "(CA)", name.value)
         for name, authority in secrets.authorities.items()
@@ -34,6 +35,16 @@ def date_lines(spec: Path, named: str | None) -> list[str]:
 
 def renew_certificates(spec: Path, named: str | None, names: tuple[str, ...]) -> str:
     """Record a new generation in the secrets file; returns what to do next."""
+    scopes = names or (EVERYONE,)
+    path = change_secrets(spec, named, names, lambda old: renewed(old, scopes, now()))
+    whose = ", ".join(names) if names else "every node"
+    return f"{path}: new certificates for {whose}; next: khgen render {spec}"
+
+
+def change_secrets(
+    spec: Path, named: str | None, names: tuple[str, ...], change: Callable[[Secrets], Secrets]
+) -> Path:
+    """Extend the cluster's secrets file on behalf of these nodes of the spec; returns its path."""
     report = Report()
     inputs = read_inputs(spec, report)
     known = {node.name for node in inputs.spec.nodes}
@@ -43,10 +54,5 @@ def renew_certificates(spec: Path, named: str | None, names: tuple[str, ...]) ->
     path = Path(named) if named else default_secrets_path(spec, inputs.spec)
     report.add(load(path, inputs.spec.metadata.name, now=now()).problems, {})
     report.stop_if_fatal()
-
-    def bumped(secrets: Secrets) -> Secrets:
-        return renewed(secrets, names or (EVERYONE,), now())
-
-    extend(path, bumped)
-    whose = ", ".join(names) if names else "every node"
-    return f"{path}: new certificates for {whose}; next: khgen render {spec}"
+    extend(path, change)
+    return path

@@ -15,7 +15,7 @@ import click
 
 from khgen.cli.inputs import now, read_inputs, read_secrets
 from khgen.cli.outcome import EXIT_PROGRAM, Report
-from khgen.pki.secrets import new_secrets
+from khgen.pki.secrets import founding_nodes, new_secrets
 from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan
 from khgen.rehearse.external_balancer import external_balancer
@@ -49,7 +49,7 @@ def run_rehearsal(request: RehearseRequest) -> None:
     """Rehearse, and tell; ends the command with 4 unless every host is done."""
     report = Report()
     inputs = read_inputs(request.spec, report)
-    founders = read_secrets(inputs, request.secrets, report, create=False).secrets.founders
+    founders = founding_nodes(read_secrets(inputs, request.secrets, report, create=False).secrets)
     rehearsal = rehearsed(inputs.spec)
     secrets = replace(new_secrets(rehearsal.spec, now(), os.urandom), founders=founders)
     cluster = ClusterRender(build_plan(rehearsal.spec, founders), secrets, MANIFESTS)

@@ -41,6 +41,8 @@ class Secrets:
     """How often a node (or everyone, `*`) was given new keys."""
     renewed_at: Mapping[str, datetime]
     """When that was last; certificates count their days from there."""
+    replaced: tuple[str, ...]
+    """Nodes whose machines were replaced, each time once, in that order."""
 
     def __repr__(self) -> str:
         """The cluster's name alone: no key may reach a log."""
@@ -84,6 +86,7 @@ def adopted_secrets(
         encryption_key=random_bytes(ENCRYPTION_KEY_BYTES),
         generations=MappingProxyType({}),
         renewed_at=MappingProxyType({}),
+        replaced=(),
     )
 
 
@@ -97,6 +100,23 @@ def renewed(secrets: Secrets, scopes: tuple[str, ...], now: datetime) -> Secrets
         generations=MappingProxyType({**secrets.generations, **bumped}),
         renewed_at=MappingProxyType({**secrets.renewed_at, **dated}),
     )
+
+
+def with_replaced(secrets: Secrets, node: str, now: datetime) -> Secrets:
+    """The secrets for a cluster in which this node's machine is replaced: it has new keys, and it
+    joins, whether or not it once founded."""
+    return replace(renewed(secrets, (node,), now), replaced=(*secrets.replaced, node))
+
+
+def founding_nodes(secrets: Secrets) -> tuple[str, ...]:
+    """Names of the founders whose machines are still those that founded."""
+    return tuple(name for name in secrets.founders if name not in secrets.replaced)
+
+
+def incarnation(secrets: Secrets, node: str) -> str:
+    """What differs when a machine of that name is to start over: a new cluster, a replacement."""
+    times = secrets.replaced.count(node)
+    return secrets.issued_at.isoformat() + (f"/{times}" if times else "")
 
 
 def generation(secrets: Secrets, node: str) -> str:
@@ -116,6 +136,7 @@ def only_extends(new: Secrets, old: Secrets) -> bool:
     return (
         all(getattr(new, name) == getattr(old, name) for name in _UNCHANGING)
         and new.founders[: len(old.founders)] == old.founders
+        and new.replaced[: len(old.replaced)] == old.replaced
         and all(new.authorities.get(name) is old.authorities[name] for name in old.authorities)
         and all(new.generations.get(k, 0) >= count for k, count in old.generations.items())
         and all(new.renewed_at.get(k, old.issued_at) >= d for k, d in old.renewed_at.items())

@@ -17,7 +17,7 @@ from khgen.pki.secrets_text import API_VERSION, KIND
 from khgen.problems import Problems, ValuePath, path_text
 
 _KEYS = (
-    "apiVersion", "kind", "cluster", "issuedAt", "founders", "generations", "seed",
+    "apiVersion", "kind", "cluster", "issuedAt", "founders", "replaced", "generations", "seed",
     "vrrpPassword", "encryptionKey", "authorities", "serviceAccount",
 )  # fmt: skip
 _ENCRYPTED_BY = (
@@ -64,6 +64,7 @@ class _Decoder:
         password = self._text("vrrpPassword", _password, "")
         encryption_key = self._text("encryptionKey", _bytes(ENCRYPTION_KEY_BYTES), b"")
         founders = self._reader.items(self._node("founders"), ("founders",))
+        replaced = self._reader.items(self._node("replaced"), ("replaced",))
         authorities = self._authorities(now)
         service_account = self._service_account()
         generations = self._generations()
@@ -80,6 +81,7 @@ class _Decoder:
             encryption_key=encryption_key,
             generations=MappingProxyType({k: number for k, (number, _) in generations.items()}),
             renewed_at=MappingProxyType({k: date for k, (_, date) in generations.items()}),
+            replaced=replaced,
         )
 
     def _node(self, key: str) -> yaml.Node | None:

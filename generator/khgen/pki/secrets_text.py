@@ -24,6 +24,7 @@ def encode_secrets(secrets: Secrets) -> str:
         "cluster": secrets.cluster,
         "issuedAt": time_text(secrets.issued_at),
         "founders": list(secrets.founders),
+        "replaced": list(secrets.replaced),
         "generations": {
             scope: {"number": count, "renewedAt": time_text(secrets.renewed_at[scope])}
             for scope, count in sorted(secrets.generations.items())

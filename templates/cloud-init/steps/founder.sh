@@ -1,6 +1,6 @@
 #!/bin/bash
 #: no living etcd cluster has had this member, so it may found one
-#hint: a new disk? join as a new node, under a new name
+#hint: a new disk? khgen node replace, then render
 #every: 10
 set -euo pipefail
 . /etc/khgen/etcd.sh

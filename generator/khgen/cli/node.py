@@ -1,0 +1,28 @@
+"""`khgen node`: what happens to a single machine."""
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def node() -> None:
+    """Single machines: replace one."""
+
+
+@node.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
+def replace(spec: Path, name: str, named: str | None) -> None:
+    """Give NAME a fresh identity, for a new machine that takes its place in the living cluster.
+
+    At the next render it has new keys and a new instance-id, and it joins, even if it was a founder:
+    a control plane or etcd host first removes its old etcd member, once the others have quorum.
+    """
+    from khgen.cli.certificates import change_secrets
+    from khgen.cli.inputs import now
+    from khgen.pki.secrets import with_replaced
+
+    path = change_secrets(spec, named, (name,), lambda old: with_replaced(old, name, now()))
+    click.echo(f"{path}: {name} joins with a fresh identity; next: khgen render {spec}")
