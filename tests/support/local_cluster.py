@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from khgen.pki.secrets import new_secrets
+from khgen.pki.secrets import founding_nodes, new_secrets, with_replaced
 from khgen.plan.build import build_plan, founders_of
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.programs import ProgramError
@@ -66,6 +67,16 @@ class LocalCluster:
         node = self.render.node(self.render.plan.by_name[name])
         self.hosts[name] = self.stage.host(node, data_dir)
         return self.hosts[name]
+
+    def replace_machine(self, name: str) -> None:
+        """Another machine with a fresh disk in a node's place, as `khgen node replace` renders it."""
+        self.hosts[name].power_cut()
+        shutil.rmtree(self.hosts[name].folder)
+        plan = self.render.plan
+        secrets = with_replaced(self.render.secrets, name, datetime.now(UTC))
+        plan = build_plan(plan.spec, founding_nodes(secrets))
+        self.render = ClusterRender(plan, secrets, MANIFESTS)
+        self.set_up(name)
 
     def etcd(self, host: str, *command: str) -> str:
         """What etcdctl says on a host of etcd, as its own member sees it."""

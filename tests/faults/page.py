@@ -1,0 +1,100 @@
+"""What was played, as a log of JSON lines and as docs/faults.md."""
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from faults.cases import Case
+from faults.play import Outcome
+from support.rendering import ROOT
+
+PAGE = ROOT / "docs" / "faults.md"
+MARK = "<!-- below: written by --record -->\n"
+
+
+def read_log(path: Path) -> dict[str, Outcome]:
+    """The last outcome of each case in a log."""
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    outcomes = (Outcome(**json.loads(line)) for line in lines)
+    return {outcome.name: outcome for outcome in outcomes}
+
+
+def append_log(path: Path, outcome: Outcome) -> None:
+    """Add an outcome to a log."""
+    with path.open("a", encoding="utf-8") as log:
+        log.write(json.dumps(asdict(outcome)) + "\n")
+
+
+def record(cases: Sequence[Case], outcomes: Mapping[str, Outcome], programs: str) -> None:
+    """Write the page's figures; what stands above the mark stays."""
+    above = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
+    PAGE.write_text(above + MARK + "\n" + figures(cases, outcomes, programs), encoding="utf-8")
+
+
+def figures(cases: Sequence[Case], outcomes: Mapping[str, Outcome], programs: str) -> str:
+    """The figures as Markdown."""
+    return "\n".join(
+        (
+            f"Played on {machine()}, with {programs}.",
+            "",
+            *_summary(cases, outcomes),
+            "",
+            "## Each case",
+            "",
+            *table(outcomes[case.name] for case in cases if case.name in outcomes),
+            "",
+            *_not_played(cases, outcomes),
+        )
+    )
+
+
+def machine() -> str:
+    """This machine, in words."""
+    cpus = len(os.sched_getaffinity(0))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    return f"a {platform.machine()} machine with {cpus} processors, {memory:.0f} GiB, {system}"
+
+
+def table(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """A row for each case."""
+    yield "| case | converged | seconds | of these after the fault was over | seen |"
+    yield "|---|---|---|---|---|"
+    for outcome in outcomes:
+        yield row(outcome)
+
+
+def row(outcome: Outcome) -> str:
+    """One case."""
+    converged = "yes" if outcome.converged else "**no**"
+    said = outcome.said.replace("|", "\\|")
+    return f"| {outcome.name} | {converged} | {outcome.seconds} | {outcome.after} | {said} |"
+
+
+def _summary(cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> Iterator[str]:
+    yield "| | cases | run | converged | worst, whole | worst, after the fault was over |"
+    yield "|---|---|---|---|---|---|"
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(case.name.partition(" at ")[0].partition(": ")[0], []).append(case)
+    for name, members in (*groups.items(), ("all", list(cases))):
+        run = [outcomes[case.name] for case in members if case.name in outcomes]
+        good = [outcome for outcome in run if outcome.converged]
+        whole = f"{max(o.seconds for o in good)} s" if good else ""
+        after = f"{max(o.after for o in good)} s" if good else ""
+        yield f"| {name} | {len(members)} | {len(run)} | {len(good)} | {whole} | {after} |"
+
+
+def _not_played(cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> Iterator[str]:
+    missing = [case for case in cases if case.name not in outcomes]
+    if missing:
+        yield "## Not yet played"
+        yield ""
+        for case in missing:
+            yield f"- {case.name}" + (" (needs `KHGEN_KUBE_BIN`)" if case.kubernetes else "")
+        yield ""
