@@ -73,3 +73,16 @@ def test_fourth_control_plane_joins(booted: LocalCluster) -> None:
     booted.boot(["cp4"], 180)
     assert set(booted.members("cp4")) == {*FOUNDERS, "cp4"}
     wait_until(lambda: "cp4" in ready_nodes(booted), 60, "the fourth to be Ready")
+
+
+def test_a_replaced_founder_removes_its_own_stale_member_and_joins(booted: LocalCluster) -> None:
+    before = booted.members("cp1")
+    booted.replace_machine("cp3")
+    booted.boot(["cp3"], 240)
+    after = booted.members("cp1")
+    assert set(after) == set(before)
+    assert after["cp3"] != before["cp3"], "a member of its own, not the old one's"
+    assert {name: after[name] for name in after if name != "cp3"} == {
+        name: before[name] for name in before if name != "cp3"
+    }
+    wait_until(lambda: "cp3" in ready_nodes(booted), 90, "the replaced one to be Ready")
