@@ -46,7 +46,9 @@ def main() -> int:
             bad += not outcome.converged
         if given.record:
             programs = f"Kubernetes {kubeadm_version()}" if real else "the stand-in (tests/standin)"
-            record(cases, read_log(log), programs)
+            lasted = f"`--off {given.off:g} --late {given.late:g}`"
+            words = " ".join((f"{programs}, {lasted}.", *given.note))
+            record(cases, read_log(log), words)
     return 1 if bad else 0
 
 
@@ -91,6 +93,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="only say which there are")
     parser.add_argument("--log", type=Path, help="add outcomes to this; those there are not redone")
     parser.add_argument("--record", action="store_true", help="write docs/faults.md")
+    parser.add_argument("--note", action="append", default=[], help="a sentence for the page")
     pace = Pace()
     parser.add_argument("--off", type=float, default=pace.off, help="seconds that a fault lasts")
     parser.add_argument("--late", type=float, default=pace.late, help="seconds that one is late")

@@ -30,17 +30,17 @@ def append_log(path: Path, outcome: Outcome) -> None:
         log.write(json.dumps(asdict(outcome)) + "\n")
 
 
-def record(cases: Sequence[Case], outcomes: Mapping[str, Outcome], programs: str) -> None:
+def record(cases: Sequence[Case], outcomes: Mapping[str, Outcome], words: str) -> None:
     """Write the page's figures; what stands above the mark stays."""
     above = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
-    PAGE.write_text(above + MARK + "\n" + figures(cases, outcomes, programs), encoding="utf-8")
+    PAGE.write_text(above + MARK + "\n" + figures(cases, outcomes, words), encoding="utf-8")
 
 
-def figures(cases: Sequence[Case], outcomes: Mapping[str, Outcome], programs: str) -> str:
+def figures(cases: Sequence[Case], outcomes: Mapping[str, Outcome], words: str) -> str:
     """The figures as Markdown."""
     return "\n".join(
         (
-            f"Played on {machine()}, with {programs}.",
+            f"Played on {machine()}, with {words}",
             "",
             *_summary(cases, outcomes),
             "",

@@ -144,8 +144,8 @@ class Play:
                 done = '"done"' in text
                 found = number[1] if reached and number else State.DONE if done else ""
             if found:
-                self.seen.append("" if step.startswith(found) else f"seen at {found}")
-                self.seen = [text for text in self.seen if text]
+                if not step.startswith(found):
+                    self.seen.append(f"seen at {found}")
                 return
             time.sleep(0.005)
         message = f"{self.case.host} did not come to {step}: {standing(self.host, 0)}"
