@@ -75,6 +75,7 @@ def test_serials_are_as_kubeadms() -> None:
     serials = [serial_number(b"\1" * 32, str(n).encode()) for n in range(2000)]
     assert len(set(serials)) == len(serials)
     assert all(1 <= serial <= 2**63 - 2 for serial in serials)
+    assert {(serial.bit_length() + 8) // 8 for serial in serials} == {8}, "DER of one length"
 
 
 @pytest.mark.parametrize("shape", ["stacked", "external-etcd", "p384"])
