@@ -81,13 +81,18 @@ def systemctl(*words: str) -> str:
 
 
 def register(client: Client, given: dict[str, str]) -> None:
-    """The Node, Ready, with the labels it registers with; marks of others stay."""
+    """The Node, Ready, with the labels it registers with.
+
+    One that is there stays: objects here have no versions, and a write could undo another's mark.
+    """
     name = given.get("hostname-override") or Path("/etc/hostname").read_text().strip()
+    if client.get(f"/api/v1/nodes/{name}") is not None:
+        return
     labels = dict(pair.split("=") for pair in given.get("node-labels", "").split(",") if pair)
-    fresh: dict[str, Any] = {
+    ready = {"type": "Ready", "status": "True", "message": "stand-in"}
+    node: dict[str, Any] = {
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": {}},
+        "status": {"conditions": [ready]},
     }
-    node = client.get(f"/api/v1/nodes/{name}") or fresh
-    node["status"] = {"conditions": [{"type": "Ready", "status": "True", "message": "stand-in"}]}
-    client.put("/api/v1/nodes", node)
+    client.ask("POST", "/api/v1/nodes", node)
