@@ -1,11 +1,13 @@
 """Reading PEM that others wrote: what is wrong with it is said in words, never by a traceback."""
 
+import warnings
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 
 from khgen.pki.authorities import Authority, PrivateKey, public_key_pem
 
@@ -83,9 +85,13 @@ def matches(key: PrivateKey, public_text: str) -> bool:
 
 def _single_certificate(text: str) -> x509.Certificate:
     try:
-        certificates = x509.load_pem_x509_certificates(text.encode())
+        # What the library only warns about today, like a serial that is not positive, it will
+        # refuse: so do we, in words.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            certificates = x509.load_pem_x509_certificates(text.encode())
         certificates[0].public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, CryptographyDeprecationWarning):
         message = "not a certificate in PEM"
         raise PemError(message) from None
     if len(certificates) > 1:
