@@ -3,7 +3,6 @@
 It is created once, whole or not at all, and never replaced but by an extension of itself.
 """
 
-import fcntl
 import os
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from khgen.folder_lock import locked_folder
 from khgen.pki.adopt import ADOPTED_FILES, AdoptedPki, adopted_pki
 from khgen.pki.secrets import RandomBytes, Secrets, adopted_secrets, new_secrets, only_extends
 from khgen.pki.secrets_decode import decode_secrets
@@ -81,7 +81,7 @@ def create(path: Path, secrets: Secrets) -> bool:
 def extend(path: Path, change: Callable[[Secrets], Secrets]) -> Secrets:
     """Add to a secrets file, one writer at a time; a change that loses anything is a defect."""
     target = path.resolve()
-    with _locked(target.parent):
+    with locked_folder(target.parent):
         old = load(target).secrets
         if old is None:
             message = "the secrets file is damaged: load it first, and show its problems"
@@ -149,17 +149,6 @@ def _staged(path: Path, secrets: Secrets) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             Path(name).unlink()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: the file itself is replaced, so it cannot carry one."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,7 +6,6 @@ even the parents that mkdir makes on the way; the folders are the operator's alo
 
 import ctypes
 import errno
-import fcntl
 import os
 import shutil
 import sys
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from khgen.folder_lock import locked_folder
 
 MANIFEST = "manifest.json"
 _AT_FDCWD = -100
@@ -71,7 +72,7 @@ def staged(out: Path, *, keep: bool = False) -> Iterator[Staging]:
     waits. Raises OSError, among them OutputRefusedError if `out` holds something else.
     """
     out = out.absolute()
-    with _closed_umask(), _locked(out.parent):
+    with _closed_umask(), _locked_parent(out):
         _remove_leftovers(out)
         _refuse_foreign(out)
         path = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=out.parent))
@@ -99,15 +100,11 @@ def _closed_umask() -> Iterator[None]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. It ends with the process, so a killed render leaves none behind."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+def _locked_parent(out: Path) -> Iterator[None]:
+    """Hold the lock of the folder that the output is in, making the folder if need be."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with locked_folder(out.parent):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove_leftovers(out: Path) -> None:

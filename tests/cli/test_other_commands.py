@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from khgen.cli import COMMANDS
-from support.command import khgen
+from support.command import SMALL_SPEC, khgen
 from support.rendering import EXAMPLES, ROOT
 
 
@@ -124,21 +124,6 @@ def test_a_stacked_pki_is_imported_and_gives_the_same_trust(tmp_path: Path) -> N
     assert (tmp_path / "two" / node.relative_to(tmp_path / "out") / "ca.crt").read_text() == trusted
 
 
-STACKED = """\
-apiVersion: khgen/v1alpha1
-kind: Cluster
-metadata: {name: small}
-controlPlaneEndpoint: {vip: 10.9.0.2, port: 8443}
-networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}
-os: {family: debian, release: "12"}
-nodes:
-  - {name: cp1, role: control-plane, address: 10.9.0.11}
-  - {name: cp2, role: control-plane, address: 10.9.0.12}
-  - {name: cp3, role: control-plane, address: 10.9.0.13}
-  - {name: w1, role: worker, address: 10.9.0.21}
-"""
-
-
 def node_of(folder: Path, name: str) -> tuple[str, str, str]:
     """A node's kind and instance-id, and the key of its kubelet."""
     entry = json.loads((folder / "out/manifest.json").read_text())["nodes"][name]
@@ -147,7 +132,7 @@ def node_of(folder: Path, name: str) -> tuple[str, str, str]:
 
 
 def test_a_replaced_founder_joins_with_a_fresh_identity_each_time(tmp_path: Path) -> None:
-    (tmp_path / "cluster.yaml").write_text(STACKED)
+    (tmp_path / "cluster.yaml").write_text(SMALL_SPEC)
     assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
     lives = [node_of(tmp_path, "cp2")]
     others = [node_of(tmp_path, name) for name in ("cp1", "cp3", "w1")]

@@ -11,28 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from support.command import khgen
+from support.command import SMALL_SPEC, khgen
 
-SPEC = """\
-apiVersion: khgen/v1alpha1
-kind: Cluster
-metadata: {name: small}
-controlPlaneEndpoint: {vip: 10.9.0.2, port: 8443}
-networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}
-os: {family: debian, release: "12"}
-nodes:
-  - {name: cp1, role: control-plane, address: 10.9.0.11}
-  - {name: cp2, role: control-plane, address: 10.9.0.12}
-  - {name: cp3, role: control-plane, address: 10.9.0.13}
-  - {name: w1, role: worker, address: 10.9.0.21}
-"""
 WORKER = "  - {name: w2, role: worker, address: 10.9.0.22}\n"
 SECRETS = "small.secrets.yaml"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "cluster.yaml").write_text(SPEC)
+    (tmp_path / "cluster.yaml").write_text(SMALL_SPEC)
     return tmp_path
 
 
@@ -103,7 +90,7 @@ def test_the_clock_does_not_matter_to_the_bytes(folder: Path) -> None:
 def test_a_worker_more_leaves_the_other_nodes_alone(folder: Path) -> None:
     render(folder)
     first = tree(folder / "out")
-    (folder / "cluster.yaml").write_text(SPEC + WORKER)
+    (folder / "cluster.yaml").write_text(SMALL_SPEC + WORKER)
     render(folder)
     second = tree(folder / "out")
     old = {name: entry for name, entry in first.items() if name.startswith("nodes/")}
@@ -115,7 +102,7 @@ def test_a_control_plane_that_comes_later_joins(folder: Path) -> None:
     render(folder)
     more = "  - {name: cp4, role: control-plane, address: 10.9.0.14}\n" * 1
     more += "  - {name: cp5, role: control-plane, address: 10.9.0.15}\n"
-    (folder / "cluster.yaml").write_text(SPEC + more)
+    (folder / "cluster.yaml").write_text(SMALL_SPEC + more)
     render(folder)
     kinds = {
         name: entry["kind"]
@@ -155,7 +142,7 @@ def test_check_writes_nothing(folder: Path) -> None:
 
 
 def test_errors_are_told_all_at_once_and_nothing_is_written(folder: Path) -> None:
-    bad = SPEC.replace("role: worker", "role: wroker").replace("10.9.0.12", "10.9.0.300")
+    bad = SMALL_SPEC.replace("role: worker", "role: wroker").replace("10.9.0.12", "10.9.0.300")
     (folder / "cluster.yaml").write_text(bad)
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
@@ -168,7 +155,7 @@ def test_errors_are_told_all_at_once_and_nothing_is_written(folder: Path) -> Non
 
 
 def test_errors_as_json(folder: Path) -> None:
-    (folder / "cluster.yaml").write_text(SPEC.replace("role: worker", "role: wroker"))
+    (folder / "cluster.yaml").write_text(SMALL_SPEC.replace("role: worker", "role: wroker"))
     done = khgen("render", "cluster.yaml", "--format", "json", cwd=folder)
     assert done.returncode == 1
     said = json.loads(done.stdout)
@@ -177,7 +164,9 @@ def test_errors_as_json(folder: Path) -> None:
 
 
 def test_strict_takes_a_warning_for_an_error(folder: Path) -> None:
-    alone = "\n".join(line for line in SPEC.splitlines() if "cp2" not in line and "cp3" not in line)
+    alone = "\n".join(
+        line for line in SMALL_SPEC.splitlines() if "cp2" not in line and "cp3" not in line
+    )
     (folder / "cluster.yaml").write_text(alone)
     assert khgen("render", "cluster.yaml", "--check", cwd=folder).returncode == 0
     done = khgen("render", "cluster.yaml", "--check", "--strict", cwd=folder)
@@ -224,7 +213,9 @@ def test_damaged_secrets_are_an_error_and_are_not_replaced(folder: Path, damage:
 
 
 def test_user_data_over_the_limit_is_refused_with_what_costs_most(folder: Path) -> None:
-    (folder / "cluster.yaml").write_text(SPEC + "userData: {datasource: ec2, maxBytes: 2000}\n")
+    (folder / "cluster.yaml").write_text(
+        SMALL_SPEC + "userData: {datasource: ec2, maxBytes: 2000}\n"
+    )
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
     assert done.stderr.count("the datasource ec2 takes 2,000") == 4
@@ -250,7 +241,7 @@ def test_a_missing_spec_is_exit_code_3(tmp_path: Path) -> None:
 def test_a_render_killed_at_any_moment_leaves_the_old_or_the_new_output(folder: Path) -> None:
     render(folder)
     old = tree(folder / "out")
-    (folder / "cluster.yaml").write_text(SPEC + "kubernetes: {version: 1.29.5}\n")
+    (folder / "cluster.yaml").write_text(SMALL_SPEC + "kubernetes: {version: 1.29.5}\n")
     render(folder, "-o", "wanted")
     new = tree(folder / "wanted")
     assert old != new

@@ -82,6 +82,13 @@ def limit_of(user_data: UserDataSpec) -> int | None:
     return user_data.max_bytes or DATASOURCES[user_data.datasource].limit
 
 
+def delivered_bytes(encoding: Encoding, text: bytes, gzipped: bytes) -> bytes:
+    """The user-data in that encoding."""
+    if encoding is Encoding.PLAIN:
+        return text
+    return gzipped if encoding is Encoding.GZIP else base64.b64encode(gzipped)
+
+
 def counted_bytes(user_data: UserDataSpec, delivered: bytes) -> int:
     """How many bytes of the limit the delivered user-data uses up."""
     if DATASOURCES[user_data.datasource].counts_base64:
@@ -89,25 +96,14 @@ def counted_bytes(user_data: UserDataSpec, delivered: bytes) -> int:
     return len(delivered)
 
 
-class Encoder:
-    """Encodes texts that begin alike; what they share is compressed once."""
+class Compressor:
+    """Gzips texts that begin alike; what they share is compressed once."""
 
-    def __init__(self, encoding: Encoding, prefix: bytes) -> None:
-        """An encoder for texts that begin with `prefix`."""
-        self._encoding = encoding
-        self._prefix = prefix
+    def __init__(self, prefix: bytes) -> None:
+        """A compressor of texts that begin with `prefix`."""
         # 31: a gzip header without name or time, so that the same text gives the same bytes.
         self._compressor = zlib.compressobj(9, zlib.DEFLATED, 31, 9)
         self._begun = self._compressor.compress(prefix)
-
-    def encode(self, sections: Sequence[bytes]) -> bytes:
-        """The prefix and the sections, in the datasource's encoding."""
-        if self._encoding is Encoding.PLAIN:
-            return b"".join((self._prefix, *sections))
-        compressed = self.gzip(sections)
-        if self._encoding is Encoding.GZIP:
-            return compressed
-        return base64.b64encode(compressed)
 
     def gzip(self, sections: Sequence[bytes]) -> bytes:
         """The prefix and the sections, gzipped.

@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from khgen.bundle.datasource import Encoder, Encoding, counted_bytes, encoding_of, limit_of
+from khgen.bundle.datasource import (
+    Compressor,
+    Encoding,
+    counted_bytes,
+    delivered_bytes,
+    encoding_of,
+    limit_of,
+)
 from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodePlan, Plan
 from khgen.yaml_text import YamlValue, dump_yaml
@@ -40,11 +47,6 @@ class UserData:
     counted_bytes: int
     limit: int | None
 
-    @property
-    def fits(self) -> bool:
-        """Whether the datasource takes it."""
-        return self.limit is None or self.counted_bytes <= self.limit
-
 
 class UserDataBuilder:
     """Builds the user-data of nodes of one kind, from the files that they share."""
@@ -56,7 +58,7 @@ class UserDataBuilder:
             section: "".join(_entries(files)) for section, files in _by_section(shared).items()
         }
         self._prefix = (_head(plan) + self._shared[Section.TEXT]).encode()
-        self._encoder = Encoder(encoding_of(self._spec), self._prefix)
+        self._compressor = Compressor(self._prefix)
 
     def build(self, node: NodePlan, own: Iterable[NodeFile]) -> UserData:
         """The user-data of one node: the shared files and its own."""
@@ -67,13 +69,15 @@ class UserDataBuilder:
         # The node's name comes last: everything before it may be the same for many nodes.
         tail = dump_yaml({"hostname": node.name})
         sections = (text.encode(), pem.encode(), (kubeconfigs + tail).encode())
-        delivered = self._encoder.encode(sections)
-        gzipped = self._encoder.gzip(sections)
+        whole = b"".join((self._prefix, *sections))
+        gzipped = self._compressor.gzip(sections)
+        encoding = encoding_of(self._spec)
+        delivered = delivered_bytes(encoding, whole, gzipped)
         return UserData(
-            text=b"".join((self._prefix, *sections)),
+            text=whole,
             delivered=delivered,
             gzipped_bytes=len(gzipped),
-            encoding=encoding_of(self._spec),
+            encoding=encoding,
             counted_bytes=counted_bytes(self._spec, delivered),
             limit=limit_of(self._spec),
         )

@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 
 from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled, verbatim
+from khgen.plan.installation import balances_load
 from khgen.plan.model import API_SERVER_PORT, NodeKind, Plan, host_port
 
 CHECK_HAPROXY = PurePosixPath("/usr/libexec/keepalived/check-haproxy")
@@ -12,7 +13,7 @@ CHECK_HAPROXY = PurePosixPath("/usr/libexec/keepalived/check-haproxy")
 
 def haproxy_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """haproxy.cfg, which steps/load-balancer.sh puts in place, and keepalived's check of haproxy."""
-    if kind not in {node.kind for node in plan.load_balancers}:
+    if not balances_load(plan, kind):
         return ()
     return (
         NodeFile(path=PurePosixPath("/etc/khgen/haproxy.cfg"), content=_haproxy_cfg(plan)),

@@ -12,8 +12,3 @@ class NodeFile:
     content: str
     mode: int = 0o644
     owner: str = "root:root"
-
-    @property
-    def secret(self) -> bool:
-        """Whether others may not read it."""
-        return self.mode & 0o077 == 0

@@ -90,11 +90,6 @@ class Networks:
         """First address of each service network: the `kubernetes` Service."""
         return tuple(network[1] for network in self.services)
 
-    @property
-    def dns_service_address(self) -> IPAddress:
-        """Tenth address of the first service network: CoreDNS (kubeadm constants.go GetDNSIP)."""
-        return self.services[0][10]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:

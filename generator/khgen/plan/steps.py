@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from khgen.plan.installation import balances_load
 from khgen.plan.machine_steps import MACHINE_STEPS
 from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
 from khgen.spec.model.machine import OsFamily
@@ -48,7 +49,7 @@ def steps_of(plan: Plan, kind: NodeKind) -> tuple[NumberedStep, ...]:
     )
 
 
-def expects_pod_network(plan: Plan) -> bool:
+def expects_pod_network(plan: Plan, _: NodeKind) -> bool:
     """Whether the spec brings what a Node needs to become Ready."""
     return plan.spec.addons.calico is not None or bool(plan.spec.addons.manifests)
 
@@ -57,20 +58,8 @@ def _stacked(plan: Plan, _: NodeKind) -> bool:
     return plan.stacked
 
 
-def _carries_vip(plan: Plan, kind: NodeKind) -> bool:
-    return any(node.kind is kind for node in plan.load_balancers)
-
-
 def _confines_haproxy(plan: Plan, kind: NodeKind) -> bool:
-    return _carries_vip(plan, kind) and plan.spec.os.family is OsFamily.RHEL
-
-
-def _has_manifests(plan: Plan, _: NodeKind) -> bool:
-    return expects_pod_network(plan)
-
-
-def _ready(plan: Plan, _: NodeKind) -> bool:
-    return expects_pod_network(plan)
+    return balances_load(plan, kind) and plan.spec.os.family is OsFamily.RHEL
 
 
 ALL = frozenset(NodeKind)
@@ -89,7 +78,7 @@ STEPS: tuple[Step, ...] = (
     Step(name="clock", act=GATE, kinds=ALL),
     *_PREPARING[1:],
     Step(name="haproxy-selinux", act=ACTION, kinds=ALL, applies=_confines_haproxy),
-    Step(name="load-balancer", act=ACTION, kinds=ALL, applies=_carries_vip),
+    Step(name="load-balancer", act=ACTION, kinds=ALL, applies=balances_load),
     Step(name="identity", act=ACTION, kinds=CONTROL_PLANE_KINDS | WORKER),
     # A founder, up to its own API server.
     Step(name="founder", act=GATE, kinds=FOUNDER, applies=_stacked),
@@ -111,10 +100,10 @@ STEPS: tuple[Step, ...] = (
     Step(name="node", act=GATE, kinds=CONTROL_PLANE_KINDS),
     # The cluster, once.
     Step(name="cluster", act=ACTION, kinds=FOUNDER),
-    Step(name="manifests", act=ACTION, kinds=FOUNDER, applies=_has_manifests),
+    Step(name="manifests", act=ACTION, kinds=FOUNDER, applies=expects_pod_network),
     # Done means: well by itself, not only seen through the others.
     Step(name="etcd-member", act=GATE, kinds=CONTROL_PLANE_KINDS, applies=_stacked),
     Step(name="etcd-member", act=GATE, kinds=ETCD_KINDS),
     Step(name="control-plane-done", act=GATE, kinds=CONTROL_PLANE_KINDS),
-    Step(name="ready", act=GATE, kinds=WORKER, applies=_ready),
+    Step(name="ready", act=GATE, kinds=WORKER, applies=expects_pod_network),
 )

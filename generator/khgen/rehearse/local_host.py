@@ -3,11 +3,10 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGKILL, SIGRTMIN
+from signal import SIGKILL
 
 from khgen.rehearse.cgroups import Cgroups, Layout
 from khgen.rehearse.network import Network
@@ -51,7 +50,6 @@ class LocalHost:
     ground: Ground
     own_disks: tuple[str, ...] = OWN_DISKS
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    powered_at: float = field(default=0.0, init=False)
 
     @property
     def folder(self) -> Path:
@@ -101,7 +99,6 @@ class LocalHost:
             "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         }
         self._process = ground.room.start(command, self.console, environment)
-        self.powered_at = time.monotonic()
         wait_until(lambda: self.first_process is not None or not self.runs, START_SECONDS, "nspawn")
         if not self.runs:
             said = self.console.read_text(encoding="utf-8", errors="replace")[-1000:]
@@ -139,13 +136,6 @@ class LocalHost:
         if (pid := self.first_process) is not None:
             self.unplug()
             os.kill(pid, SIGKILL)
-        self._end()
-
-    def power_off(self, seconds: float = 90) -> None:
-        """Shut it down in order."""
-        if (pid := self.first_process) is not None and self._process is not None:
-            os.kill(pid, SIGRTMIN + 4)  # systemd(1): poweroff.target
-            self._process.wait(seconds)
         self._end()
 
     def _end(self) -> None:

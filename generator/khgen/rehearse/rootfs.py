@@ -44,11 +44,6 @@ def rootfs(suite: str = SUITE) -> Path:
     return folder
 
 
-def is_built(suite: str = SUITE) -> bool:
-    """Whether the root directory is in the cache, so that no package will be fetched."""
-    return any(p.is_dir() for p in cache_folder().glob(f"rootfs-{suite}-" + "[0-9a-f]" * 12))
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Only one process at a time makes what goes to that folder of the cache."""
