@@ -36,8 +36,11 @@ class NodeEntry(TypedDict):
     role: str
     kind: str
     address: str
+    addresses: list[str]
     instanceId: str
     userData: UserDataEntry
+    metaDataSha256: str
+    networkConfigSha256: str | None
     certificates: dict[str, dict[str, str]]
 
 
@@ -58,12 +61,13 @@ def manifest_text(render: ClusterRender, nodes: Mapping[str, NodeEntry]) -> str:
 
 def node_entry(rendered: RenderedNode) -> NodeEntry:
     """One node's entry: where it is, what it weighs, and when its certificates end."""
-    node, user_data = rendered.node, rendered.user_data
+    node, user_data, network_config = rendered.node, rendered.user_data, rendered.network_config
     dates = certificate_dates(rendered.credentials)
     return NodeEntry(
         role=node.role.value,
         kind=node.kind.value,
         address=str(node.address),
+        addresses=[str(address) for address in node.addresses],
         instanceId=rendered.instance_id,
         userData=UserDataEntry(
             sha256=hashlib.sha256(user_data.delivered).hexdigest(),
@@ -77,6 +81,8 @@ def node_entry(rendered: RenderedNode) -> NodeEntry:
             limit=user_data.limit,
             left=None if user_data.limit is None else user_data.limit - user_data.counted_bytes,
         ),
+        metaDataSha256=_sha256(rendered.meta_data),
+        networkConfigSha256=None if network_config is None else _sha256(network_config),
         certificates={
             name: {"notBefore": _time(first), "notAfter": _time(last)}
             for name, (first, last) in dates.items()
@@ -114,6 +120,10 @@ def _shared_sizes(render: ClusterRender, kind: NodeKind) -> dict[str, int]:
     """Bytes of each file that all nodes of the kind have, the largest first."""
     sizes = {str(file.path): len(file.content.encode()) for file in render.kinds[kind].shared}
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _time(moment: datetime) -> str:

@@ -65,16 +65,17 @@ class Staging:
 
 
 @contextmanager
-def staged(out: Path, *, keep: bool = False) -> Iterator[Staging]:
+def staged(out: Path, *, keep: bool = False, marker: str = MANIFEST) -> Iterator[Staging]:
     """A staging folder that replaces `out` if the block succeeds, and is gone if it does not.
 
     With `keep`, it starts as a copy of the present output. A second khgen on the same output
-    waits. Raises OSError, among them OutputRefusedError if `out` holds something else.
+    waits. `marker` is the file by which a folder of khgen's is known. Raises OSError, among them
+    OutputRefusedError if `out` holds something else.
     """
     out = out.absolute()
     with _closed_umask(), _locked_parent(out):
         _remove_leftovers(out)
-        _refuse_foreign(out)
+        _refuse_foreign(out, marker)
         path = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=out.parent))
         try:
             if keep and out.exists():
@@ -120,13 +121,13 @@ def _aside(out: Path) -> Path:
     return out.with_name(f"{_prefix(out)}old")
 
 
-def _refuse_foreign(out: Path) -> None:
+def _refuse_foreign(out: Path, marker: str) -> None:
     if not out.exists() and not out.is_symlink():
         return
     if out.is_symlink() or not out.is_dir():
         raise OutputRefusedError(errno.ENOTDIR, "is not a folder: name another with -o", str(out))
-    if any(out.iterdir()) and not (out / MANIFEST).is_file():
-        reason = f"holds something that khgen did not write (no {MANIFEST}): name another with -o"
+    if any(out.iterdir()) and not (out / marker).is_file():
+        reason = f"holds something that khgen did not write (no {marker}): name another with -o"
         raise OutputRefusedError(errno.ENOTEMPTY, reason, str(out))
 
 
