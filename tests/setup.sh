@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 programs=(
-  ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server haproxy
+  age ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server genisoimage haproxy
   iproute2 keepalived mmdebstrap openssl shellcheck systemd systemd-container
 )
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "init": "khgen.cli.start:init",
     "schema": "khgen.cli.start:schema",
     "render": "khgen.cli.render:render",
+    "seed": "khgen.cli.seed:seed",
     "rehearse": "khgen.cli.rehearse:rehearse",
     "node": "khgen.cli.node:node",
     "certs": "khgen.cli.certs:certs",

@@ -1,0 +1,54 @@
+"""`khgen seed`: what each machine boots from, of what was rendered."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--node", "names", multiple=True, help="Make only this node's; the others' stay. Repeatable."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("seeds"),
+    show_default=True,
+    help="Folder to write; what khgen wrote there before is replaced.",
+)
+@click.option(
+    "--format",
+    "seed_format",
+    type=click.Choice(["iso", "dir"]),
+    default="iso",
+    show_default=True,
+    help="An image for each node, or a folder.",
+)
+def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> None:
+    """Make the NoCloud seeds of the nodes in OUT, a folder that `khgen render` wrote.
+
+    Attached to a machine as a disk, a seed gives it its user-data, meta-data and network-config.
+    Every file is first held against its digest in OUT/manifest.json. Seeds hold private keys.
+    """
+    from khgen.cli.rendered import read_manifest, read_nodes, refuse_overlap
+    from khgen.export.seeds import SeedFormat, seed_files
+    from khgen.export_writer import ExportFolder
+
+    refuse_overlap(out, output)
+    manifest = read_manifest(out)
+    cluster = read_nodes(out, manifest, names)
+    folder = ExportFolder(path=output, listing="khgen-seeds.json", cluster=cluster.name)
+    keep = manifest.nodes.keys() - {node.name for node in cluster.nodes}
+    folder.publish(seed_files(cluster, SeedFormat(seed_format)), frozenset(keep))
+    count = f"{len(cluster.nodes)} seed{'' if len(cluster.nodes) == 1 else 's'}"
+    click.echo(f"wrote {count} of {cluster.name} into {output}/: they hold private keys")
+    click.echo(f"next: {_NEXT[SeedFormat(seed_format)].format(output=output)}")
+
+
+_NEXT = {
+    "iso": "attach {output}/<name>.iso to each machine as a CD-ROM, then boot them in any order",
+    "dir": "put the files of {output}/<name>/ into /var/lib/cloud/seed/nocloud/ of each machine,\n"
+    "or serve the folder and boot with ds=nocloud-net;s=http://…/<name>/",
+}

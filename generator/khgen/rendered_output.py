@@ -1,0 +1,152 @@
+"""Reads a rendered output folder back, and holds every file against its digest in manifest.json."""
+
+import errno
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from khgen.bundle.datasource import Encoding
+from khgen.export.model import (
+    META_DATA,
+    NETWORK_CONFIG,
+    USER_DATA,
+    ExportCluster,
+    ExportNode,
+)
+from khgen.problems import Place, Problem, Problems, path_text
+from khgen.spec.model.texts import NodeName
+from khgen.writer import MANIFEST
+
+_RENDER_AGAIN = "render again: khgen render cluster.yaml -o {out}"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="ignore")
+
+
+class _UserData(_Part):
+    sha256: str
+    encoding: Encoding
+
+
+class _Node(_Part):
+    role: str
+    kind: str
+    addresses: tuple[str, ...] = Field(min_length=1)
+    instance_id: str
+    user_data: _UserData
+    meta_data_sha256: str
+    network_config_sha256: str | None
+
+
+class RenderedManifest(_Part):
+    """What manifest.json says of the files that go to machines."""
+
+    cluster: str
+    kubernetes: str
+    issued_at: AwareDatetime
+    nodes: Mapping[NodeName, _Node]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedManifest:
+    """The manifest of an output folder, or what is wrong with it; `text` is as it was read."""
+
+    manifest: RenderedManifest | None
+    problems: Problems
+    text: str
+
+
+def load_manifest(out: Path) -> LoadedManifest:
+    """The manifest in that folder; raises OSError where there is no folder or no manifest."""
+    path = out / MANIFEST
+    if out.is_dir() and not path.exists():
+        reason = f"holds no {MANIFEST}: not a folder that khgen render wrote"
+        raise FileNotFoundError(errno.ENOENT, reason, str(out))
+    if not out.is_dir() and out.exists():
+        raise NotADirectoryError(errno.ENOTDIR, "is not a folder that khgen render wrote", str(out))
+    if not out.exists():
+        reason = "there is no such folder: khgen render writes it"
+        raise FileNotFoundError(errno.ENOENT, reason, str(out))
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    try:
+        manifest = RenderedManifest.model_validate(json.loads(text))
+    except json.JSONDecodeError as error:
+        place = Place(file=str(path), line=error.lineno, column=error.colno)
+        problems = [_problem(out, place, f"not JSON: {error.msg.lower()}")]
+    except ValidationError as error:
+        problems = list(_wrong_values(out, path, error))
+    else:
+        return LoadedManifest(manifest=manifest, problems=Problems(), text=text)
+    return LoadedManifest(manifest=None, problems=Problems.of(problems), text=text)
+
+
+def load_nodes(
+    out: Path, manifest: RenderedManifest, names: tuple[str, ...]
+) -> tuple[ExportCluster, Problems]:
+    """These nodes as they were rendered, and a problem for each file that is not as it was."""
+    problems: list[Problem] = []
+    cluster = ExportCluster(
+        name=manifest.cluster,
+        kubernetes=manifest.kubernetes,
+        issued_at=manifest.issued_at,
+        nodes=tuple(_node(out, name, manifest.nodes[name], problems) for name in names),
+    )
+    return cluster, Problems.of(problems)
+
+
+def _node(out: Path, name: str, entry: _Node, problems: list[Problem]) -> ExportNode:
+    wanted = {
+        USER_DATA: entry.user_data.sha256,
+        META_DATA: entry.meta_data_sha256,
+        NETWORK_CONFIG: entry.network_config_sha256,
+    }
+    contents: dict[str, bytes] = {}
+    for file, digest in wanted.items():
+        path = out / "nodes" / name / file
+        content, wrong = _checked(path, digest)
+        if wrong:
+            problems.append(_problem(out, Place(file=str(path), line=1, column=1), wrong))
+        elif content is not None:
+            contents[file] = content
+    return ExportNode(
+        name=name,
+        role=entry.role,
+        kind=entry.kind,
+        addresses=entry.addresses,
+        instance_id=entry.instance_id,
+        encoding=entry.user_data.encoding,
+        user_data=contents.get(USER_DATA, b""),
+        meta_data=contents.get(META_DATA, b""),
+        network_config=contents.get(NETWORK_CONFIG),
+    )
+
+
+def _checked(path: Path, digest: str | None) -> tuple[bytes | None, str]:
+    """The file's bytes, and what is wrong with them; a file without digest must not be there."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None, "missing, though manifest.json tells of it" if digest else ""
+    if digest is None:
+        return None, "not there when this was rendered: manifest.json tells of no such file"
+    if hashlib.sha256(content).hexdigest() != digest:
+        return None, "changed since it was rendered: its SHA-256 is not that in manifest.json"
+    return content, ""
+
+
+def _wrong_values(out: Path, path: Path, error: ValidationError) -> Iterator[Problem]:
+    place = Place(file=str(path), line=1, column=1)
+    for detail in error.errors():
+        where = path_text(tuple(step for step in detail["loc"] if step != "[key]"))
+        message = f"{where or 'the whole'}: {detail['msg'].lower()}"
+        yield _problem(out, place, f"not a manifest of this khgen: {message}")
+
+
+def _problem(out: Path, place: Place, message: str) -> Problem:
+    return Problem(message=message, place=place, hint=_RENDER_AGAIN.format(out=out))
