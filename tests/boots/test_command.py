@@ -71,6 +71,16 @@ def _command(path: Path) -> str:
         return ""
 
 
+def cpu_quota(cgroup: str) -> float:
+    """The processors that the kernel lets the cgroup have."""
+    for path in CGROUP_ROOT.glob(f"**/{cgroup}/cpu.max"):
+        quota, period = path.read_text(encoding="ascii").split()
+        return int(quota) / int(period)
+    (path,) = CGROUP_ROOT.glob(f"**/{cgroup}/cpu.cfs_quota_us")
+    period = path.with_name("cpu.cfs_period_us").read_text(encoding="ascii")
+    return int(path.read_text(encoding="ascii")) / int(period)
+
+
 def test_cluster_is_followed_to_its_end_and_nothing_is_left(tmp_path: Path) -> None:
     consoles = tmp_path / "consoles"
     options = ("--kube-bin", str(STAND_IN), "--consoles", str(consoles))
@@ -89,11 +99,12 @@ def test_cluster_is_followed_to_its_end_and_nothing_is_left(tmp_path: Path) -> N
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGHUP, 130)]
 )
 def test_interrupted_rehearsal_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
-    with rehearse(tmp_path, "--kube-bin", str(STAND_IN)) as process:
+    with rehearse(tmp_path, "--kube-bin", str(STAND_IN), "--cpus", "1.5") as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "containerd" in line:
                 break
+        assert cpu_quota(f"{CGROUPS}{process.pid}/alone") == 1.5
         process.send_signal(number)
         said, _ = process.communicate(timeout=60)
     assert process.returncode == code, said

@@ -26,6 +26,11 @@ import click
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder with kubeadm, kubelet, kubectl and the kube-* programs.",
 )
+@click.option(
+    "--cpus",
+    type=click.FloatRange(min=0.01),
+    help="Processors that each host has at most, like 0.66; default: all of this machine.",
+)
 @click.option("--consoles", type=click.Path(path_type=Path), help="Folder for the console logs.")
 def rehearse(  # noqa: PLR0913 - one for each option
     *,
@@ -35,6 +40,7 @@ def rehearse(  # noqa: PLR0913 - one for each option
     timeout: float,
     rootfs: Path | None,
     programs: Path | None,
+    cpus: float | None,
     consoles: Path | None,
     keep: bool,
 ) -> None:
@@ -54,6 +60,7 @@ def rehearse(  # noqa: PLR0913 - one for each option
         keep=keep,
         rootfs=rootfs,
         programs=programs,
+        cpus=cpus,
         consoles=consoles,
     )
     run_rehearsal(request)

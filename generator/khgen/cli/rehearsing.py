@@ -42,6 +42,7 @@ class RehearseRequest:
     keep: bool
     rootfs: Path | None
     programs: Path | None
+    cpus: float | None
     consoles: Path | None
 
 
@@ -85,7 +86,7 @@ def _rehearse(
         raise click.UsageError(message)
     click.echo("preparing the hosts (the first time, their root directory: a minute or two)")
     with (
-        stage(rehearsal, cluster, request.programs, request.rootfs) as here,
+        stage(rehearsal, cluster, request.programs, request.rootfs, request.cpus) as here,
         external_balancer(here.ground, cluster.plan),
     ):
         data_dir = rehearsal.spec.etcd.data_dir

@@ -1,4 +1,4 @@
-"""A cgroup of its own for each host, in every hierarchy that this machine has."""
+"""A cgroup of its own for each host, in every hierarchy that this machine has; capped if asked."""
 
 import os
 import re
@@ -8,9 +8,13 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
+from khgen.rehearse.programs import ProgramError
+
 ROOT = Path("/sys/fs/cgroup")
 PREFIX = "khgen-rehearsal-"
 PATIENCE = 5.0
+CPU_PERIOD = 100_000
+"""Microseconds in which a host has its share; the kernel's own default (sched-bwc.rst)."""
 
 
 class Layout(StrEnum):
@@ -28,9 +32,13 @@ def layout() -> Layout:
 class Cgroups:
     """The cgroups of one rehearsal: a parent in each hierarchy, and a child for each host."""
 
-    def __init__(self) -> None:
-        """The parents; what killed rehearsals left is cleared on the way."""
+    def __init__(self, cpus: float | None = None) -> None:
+        """The parents; what killed rehearsals left is cleared on the way.
+
+        `cpus` is the share of processors that each host has at most, 1 being all of one.
+        """
         self.layout = layout()
+        self._cpus = cpus
         self._name = f"{PREFIX}{os.getpid()}"
         _clear_stale()
         for tree in _trees():
@@ -43,6 +51,8 @@ class Cgroups:
             cgroup = tree / self._name / host
             _make(tree / self._name, cgroup)
             made.append(cgroup)
+        if self._cpus is not None:
+            _cap(made, self._cpus)
         return tuple(made)
 
     def forget(self, host: str) -> None:
@@ -76,6 +86,21 @@ def _make(parent: Path, cgroup: Path) -> None:
         for name in (parent / "cgroup.controllers").read_text(encoding="ascii").split():
             with suppress(OSError):
                 (parent / "cgroup.subtree_control").write_text(f"+{name}")
+
+
+def _cap(cgroups: list[Path], cpus: float) -> None:
+    """Let a host's cgroups have that share of processors, whatever goes on in them."""
+    quota = round(cpus * CPU_PERIOD)
+    for cgroup in cgroups:
+        if (cgroup / "cpu.max").exists():  # v2
+            (cgroup / "cpu.max").write_text(f"{quota} {CPU_PERIOD}")
+            return
+        if (cgroup / "cpu.cfs_quota_us").exists():
+            (cgroup / "cpu.cfs_period_us").write_text(str(CPU_PERIOD))
+            (cgroup / "cpu.cfs_quota_us").write_text(str(quota))
+            return
+    message = f"this machine's cgroups cannot limit processors: {cgroups[0]}"
+    raise ProgramError(message)
 
 
 def _remove(cgroup: Path) -> None:

@@ -44,16 +44,23 @@ class Stage:
 
 @contextmanager
 def stage(
-    rehearsal: Rehearsal, cluster: ClusterRender, programs: Path, root: Path | None = None
+    rehearsal: Rehearsal,
+    cluster: ClusterRender,
+    programs: Path,
+    root: Path | None = None,
+    cpus: float | None = None,
 ) -> Iterator[Stage]:
-    """A stage for that cluster, with Kubernetes from the folder `programs`."""
+    """A stage for that cluster, with Kubernetes from the folder `programs`.
+
+    Each host has at most that share of `cpus`; without it, all that this machine has.
+    """
     base = root or rootfs()
     with ExitStack() as stack:
         folder = _folder(stack)
         layer = folder / "layer"
         layer.mkdir()
         write_layer(layer, [n for n in NODE_PROGRAMS if (programs / n).exists()])
-        cgroups = Cgroups()
+        cgroups = Cgroups(cpus)
         stack.callback(cgroups.close)
         room = stack.enter_context(Room())
         ground = Ground(
