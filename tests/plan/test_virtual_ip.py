@@ -14,7 +14,7 @@ from khgen.plan.virtual_ip import (
     Situation,
     VrrpHost,
     flaw,
-    holders,
+    may_hold,
     prove,
     situations,
 )
@@ -78,11 +78,20 @@ def test_the_proof_finds_flaws(group: tuple[VrrpHost, ...], message: str) -> Non
 def test_a_lone_survivor_without_haproxy_still_holds() -> None:
     first, second = hosts(PRIORITY, PRIORITY)
     states = ((first, HostState.WITHOUT_HAPROXY), (second, HostState.DOWN))
-    assert holders(Situation(states=states, previous=second)) == {first}
+    assert may_hold(Situation(states=states, previous=second)) == {first}
+
+
+def test_either_backup_may_follow_and_the_one_before_may_not_come_back_by_itself() -> None:
+    first, second, third = group = hosts(*[PRIORITY] * 3)
+    lost = (HostState.WITHOUT_HAPROXY, HostState.HEALTHY, HostState.HEALTHY)
+    states = tuple(zip(group, lost, strict=True))
+    assert may_hold(Situation(states=states, previous=first)) == {second, third}
+    back = tuple((host, HostState.HEALTHY) for host in group)
+    assert may_hold(Situation(states=back, previous=second)) == {second}
 
 
 def test_nobody_holds_when_nobody_is_up() -> None:
     (only,) = hosts(PRIORITY)
     situation = Situation(states=((only, HostState.DOWN),), previous=only)
-    assert holders(situation) == frozenset()
+    assert may_hold(situation) == frozenset()
     assert flaw(situation) is None

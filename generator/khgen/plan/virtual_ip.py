@@ -45,10 +45,10 @@ class VrrpHost:
     priority: int = PRIORITY
     weight: int = HAPROXY_WEIGHT
 
-    def strength(self, state: HostState) -> tuple[int, int]:
-        """Priority, then address: who is less yields (RFC 5798, 6.4.3; keepalived keeps to 1-254)."""
+    def effective(self, state: HostState) -> int:
+        """Its priority in that state (keepalived keeps to 1-254)."""
         lost = self.weight if state is HostState.WITHOUT_HAPROXY else 0
-        return min(max(self.priority + lost, 1), 254), int(self.address)
+        return min(max(self.priority + lost, 1), 254)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,9 @@ class Situation:
     previous: VrrpHost | None
 
     @property
-    def strengths(self) -> dict[VrrpHost, tuple[int, int]]:
-        """How strong each host is that is up."""
-        return {h: h.strength(state) for h, state in self.states if state is not HostState.DOWN}
+    def priorities(self) -> dict[VrrpHost, int]:
+        """The effective priority of each host that is up."""
+        return {h: h.effective(state) for h, state in self.states if state is not HostState.DOWN}
 
     @property
     def healthy(self) -> frozenset[VrrpHost]:
@@ -84,20 +84,19 @@ def vrrp_address(plan: Plan, node: NodePlan) -> IPAddress:
     raise ValueError(message)
 
 
-def holders(situation: Situation) -> frozenset[VrrpHost]:
-    """Who holds the VIP once VRRP has settled.
+def may_hold(situation: Situation) -> frozenset[VrrpHost]:
+    """The hosts of which just one holds the VIP once VRRP has settled.
 
     A backup takes over only from a holder of lower priority (an equal one it leaves alone) or from
-    one that is silent; of several holders, all but the strongest yield.
+    one that is silent. Among equals it is the first to do so, and of several at once the one with
+    the highest address: the others yield to it (RFC 5798, 6.4.3).
     """
-    strengths = situation.strengths
-    previous = situation.previous
-    if previous in strengths:
-        rivals = {h for h, s in strengths.items() if s[0] > strengths[previous][0]} | {previous}
-    else:
-        rivals = set(strengths)
-    strongest = max((strengths[host] for host in rivals), default=None)
-    return frozenset(host for host in rivals if strengths[host] == strongest)
+    priorities = situation.priorities
+    holder = {host for host in priorities if host == situation.previous}
+    beaten = max((priorities[host] for host in holder), default=0)
+    rivals = {host: own for host, own in priorities.items() if own > beaten}
+    highest = max(rivals.values(), default=0)
+    return frozenset(host for host, own in rivals.items() if own == highest) or frozenset(holder)
 
 
 def situations(hosts: tuple[VrrpHost, ...]) -> Iterator[Situation]:
@@ -110,13 +109,13 @@ def situations(hosts: tuple[VrrpHost, ...]) -> Iterator[Situation]:
 
 def flaw(situation: Situation) -> str | None:
     """What is wrong with where the VIP ends up, if anything is."""
-    now, up = holders(situation), situation.strengths
+    now, up = may_hold(situation), situation.priorities.keys()
     healthy, previous = situation.healthy, situation.previous
-    if up and len(now) != 1:
+    if len({host.address for host in now}) < len(now):
         return f"{len(now)} hosts hold the virtual IP"
     if healthy and not now <= healthy:
         return "a host without haproxy holds the virtual IP although another has one"
-    if previous in (healthy or up) and previous not in now:
+    if previous in (healthy or up) and now != {previous}:
         return "the virtual IP moves without need"
     return None
 
