@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,11 @@ from typing import TypedDict
 
 from khgen import __version__
 from khgen.export.model import ExportFile
+from khgen.folder_lock import locked_folder
 from khgen.writer import OutputRefusedError, Staging, staged
+
+BEGINNING = 4
+"""A file of khgen's is known by its beginning: these bytes, and the rest of the line they end in."""
 
 
 class FileEntry(TypedDict):
@@ -97,6 +103,41 @@ class ExportFolder:
             if not (staging.path / "/".join(folders[:depth])).is_dir():
                 staging.make_folders(("/".join(folders[:depth]),))
         staging.write(file.path, file.content, file.mode)
+
+
+def replace_files(folder: Path, files: Iterable[ExportFile]) -> None:
+    """Write files beside those of the user, each whole or not at all.
+
+    One that is there already is khgen's if it begins with the same line or two; any other stops
+    all with OutputRefusedError.
+    """
+    files = tuple(files)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked_folder(folder):
+        for file in files:
+            _refuse_foreign_file(folder / file.path, file.content)
+        for file in files:
+            descriptor, name = tempfile.mkstemp(prefix=f".{file.path}.", dir=folder)
+            try:
+                with os.fdopen(descriptor, "wb") as staged_file:
+                    staged_file.write(file.content)
+                Path(name).replace(folder / file.path)
+            finally:
+                Path(name).unlink(missing_ok=True)
+
+
+def _refuse_foreign_file(path: Path, content: bytes) -> None:
+    mark = content[: content.index(b"\n", BEGINNING)]
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_file():
+        raise OutputRefusedError(
+            errno.EEXIST, "is not a file: name another folder with -o", str(path)
+        )
+    with path.open("rb") as present:
+        if present.read(len(mark)) != mark:
+            reason = "was not written by khgen export: name another folder with -o"
+            raise OutputRefusedError(errno.EEXIST, reason, str(path))
 
 
 def _entry(file: ExportFile) -> FileEntry:

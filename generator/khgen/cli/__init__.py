@@ -20,6 +20,7 @@ COMMANDS = {
     "schema": "khgen.cli.start:schema",
     "render": "khgen.cli.render:render",
     "seed": "khgen.cli.seed:seed",
+    "export": "khgen.cli.export:export",
     "rehearse": "khgen.cli.rehearse:rehearse",
     "node": "khgen.cli.node:node",
     "certs": "khgen.cli.certs:certs",

@@ -36,10 +36,13 @@ def read_nodes(out: Path, manifest: RenderedManifest, names: tuple[str, ...]) ->
     return cluster
 
 
-def refuse_overlap(out: Path, target: Path) -> None:
-    """What is rendered is only read, and is replaced whole at the next render."""
+def refuse_overlap(out: Path, target: Path, *, beside: bool = False) -> None:
+    """What is rendered is only read, and is replaced whole at the next render.
+
+    Files that go `beside` others leave these alone, so that their folder may hold the output.
+    """
     one, other = out.resolve(), target.resolve()
-    if one.is_relative_to(other) or other.is_relative_to(one):
+    if (one.is_relative_to(other) and not beside) or other.is_relative_to(one):
         message = f"{target} and {out} are one inside the other: name another folder with -o"
         raise click.UsageError(message)
 

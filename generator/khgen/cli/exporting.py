@@ -1,0 +1,35 @@
+"""The work behind `khgen export`."""
+
+from pathlib import Path
+
+import click
+
+from khgen.cli.outcome import Report
+from khgen.cli.rendered import read_manifest, read_nodes, refuse_overlap
+from khgen.export.formats import PLATFORMS
+from khgen.export.outcome import Refusal
+from khgen.export_writer import ExportFolder, replace_files
+from khgen.problems import Place, Problem, Problems
+
+
+def run_export(name: str, out: Path, output: Path) -> None:
+    """Read what was rendered, write the platform's files, and tell what comes next."""
+    platform = PLATFORMS[name]
+    refuse_overlap(out, output, beside=platform.beside)
+    cluster = read_nodes(out, read_manifest(out), ())
+    export = platform.export(cluster)
+    report = Report()
+    report.add(Problems.of(_problem(out, refusal) for refusal in export.refusals), {})
+    report.stop_if_fatal()
+    if platform.beside:
+        replace_files(output, export.files)
+    else:
+        folder = ExportFolder(path=output, listing=f"khgen-{name}.json", cluster=cluster.name)
+        folder.publish(export.files)
+    click.echo(f"wrote {cluster.name} for {name} into {output}/: it holds private keys")
+    click.echo(f"next: {platform.next.format(output=output)}")
+
+
+def _problem(out: Path, refusal: Refusal) -> Problem:
+    place = Place(file=str(out / "nodes" / refusal.node / "user-data"), line=1, column=1)
+    return Problem(message=refusal.message, place=place, hint=refusal.hint)
