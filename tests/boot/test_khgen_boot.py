@@ -37,7 +37,7 @@ class Machine:
         self.root = root
         self.patience = patience
         self.steps = root / "etc/khgen/steps.d"
-        for folder in (self.steps, root / "run", root / "var/lib", root / "bin"):
+        for folder in (self.steps, root / "run", root / "var/lib/cloud", root / "bin"):
             folder.mkdir(parents=True)
         self.waited = root / "waited"
         (root / "bin/cloud-init").write_text(CLOUD_INIT.format(log=self.waited))
@@ -190,7 +190,7 @@ def test_past_its_patience_it_reports_stalled_and_goes_on(
     Path(f"{machine.log}.go").touch()
     output, _ = boot.communicate(timeout=LONG_SECONDS)
     assert boot.returncode == 0
-    assert "20-second STALLED; hint: touch it" in output
+    assert "STALLED; hint: touch it" in output
     assert output.count("no go yet") == 1, "a gate's repeated line must be printed once"
     assert machine.logged() == ["first", "second"]
 

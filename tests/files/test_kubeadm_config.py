@@ -15,6 +15,7 @@ from khgen.files.patches import patch_files
 from khgen.plan.model import NodeKind, NodePlan, Plan
 from khgen.plan.versions import MINORS
 from khgen.spec.model import ClusterSpec
+from khgen.spec.model.cluster import KubernetesSpec
 from support.topologies import cluster, plan_with_joiner, topology
 
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105 - test only
@@ -40,7 +41,6 @@ def test_founders_configuration_has_the_shape_of_its_api(minor: str) -> None:
         "InitConfiguration",
         "ClusterConfiguration",
         "KubeletConfiguration",
-        "KubeProxyConfiguration",
     ]
     init, whole = found["InitConfiguration"], found["ClusterConfiguration"]
     flags = init["nodeRegistration"]["kubeletExtraArgs"]
@@ -54,6 +54,17 @@ def test_founders_configuration_has_the_shape_of_its_api(minor: str) -> None:
         assert whole["encryptionAlgorithm"] == "ECDSA-P256"
         assert "timeoutForControlPlane" not in whole["apiServer"]
         assert "featureGates" not in whole
+
+
+def test_kube_proxys_configuration_is_there_when_the_spec_has_something_to_say() -> None:
+    kubernetes = KubernetesSpec.model_validate({"kubeProxy": {"mode": "ipvs"}})
+    plan = plan_with_joiner(topology("stacked").model_copy(update={"kubernetes": kubernetes}))
+    proxy = documents(plan, plan.control_planes[0])["KubeProxyConfiguration"]
+    assert proxy == {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "ipvs",
+    }
 
 
 @pytest.mark.parametrize(("version", "algorithm"), [("1.33.0", "256"), ("1.34.0", "384")])

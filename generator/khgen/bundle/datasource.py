@@ -114,7 +114,7 @@ class Compressor:
         compressor = self._compressor.copy()
         parts = [self._begun]
         for number, section in enumerate(sections):
-            if number and section:
+            if number:
                 parts.append(compressor.flush(zlib.Z_BLOCK))
             parts.append(compressor.compress(section))
         return b"".join((*parts, compressor.flush()))

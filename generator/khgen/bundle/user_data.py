@@ -16,12 +16,20 @@ from khgen.bundle.datasource import (
     encoding_of,
     limit_of,
 )
+from khgen.files.boot import UNIT
 from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodePlan, Plan
 from khgen.yaml_text import YamlValue, dump_yaml
 
-START_BOOT = "systemctl enable --now --no-block khgen-boot"
+START_BOOT = (
+    "until systemctl enable --now khgen-boot; "
+    "do sleep 9; cloud-init single -n write_files --frequency always; done"
+)
 """runcmd does this and nothing else: the boot itself is khgen-boot's, which retries and reports.
+
+khgen-boot's unit is the last of the files, and cloud-init leaves out those after one that it
+cannot write. So where the disk was full, all of them are placed again, until there is room; and
+where the user-data was cut off, cloud-init never says that it is done.
 
 `enable` makes systemd read its units anew (systemctl(1)).
 """
@@ -34,6 +42,8 @@ class Section(StrEnum):
     PEM = "pem"
     KUBECONFIG = "kubeconfig"
     """base64 of PEM, which is base64."""
+    LAST = "last"
+    """The unit that starts the boot, once all others are there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +73,12 @@ class UserDataBuilder:
     def build(self, node: NodePlan, own: Iterable[NodeFile]) -> UserData:
         """The user-data of one node: the shared files and its own."""
         files = _by_section(own)
-        text = _entries(files[Section.TEXT])
-        pem = self._shared[Section.PEM] + _entries(files[Section.PEM])
-        kubeconfigs = self._shared[Section.KUBECONFIG] + _entries(files[Section.KUBECONFIG])
+        parts = [_entries(files[Section.TEXT])]
+        parts += [self._shared[s] + _entries(files[s]) for s in (Section.PEM, Section.KUBECONFIG)]
         # The node's name comes last: everything before it may be the same for many nodes.
-        tail = dump_yaml({"hostname": node.name})
-        sections = (text.encode(), pem.encode(), (kubeconfigs + tail).encode())
+        tail = self._shared[Section.LAST] + dump_yaml({"hostname": node.name})
+        *first, last = (part for part in parts if part)
+        sections = [part.encode() for part in (*first, last + tail)]
         whole = b"".join((self._prefix, *sections))
         gzipped = self._compressor.gzip(sections)
         encoding = encoding_of(self._spec)
@@ -91,6 +101,8 @@ def _by_section(files: Iterable[NodeFile]) -> dict[Section, list[NodeFile]]:
 
 
 def _section(file: NodeFile) -> Section:
+    if file.path == UNIT:
+        return Section.LAST
     if file.content.startswith("-----BEGIN "):
         return Section.PEM
     if "-authority-data: " in file.content:

@@ -3,7 +3,7 @@
 Notes on khgen-boot, which is part of every user-data and so says little itself:
 - A stamp holds the digests of the step and its values, as `sha256sum -c` checks them.
 - lastpipe lets the loop over a step's output keep its variables; the same line is told once.
-- What is kept for status is printable and without what JSON would have to escape.
+- What is kept for status is printable ASCII but the quote and the backslash, which JSON escapes.
 - A step without `#every:` is no gate: trying it costs, so it is tried less and less often.
 - cloud-init copies the user-data at each boot and reads its copy until it has done.
 """

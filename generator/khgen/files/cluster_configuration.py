@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from khgen.files.encryption import ENCRYPTION_PATH
 from khgen.plan.model import Plan
+from khgen.spec.model.cluster import ProxyMode
 from khgen.spec.model.machine import OsFamily
 from khgen.yaml_text import YamlValue
 
@@ -81,14 +82,18 @@ def kubelet_configuration(plan: Plan) -> dict[str, YamlValue]:
     }
 
 
-def kube_proxy_configuration(plan: Plan) -> dict[str, YamlValue]:
-    """KubeProxyConfiguration, with the spec's fields over khgen's one."""
-    return {
+def kube_proxy_configuration(plan: Plan) -> tuple[dict[str, YamlValue], ...]:
+    """KubeProxyConfiguration; none where kube-proxy's own defaults (iptables) are what is wanted."""
+    spec = plan.spec.kubernetes.kube_proxy
+    mode = {} if spec.mode is ProxyMode.IPTABLES else {"mode": spec.mode.value}
+    fields: dict[str, YamlValue] = {**mode, **spec.config}
+    if not fields:
+        return ()
+    kind = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
-        "mode": plan.spec.kubernetes.kube_proxy.mode.value,
-        **plan.spec.kubernetes.kube_proxy.config,
     }
+    return ({**kind, **fields},)
 
 
 def _api_server(plan: Plan) -> dict[str, YamlValue]:

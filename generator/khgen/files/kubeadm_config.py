@@ -41,7 +41,7 @@ def kubeadm_config_files(plan: Plan, node: NodePlan, token: str) -> tuple[NodeFi
             init_configuration(plan, node, token),
             cluster_configuration(plan),
             kubelet_configuration(plan),
-            kube_proxy_configuration(plan),
+            *kube_proxy_configuration(plan),
         )
     else:
         documents = (join_configuration(plan, node),)

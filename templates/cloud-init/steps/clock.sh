@@ -4,4 +4,4 @@
 #every: 2
 set -euo pipefail
 behind=$((NOT_BEFORE - $(date +%s)))
-[ $behind -le 0 ] || { echo "the clock is $behind s behind"; exit 1; }
+((behind <= 0)) || { echo "the clock is $behind s behind"; exit 1; }

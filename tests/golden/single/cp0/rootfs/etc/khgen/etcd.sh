@@ -3,7 +3,7 @@ etcd() {
     --cert "$ETCD_CLIENT.crt" --key "$ETCD_CLIENT.key" "$@"
 }
 
-# Asks $1 (member/list, ...) with body $2 of the first member that answers.
+# Asks the first member that answers for $1, with body $2.
 ask() {
   for url in $ETCD_URLS; do
     etcd "$url/v3/cluster/$1" -d "$2" && return
@@ -12,7 +12,7 @@ ask() {
   return 1
 }
 
-# ID, peer URL and state of each member; one that never ran has no client URL.
+# ID, peer URL and state of each member.
 members() {
   list=$(ask member/list '{}') && python3 -c '
 import json, sys

@@ -1,0 +1,34 @@
+"""User-data that arrives incomplete does not start a boot."""
+
+import pytest
+import yaml
+
+from khgen.files.boot import UNIT
+from support.rendering import example_render
+
+EXAMPLES = ("dedicated-lb", "external-etcd", "rocky-stacked-ha")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_unit_that_starts_the_boot_is_the_last_file(example: str) -> None:
+    render = example_render(example)
+    for node in render.plan.nodes:
+        data = yaml.safe_load(render.node(node).user_data.text)
+        assert data["write_files"][-1]["path"] == str(UNIT)
+        assert data["hostname"] == node.name
+
+
+def test_wherever_it_is_cut_off_it_begins_with_what_waits_for_the_unit() -> None:
+    render = example_render("external-etcd")
+    text = render.node(render.plan.workers[0]).user_data.text
+    unit = text.index(str(UNIT).encode())
+    start = text.index(b"runcmd:")
+    assert start < text.index(b"write_files:") < unit
+    assert b"until systemctl enable" in text[start : text.index(b"write_files:")]
+    for end in range(start + 200, unit, 997):
+        try:
+            data = yaml.safe_load(text[:end])
+        except (yaml.YAMLError, UnicodeDecodeError):
+            continue
+        assert str(UNIT) not in [file.get("path") for file in data["write_files"] if file]
+        assert data["runcmd"][-1].startswith("until systemctl enable --now khgen-boot; do ")
