@@ -136,6 +136,7 @@ def test_a_replaced_founder_joins_with_a_fresh_identity_each_time(tmp_path: Path
     assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
     lives = [node_of(tmp_path, "cp2")]
     others = [node_of(tmp_path, name) for name in ("cp1", "cp3", "w1")]
+    founder = (tmp_path / "out/nodes/cp1/user-data").read_bytes()
     for _ in range(2):
         done = khgen("node", "replace", "cluster.yaml", "cp2", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
@@ -144,6 +145,7 @@ def test_a_replaced_founder_joins_with_a_fresh_identity_each_time(tmp_path: Path
     assert [kind for kind, _, _ in lives] == ["founder"] + ["control-plane-joiner"] * 2
     assert len({name for _, name, _ in lives}) == len({key for _, _, key in lives}) == 3
     assert [node_of(tmp_path, name) for name in ("cp1", "cp3", "w1")] == others
+    assert (tmp_path / "out/nodes/cp1/user-data").read_bytes() == founder, "its list of members stays"
     steps = tmp_path / "out/nodes/cp2/rootfs/etc/khgen/steps.d"
     assert any(path.name.endswith("-join-control-plane") for path in steps.iterdir())
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from khgen.pki.secrets import founding_nodes, new_secrets, with_replaced
+from khgen.pki.secrets import new_secrets, with_replaced
 from khgen.plan.build import build_plan, founders_of
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.programs import ProgramError
@@ -74,7 +74,7 @@ class LocalCluster:
         shutil.rmtree(self.hosts[name].folder)
         plan = self.render.plan
         secrets = with_replaced(self.render.secrets, name, datetime.now(UTC))
-        plan = build_plan(plan.spec, founding_nodes(secrets))
+        plan = build_plan(plan.spec, secrets.founders, secrets.replaced)
         self.render = ClusterRender(plan, secrets, MANIFESTS)
         self.set_up(name)
 

@@ -8,7 +8,7 @@ import click
 from khgen.cli.inputs import now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.pki.credentials import certificate_dates, node_credentials
-from khgen.pki.secrets import EVERYONE, Secrets, founding_nodes, renewed
+from khgen.pki.secrets import EVERYONE, Secrets, renewed
 from khgen.plan.build import build_plan
 from khgen.secrets_file import default_secrets_path, extend, load
 
@@ -18,7 +18,7 @@ def date_lines(spec: Path, named: str | None) -> list[str]:
     report = Report()
     inputs = read_inputs(spec, report)
     secrets = read_secrets(inputs, named, report, create=False, must_exist=True).secrets
-    plan = build_plan(inputs.spec, founding_nodes(secrets))
+    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced)
     rows = [
         (authority.certificate.not_valid_after_utc, "(CA)", name.value)
         for name, authority in secrets.authorities.items()

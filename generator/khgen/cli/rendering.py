@@ -12,7 +12,6 @@ from khgen.cli.inputs import Inputs, SecretsSource, now, read_inputs, read_secre
 from khgen.cli.outcome import Report
 from khgen.cli.summary import LISTED_NODES, summary
 from khgen.manifest import NodeEntry, budget_findings
-from khgen.pki.secrets import founding_nodes
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan
@@ -40,7 +39,7 @@ def run_render(request: RenderRequest) -> None:
     report = Report(strict=request.strict, as_json=request.as_json)
     inputs = read_inputs(request.spec, report)
     source = read_secrets(inputs, request.secrets, report, create=request.output is not None)
-    plan = build_plan(inputs.spec, founding_nodes(source.secrets))
+    plan = build_plan(inputs.spec, source.secrets.founders, source.secrets.replaced)
     report.add(inputs.problems(lifetime_findings(plan, source.secrets, now())), {})
     report.stop_if_fatal()
     cluster = ClusterRender(plan, source.secrets, inputs.manifests)

@@ -29,15 +29,15 @@ def founders_of(spec: ClusterSpec) -> tuple[str, ...]:
     return tuple(node.name for node in spec.nodes if node.role in founding)
 
 
-def build_plan(spec: ClusterSpec, founders: Collection[str]) -> Plan:
-    """The plan of a spec that passed its checks; `founders` comes from the secrets file."""
+def build_plan(
+    spec: ClusterSpec, founders: Collection[str], replaced: Collection[str] = ()
+) -> Plan:
+    """The plan of a spec that passed its checks; the secrets file knows the founders, and which
+    nodes have had another machine since."""
     version = KubernetesVersion.parse(spec.kubernetes.version)
-    facts = facts_for(version)
-    if facts is None:
-        message = f"no facts about Kubernetes {version}: the checks let it pass"
-        raise LookupError(message)
-    founding = frozenset(founders)
-    nodes = tuple(_node_plan(spec, node, founding) for node in spec.nodes)
+    facts = _facts(version)
+    founding, living = frozenset(founders), frozenset(founders) - frozenset(replaced)
+    nodes = tuple(_node_plan(spec, node, founding, living) for node in spec.nodes)
     control_planes = _with_role(nodes, NodeRole.CONTROL_PLANE)
     external = spec.etcd.topology is EtcdTopology.EXTERNAL
     return Plan(
@@ -59,11 +59,22 @@ def build_plan(spec: ClusterSpec, founders: Collection[str]) -> Plan:
     )
 
 
-def _node_plan(spec: ClusterSpec, node: NodeSpec, founders: frozenset[str]) -> NodePlan:
+def _facts(version: KubernetesVersion) -> MinorFacts:
+    facts = facts_for(version)
+    if facts is None:
+        message = f"no facts about Kubernetes {version}: the checks let it pass"
+        raise LookupError(message)
+    return facts
+
+
+def _node_plan(
+    spec: ClusterSpec, node: NodeSpec, founding: frozenset[str], living: frozenset[str]
+) -> NodePlan:
     founding_role = node.role in {NodeRole.CONTROL_PLANE, NodeRole.ETCD}
     return NodePlan(
         spec=node,
-        kind=KINDS[node.role, founding_role and node.name in founders],
+        kind=KINDS[node.role, founding_role and node.name in living],
+        founding=founding_role and node.name in founding,
         addresses=(node.address, *node.additional_addresses),
         interface=node.interface or spec.control_plane_endpoint.interface,
     )

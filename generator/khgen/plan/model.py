@@ -35,6 +35,8 @@ class NodePlan:
 
     spec: NodeSpec
     kind: NodeKind
+    founding: bool
+    """Whether the founding list of etcd members names it: it founds, or a machine before it did."""
     addresses: tuple[IPAddress, ...]
     interface: str
 
@@ -125,9 +127,12 @@ class Plan:
 
     @property
     def founding_etcd_members(self) -> tuple[NodePlan, ...]:
-        """The etcd hosts of the static founding cluster."""
-        founding = {NodeKind.FOUNDER, NodeKind.ETCD_FOUNDER}
-        return tuple(node for node in self.etcd_members if node.kind in founding)
+        """The etcd hosts of the static founding cluster.
+
+        It stays what it was when one of them gets another machine: etcd computes the cluster's ID
+        from this list, and a founder that boots late must come to the same.
+        """
+        return tuple(node for node in self.etcd_members if node.founding)
 
     @property
     def etcd_client_urls(self) -> tuple[str, ...]:
