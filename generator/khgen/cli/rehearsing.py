@@ -2,17 +2,16 @@
 
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 import click
 
+from khgen.cli.ending import INTERRUPTED, ending_in_order
 from khgen.cli.inputs import now, read_inputs, read_secrets
 from khgen.cli.outcome import EXIT_PROGRAM, Report
 from khgen.pki.secrets import founding_nodes, new_secrets
@@ -25,10 +24,6 @@ from khgen.rehearse.replaced import MANIFESTS, Rehearsal, rehearsed
 from khgen.rehearse.stage import stage
 from khgen.rehearse.watch import Standing, State, Watch
 from khgen.render import ClusterRender
-
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-INTERRUPTED = 130
-"""What a shell says of a program that ^C ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +51,7 @@ def run_rehearsal(request: RehearseRequest) -> None:
     cluster = ClusterRender(build_plan(rehearsal.spec, founders), secrets, MANIFESTS)
     nodes = _chosen(cluster, request.names)
     try:
-        with _ending_in_order():
+        with ending_in_order():
             watch = _rehearse(request, rehearsal, cluster, nodes)
     except ProgramError as error:
         click.echo(f"khgen: error: {error}", err=True)
@@ -103,22 +98,6 @@ def _rehearse(
         finally:
             _keep_consoles(hosts, request.consoles)
     return watch
-
-
-@contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Take the signals that end a program like ^C, so that everything is cleared."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = {n: signal.signal(n, interrupt) for n in ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _wait_for_interrupt(hosts: Sequence[LocalHost]) -> None:
