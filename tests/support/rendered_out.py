@@ -1,0 +1,49 @@
+"""Output folders as `khgen render` writes them, from secrets that are fixed for the tests."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from khgen.publish import publish
+from khgen.render import ClusterRender
+from support.command import SMALL_SPEC
+from support.rendering import example_render, render_of, spec_of
+
+MAC = "52:54:00:12:34:56"
+ADDRESSED_SPEC = SMALL_SPEC.replace(
+    "address: 10.9.0.21",
+    f'address: 10.9.0.21, network: {{prefixLength: 24, gateway: 10.9.0.1, macAddress: "{MAC}"}}',
+)
+"""Its worker w1 has a network-config, the control planes have none."""
+
+
+def with_datasource(spec: str, datasource: str) -> str:
+    """That spec for another datasource: ec2 takes gzip, hetzner gzip in base64."""
+    return f"{spec}userData: {{datasource: {datasource}}}\n"
+
+
+def write_out(folder: Path, spec: str) -> Path:
+    """The output folder of that spec's text, at `folder`/out."""
+    return _published(folder, render_of(spec_of(spec)))
+
+
+def write_example_out(folder: Path, example: str) -> Path:
+    """The output folder of an example, at `folder`/out."""
+    return _published(folder, example_render(example))
+
+
+def _published(folder: Path, render: ClusterRender) -> Path:
+    out = folder / "out"
+    publish(render, out, render.plan.nodes, lambda _: None)
+    return out
+
+
+def manifest_of(out: Path) -> dict[str, Any]:
+    """The output's manifest.json."""
+    manifest: dict[str, Any] = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    return manifest
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below the folder, by its path."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
