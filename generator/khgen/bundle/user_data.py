@@ -4,7 +4,7 @@ What all nodes of a kind share comes first, so that it is dumped and compressed 
 certificates and kubeconfigs, which stand together at the end, where they compress best.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +16,8 @@ from khgen.bundle.datasource import (
     encoding_of,
     limit_of,
 )
-from khgen.files.boot import UNIT
+from khgen.files.boot import STEPS, UNIT
+from khgen.files.golden_image import IMAGE_STEPS, in_image, steps_in_image
 from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodePlan, Plan
 from khgen.yaml_text import YamlValue, dump_yaml
@@ -64,10 +65,12 @@ class UserDataBuilder:
     def __init__(self, plan: Plan, shared: Iterable[NodeFile]) -> None:
         """A builder for nodes that all have the `shared` files."""
         self._spec = plan.spec.user_data
-        self._shared = {
-            section: "".join(_entries(files)) for section, files in _by_section(shared).items()
-        }
-        self._prefix = (_head(plan) + self._shared[Section.TEXT]).encode()
+        shared = tuple(shared)
+        baked = in_image(plan, shared)
+        travelling = _by_section(file for file in shared if file not in baked)
+        self._shared = {section: _entries(files) for section, files in travelling.items()}
+        head = _head(plan, tuple(file for file in shared if file in baked))
+        self._prefix = (head + self._shared[Section.TEXT]).encode()
         self._compressor = Compressor(self._prefix)
 
     def build(self, node: NodePlan, own: Iterable[NodeFile]) -> UserData:
@@ -110,15 +113,22 @@ def _section(file: NodeFile) -> Section:
     return Section.TEXT
 
 
-def _head(plan: Plan) -> str:
+def _head(plan: Plan, baked: tuple[NodeFile, ...]) -> str:
     keys: dict[str, YamlValue] = {"manage_etc_hosts": False}
     if plan.spec.os.ssh_authorized_keys:
         keys["ssh_authorized_keys"] = plan.spec.os.ssh_authorized_keys
     if plan.spec.os.timezone is not None:
         keys["timezone"] = plan.spec.os.timezone
     keys.update(plan.spec.user_data.extra)
-    keys["runcmd"] = [*_extra_runcmd(plan), START_BOOT]
+    keys["runcmd"] = [*_extra_runcmd(plan), *_copy_steps(baked), START_BOOT]
     return f"#cloud-config\n{dump_yaml(keys)}write_files:\n"
+
+
+def _copy_steps(baked: tuple[NodeFile, ...]) -> Iterator[str]:
+    """Those of the image's steps that are for this kind of node."""
+    if steps := steps_in_image(baked):
+        message = "echo 'no image of khgen, or of another version' >/dev/console"
+        yield f"cd {IMAGE_STEPS} && cp -t {STEPS} {' '.join(steps)} || {message}"
 
 
 def _extra_runcmd(plan: Plan) -> list[YamlValue]:

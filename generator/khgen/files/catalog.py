@@ -13,6 +13,7 @@ from khgen.files.crictl import crictl_files
 from khgen.files.downloads import download_files
 from khgen.files.encryption import encryption_files
 from khgen.files.etcd_manifest import etcd_manifest_files
+from khgen.files.golden_image import wanted_image_files
 from khgen.files.haproxy import haproxy_files
 from khgen.files.hosts import hosts_files
 from khgen.files.keepalived import keepalived_files
@@ -35,6 +36,7 @@ OwnFiles = Callable[[Plan, NodePlan], tuple[NodeFile, ...]]
 
 SHARED: tuple[SharedFiles, ...] = (
     boot_files,
+    wanted_image_files,
     time_sync_files,
     kernel_files,
     package_files,

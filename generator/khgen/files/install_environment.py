@@ -1,23 +1,36 @@
 """The values that the install and prepare steps read from node.env."""
 
-from khgen.files.packages import repositories
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from khgen.files.packages import Repository, repositories
 from khgen.plan.installation import Package, Program, baked, image_programs, packages
 from khgen.plan.machine_steps import sets_time_sources
 from khgen.plan.model import NodeKind, Plan
 from khgen.spec.model.machine import OsFamily, TimeProgram
 
+Wanted = TypeVar("Wanted")
 
-def install_environment(plan: Plan, kind: NodeKind) -> dict[str, str]:
-    """Each key that a step of nodes of that kind reads; no key is empty."""
+
+def install_environment(plan: Plan, *kinds: NodeKind) -> dict[str, str]:
+    """Each key that a step of nodes of these kinds reads; no key is empty."""
+    repos = _of_all(repositories, plan, kinds)
     values = {
         "TIME_UNIT": _time_unit(plan),
-        "PACKAGES": " ".join(_pinned(plan, package) for package in packages(plan, kind)),
-        "APT_KEYS": _apt_keys(plan, kind),
-        "PACKAGE_REPOS": _package_repos(plan, kind),
+        "PACKAGES": " ".join(_pinned(plan, p) for p in _of_all(packages, plan, kinds)),
+        "APT_KEYS": _apt_keys(plan, repos),
+        "PACKAGE_REPOS": _package_repos(plan, repos),
         "PACKAGE_MIRROR": _rpm_mirror(plan),
-        "PROGRAMS": " ".join(map(_program, image_programs(plan, kind))),
+        "PROGRAMS": " ".join(map(_program, _of_all(image_programs, plan, kinds))),
     }
     return {key: value for key, value in values.items() if value}
+
+
+def _of_all(
+    wanted: Callable[[Plan, NodeKind], Iterable[Wanted]], plan: Plan, kinds: Iterable[NodeKind]
+) -> tuple[Wanted, ...]:
+    """What any of the kinds wants, once."""
+    return tuple(dict.fromkeys(one for kind in kinds for one in wanted(plan, kind)))
 
 
 def _is_rpm(plan: Plan) -> bool:
@@ -40,15 +53,15 @@ def _pinned(plan: Plan, package: Package) -> str:
     return f"{package.name}{'-' if _is_rpm(plan) else '='}{package.version}"
 
 
-def _apt_keys(plan: Plan, kind: NodeKind) -> str:
+def _apt_keys(plan: Plan, repos: Iterable[Repository]) -> str:
     """name=URL of each repository's key; dnf reads the URL from the repository's own file."""
     if _is_rpm(plan):
         return ""
-    return " ".join(f"{repo.name}={repo.key}" for repo in repositories(plan, kind))
+    return " ".join(f"{repo.name}={repo.key}" for repo in repos)
 
 
-def _package_repos(plan: Plan, kind: NodeKind) -> str:
-    return ",".join(r.name for r in repositories(plan, kind)) if _is_rpm(plan) else ""
+def _package_repos(plan: Plan, repos: Iterable[Repository]) -> str:
+    return ",".join(repo.name for repo in repos) if _is_rpm(plan) else ""
 
 
 def _rpm_mirror(plan: Plan) -> str:

@@ -60,6 +60,8 @@ def package_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
 
 def repositories(plan: Plan, kind: NodeKind) -> tuple[Repository, ...]:
     """The repositories that nodes of that kind install from."""
+    if baked(plan):
+        return ()
     return (*_kubernetes_repositories(plan, kind), *_docker_repository(plan, kind))
 
 

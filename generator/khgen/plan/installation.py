@@ -105,7 +105,7 @@ def balances_load(plan: Plan, kind: NodeKind) -> bool:
 def baked(plan: Plan) -> bool:
     """Whether everything comes with the image, so that nothing may be fetched."""
     install = plan.spec.install
-    return (
+    return plan.spec.image is not None or (
         install.kubernetes is KubernetesSource.IMAGE
         and install.containerd is ContainerdSource.IMAGE
     )
@@ -155,6 +155,8 @@ def _version_pattern(version: str) -> str:
 
 def downloads(plan: Plan, kind: NodeKind) -> tuple[Download, ...]:
     """What the download step fetches for nodes of that kind, in the order of the table above."""
+    if plan.spec.image is not None:
+        return ()
     artifacts = plan.spec.install.artifacts
     found = ((name, getattr(artifacts, name)) for name in _downloaded(plan, kind))
     return tuple(
@@ -188,13 +190,14 @@ def image_programs(plan: Plan, kind: NodeKind) -> tuple[Program, ...]:
 
 
 def _image_kubernetes(plan: Plan, kind: NodeKind) -> Iterator[Program]:
-    if plan.spec.install.kubernetes is KubernetesSource.IMAGE:
+    if baked(plan) or plan.spec.install.kubernetes is KubernetesSource.IMAGE:
         for name in KUBERNETES_PROGRAMS[kind]:
             yield Program(name=name, version=program_version(plan, name))
 
 
 def _image_containerd(plan: Plan, kind: NodeKind) -> Iterator[Program]:
-    if plan.spec.install.containerd is ContainerdSource.IMAGE and runs_containerd(kind):
+    from_image = baked(plan) or plan.spec.install.containerd is ContainerdSource.IMAGE
+    if from_image and runs_containerd(kind):
         version = plan.spec.containerd.version.removesuffix(".x")
         yield Program(name="containerd", version=version)
         yield Program(name="runc")

@@ -40,18 +40,27 @@ class NumberedStep:
         return f"{self.number:02d}-{self.step.name}"
 
 
+def numbered_steps() -> tuple[NumberedStep, ...]:
+    """Every step of every kind of node, in the order of the boot."""
+    return tuple(NumberedStep(number=number, step=step) for number, step in enumerate(STEPS))
+
+
 def steps_of(plan: Plan, kind: NodeKind) -> tuple[NumberedStep, ...]:
     """What a node of that kind does at its boot, in order."""
     return tuple(
-        NumberedStep(number=number, step=step)
-        for number, step in enumerate(STEPS, start=1)
-        if kind in step.kinds and step.applies(plan, kind)
+        numbered
+        for numbered in numbered_steps()
+        if kind in numbered.step.kinds and numbered.step.applies(plan, kind)
     )
 
 
 def expects_pod_network(plan: Plan, _: NodeKind) -> bool:
     """Whether the spec brings what a Node needs to become Ready."""
     return plan.spec.addons.calico is not None or bool(plan.spec.addons.manifests)
+
+
+def _bakes_images(plan: Plan, _: NodeKind) -> bool:
+    return plan.spec.image is not None
 
 
 def _stacked(plan: Plan, _: NodeKind) -> bool:
@@ -68,12 +77,15 @@ JOINER = frozenset({NodeKind.CONTROL_PLANE_JOINER})
 WORKER = frozenset({NodeKind.WORKER})
 JOINS = JOINER | WORKER
 ETCD_JOINER = frozenset({NodeKind.ETCD_JOINER})
+IMAGE_STEP = "image"
+"""The only step that no image brings: it looks whether the image is the right one."""
 GATE, ACTION = StepAct.GATE, StepAct.ACTION
 _PREPARING = tuple(
     Step(name=step.name, act=ACTION, kinds=ALL, applies=step.applies) for step in MACHINE_STEPS
 )
 
 STEPS: tuple[Step, ...] = (
+    Step(name=IMAGE_STEP, act=ACTION, kinds=ALL, applies=_bakes_images),
     _PREPARING[0],  # time synchronisation, for the gate that waits for the clock
     Step(name="clock", act=GATE, kinds=ALL),
     *_PREPARING[1:],

@@ -6,7 +6,7 @@
 | os.family, os.release | debian 13 | what the hosts run |
 | os.timeSync | unmanaged | the clock is this machine's |
 | os.packageMirror | none | nothing is installed |
-| containerd | the version that the hosts have, no mirrors | so are its programs |
+| containerd | the version that the hosts have | so are its programs |
 | userData | NoCloud, no limit | so is the seed |
 | node.network, interfaces | the node's address on eth0 | the bridge is the only network |
 | addons | a small manifest | there is no registry to get their images from |
@@ -49,6 +49,7 @@ def rehearsed(spec: ClusterSpec) -> Rehearsal:
     data = spec.model_dump(mode="json", by_alias=True)
     for part, values in _replacements().items():
         data[part] |= values
+    data["image"] = None
     data["kubernetes"]["kubeProxy"]["mode"] = "iptables"
     proxy = data["kubernetes"]["kubeProxy"]["config"]
     proxy["conntrack"] = {**proxy.get("conntrack", {}), "maxPerCore": 0}
@@ -73,7 +74,6 @@ def _replacements() -> Mapping[str, Mapping[str, object]]:
         },
         "containerd": {
             "version": CONTAINERD_VERSION,
-            "registryMirrors": [],
             "nerdctl": False,
             "buildkit": False,
             "restrictOomScoreAdj": not may_lower_oom_score(),

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from khgen.spec.model.addons import Addons
+from khgen.spec.model.image import ImageSpec
 from khgen.spec.model.machine import ContainerdSpec, InstallSpec, OsSpec
 from khgen.spec.model.node import NodeSpec
 from khgen.spec.model.texts import (
@@ -224,6 +225,9 @@ class ClusterSpec(SpecModel):
     os: OsSpec = Field(description="Operating system of the nodes")
     containerd: ContainerdSpec = part(ContainerdSpec, "Container runtime")
     install: InstallSpec = part(InstallSpec, "How programs get onto the nodes")
+    image: ImageSpec | None = Field(
+        None, description="The golden image that khgen bakes and the nodes boot; default: none"
+    )
     addons: Addons = part(Addons, "What is applied once the cluster stands")
     user_data: UserDataSpec = part(UserDataSpec, "cloud-init user-data")
     nodes: tuple[NodeSpec, ...] = Field(min_length=1, description="The machines")

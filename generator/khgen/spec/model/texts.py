@@ -68,6 +68,14 @@ ImageName = Annotated[
         "an image or a repository of images, without https://",
     ),
 ]
+ImageChecksum = Annotated[
+    str,
+    _text(
+        r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}",
+        "sha256: and 64, or sha512: and 128 hexadecimal digits",
+    ),
+]
+DiskSize = Annotated[str, _text(r"[1-9][0-9]{0,5}[GM]", "a size like 8G or 20480M")]
 ImageTag = Annotated[str, _text(r"[A-Za-z0-9_][A-Za-z0-9._-]*", "an image tag", 128)]
 LabelKey = Annotated[
     str,

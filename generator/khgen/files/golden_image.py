@@ -1,0 +1,127 @@
+"""The golden image: which of the nodes' files are in it, and how a node knows that it is that one.
+
+In it is what neither the cluster's nodes nor its keys decide: khgen-boot, every boot step, and what
+a machine that runs pods is configured with. A node's user-data leaves out what is there byte for
+byte, copies the steps of its kind out of the image, and its first step compares the digests.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from khgen import __version__
+from khgen.files.boot import FOLDER, RUNNER, SOURCED, STEPS
+from khgen.files.buildkit import buildkit_files
+from khgen.files.containerd import containerd_files
+from khgen.files.crictl import crictl_files
+from khgen.files.downloads import download_files
+from khgen.files.haproxy import CHECK_HAPROXY
+from khgen.files.kernel import kernel_files
+from khgen.files.kubelet import kubelet_files
+from khgen.files.nerdctl import nerdctl_files
+from khgen.files.node_file import NodeFile
+from khgen.files.packages import package_files
+from khgen.files.templates import verbatim
+from khgen.files.time_sync import time_sync_files
+from khgen.plan.model import NodeKind, Plan
+from khgen.plan.steps import IMAGE_STEP, numbered_steps
+
+IMAGE_STEPS = PurePosixPath("/usr/share/khgen/steps.d")
+"""Every step of every kind of node; each node copies its own to /etc/khgen/steps.d."""
+DIGESTS = FOLDER / "image.sha256"
+WANTED = FOLDER / "image.wanted"
+CONTRACT = FOLDER / "image.json"
+FORMAT = "khgen-image/v1"
+POD_KINDS = (NodeKind.FOUNDER, NodeKind.WORKER)
+"""What all of these have alike is in the image; it does not depend on who is in the spec."""
+
+MACHINE: tuple[Callable[[Plan, NodeKind], tuple[NodeFile, ...]], ...] = (
+    time_sync_files,
+    kernel_files,
+    package_files,
+    download_files,
+    containerd_files,
+    crictl_files,
+    nerdctl_files,
+    buildkit_files,
+    kubelet_files,
+)
+"""What a machine is configured with, whatever its cluster."""
+
+
+def before_bake(plan: Plan) -> Plan:
+    """The plan of machines that have no image yet: everything is to be installed."""
+    return replace(plan, spec=plan.spec.model_copy(update={"image": None}))
+
+
+def image_files(plan: Plan) -> tuple[NodeFile, ...]:
+    """What a bake places in the image; the last is the list of all others' digests."""
+    files = sorted((*_boot_files(), *_machine_files(before_bake(plan))), key=lambda f: f.path)
+    return (*files, NodeFile(path=DIGESTS, content=_digests(files)))
+
+
+def image_digest(files: Iterable[NodeFile]) -> str:
+    """SHA-256 of the list of digests: equal for images that do for the same nodes."""
+    (digests,) = (file for file in files if file.path == DIGESTS)
+    return _sha256(digests)
+
+
+def image_about(plan: Plan, digest: str) -> str:
+    """The image in a few words, for whoever compares two."""
+    os = f"{plan.spec.os.family} {plan.spec.os.release} {plan.spec.install.architecture}"
+    return f"khgen {__version__}, Kubernetes {plan.version}, {os}, files {digest[:12]}"
+
+
+def wanted_image_files(plan: Plan, _: NodeKind) -> tuple[NodeFile, ...]:
+    """Which image a node was rendered for, as `sha256sum -c` reads it; none where none is baked."""
+    if plan.spec.image is None:
+        return ()
+    digest = image_digest(image_files(plan))
+    content = f"# {image_about(plan, digest)}\n{digest}  {DIGESTS}\n"
+    return (NodeFile(path=WANTED, content=content),)
+
+
+def in_image(plan: Plan, files: Iterable[NodeFile]) -> frozenset[NodeFile]:
+    """Those of a node's files that its image brings, byte for byte."""
+    if plan.spec.image is None:
+        return frozenset()
+    baked = frozenset(image_files(plan))
+    return frozenset(
+        file for file in files if file in baked or replace(file, path=_image_path(file)) in baked
+    )
+
+
+def steps_in_image(files: Iterable[NodeFile]) -> tuple[str, ...]:
+    """The names of the steps among these files."""
+    return tuple(file.path.name for file in files if file.path.parent == STEPS)
+
+
+def _image_path(file: NodeFile) -> PurePosixPath:
+    return IMAGE_STEPS / file.path.name if file.path.parent == STEPS else file.path
+
+
+def _boot_files() -> tuple[NodeFile, ...]:
+    steps = (step for step in numbered_steps() if step.step.name != IMAGE_STEP)
+    return (
+        NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
+        NodeFile(path=CHECK_HAPROXY, content=verbatim("check-haproxy"), mode=0o755),
+        *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in SOURCED),
+        *(
+            NodeFile(path=IMAGE_STEPS / s.file_name, content=verbatim(f"steps/{s.step.name}.sh"))
+            for s in steps
+        ),
+    )
+
+
+def _machine_files(plan: Plan) -> frozenset[NodeFile]:
+    kinds = ({file for make in MACHINE for file in make(plan, kind)} for kind in POD_KINDS)
+    return frozenset.intersection(*map(frozenset, kinds))
+
+
+def _digests(files: Iterable[NodeFile]) -> str:
+    return f"# {FORMAT}\n" + "".join(f"{_sha256(file)}  {file.path}\n" for file in files)
+
+
+def _sha256(file: NodeFile) -> str:
+    return hashlib.sha256(file.content.encode()).hexdigest()
