@@ -21,6 +21,7 @@ COMMANDS = {
     "render": "khgen.cli.render:render",
     "seed": "khgen.cli.seed:seed",
     "export": "khgen.cli.export:export",
+    "image": "khgen.cli.image:image",
     "rehearse": "khgen.cli.rehearse:rehearse",
     "node": "khgen.cli.node:node",
     "certs": "khgen.cli.certs:certs",

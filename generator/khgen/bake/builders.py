@@ -1,0 +1,99 @@
+"""Where an image can be baked: one entry for each source in packer/sources.pkr.hcl."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from khgen.bake.failure import BakeError
+from khgen.spec.model.machine import OsFamily
+
+
+class Builder(StrEnum):
+    """A Packer builder."""
+
+    QEMU = "qemu"
+    AMAZON = "amazon-ebs"
+    OPENSTACK = "openstack"
+
+
+class Accelerator(StrEnum):
+    """What runs the machine that bakes, with QEMU."""
+
+    KVM = "kvm"
+    HVF = "hvf"
+    TCG = "tcg"
+
+
+QEMU = "qemu-system-x86_64"
+CD_PROGRAMS = ("xorriso", "mkisofs", "hdiutil")
+"""Packer makes the login's CD with the first of them that it finds."""
+QEMU_HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        QEMU: "apt-get install qemu-system-x86, or dnf install qemu-kvm-core",
+        "qemu-img": "apt-get install qemu-utils, or dnf install qemu-img",
+    }
+)
+CD_HINT = "apt-get install xorriso, or dnf install xorriso"
+
+LOGINS: Mapping[tuple[Builder, OsFamily], str] = MappingProxyType(
+    {
+        (Builder.AMAZON, OsFamily.DEBIAN): "admin",
+        (Builder.AMAZON, OsFamily.UBUNTU): "ubuntu",
+        (Builder.AMAZON, OsFamily.RHEL): "rocky",
+        (Builder.OPENSTACK, OsFamily.DEBIAN): "debian",
+        (Builder.OPENSTACK, OsFamily.UBUNTU): "ubuntu",
+        (Builder.OPENSTACK, OsFamily.RHEL): "rocky",
+    }
+)
+"""The user whom the distribution's own cloud image lets in."""
+
+BOOT_TIMEOUTS: Mapping[Accelerator, str] = MappingProxyType(
+    {Accelerator.KVM: "10m", Accelerator.HVF: "10m", Accelerator.TCG: "40m"}
+)
+
+
+def require_qemu() -> None:
+    """Raise BakeError unless the programs that Packer's qemu builder runs are there."""
+    for program, hint in QEMU_HINTS.items():
+        if shutil.which(program) is None:
+            raise BakeError(f"there is no program '{program}' on this machine", hint)  # noqa: EM102
+    if not any(map(shutil.which, CD_PROGRAMS)):
+        message = f"there is none of {', '.join(CD_PROGRAMS)} on this machine, to make a CD with"
+        raise BakeError(message, CD_HINT)
+
+
+def working_accelerator(folder: Path) -> Accelerator:
+    """The fastest that QEMU can start a machine with here, tried in that folder."""
+    if sys.platform == "darwin":
+        return Accelerator.HVF
+    if os.access("/dev/kvm", os.R_OK | os.W_OK) and _starts(Accelerator.KVM, folder):
+        return Accelerator.KVM
+    return Accelerator.TCG
+
+
+def _starts(accelerator: Accelerator, folder: Path) -> bool:
+    """Whether a machine starts: /dev/kvm may be there and still not carry one (nested, emulated)."""
+    words = (QEMU, "-machine", f"q35,accel={accelerator}", "-cpu", qemu_cpu(accelerator))
+    try:
+        done = subprocess.run(  # noqa: S603
+            [*words, "-nodefaults", "-display", "none", "-S", "-monitor", "stdio"],
+            input="quit\n",
+            text=True,
+            capture_output=True,
+            check=False,
+            cwd=folder,
+            timeout=30,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def qemu_cpu(accelerator: Accelerator) -> str:
+    """The processor to show: this machine's own, or all that QEMU can emulate."""
+    return "max" if accelerator is Accelerator.TCG else "host"

@@ -1,0 +1,140 @@
+"""Packer as a subprocess: which one is installed, and running it so that it can clear up.
+
+Packer's first process ignores SIGINT and starts a second one that does not (panicwrap): both, the
+plugins and QEMU are to get it at once, as they do from a terminal. So they have a process group of
+their own, and nothing of it is left when a run ends.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from khgen.bake.failure import BakeError, BakeInterruptedError
+from khgen.bake.packer_output import PackerLine, packer_line
+
+OLDEST = (1, 6, 6)
+"""The oldest that these templates were read with; Debian 12 has it."""
+PLUGINS = (1, 7, 0)
+"""From here on builders are plugins, and `packer init` installs them."""
+GET_PACKER = "install it: https://developer.hashicorp.com/packer/install, or apt-get install packer"
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Heard = Callable[[str, PackerLine | None], None]
+"""Is told each line as it is, and its parts if it has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packer:
+    """An installed Packer, and what its processes find in their environment."""
+
+    program: str
+    version: tuple[int, ...]
+    environment: Mapping[str, str]
+
+    @property
+    def takes_plugins(self) -> bool:
+        """Whether it reads the block that pins plugins."""
+        return self.version >= PLUGINS
+
+    @property
+    def version_text(self) -> str:
+        """The version, like 1.6.6."""
+        return ".".join(map(str, self.version))
+
+    def run(self, arguments: Sequence[str], heard: Heard) -> int:
+        """Run to the end, telling each line live; returns the exit code.
+
+        The first signal that ends a program lets Packer clear up, which it tells; a further one
+        makes it stop at once. Raises BakeInterruptedError afterwards.
+        """
+        with subprocess.Popen(  # noqa: S603 - a program that the user put on the PATH
+            [self.program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=dict(self.environment),
+            start_new_session=True,
+        ) as process:
+            try:
+                with _passing_on(process) as interrupted:
+                    for line in process.stdout or ():
+                        heard(line.rstrip("\n"), packer_line(line))
+                    code = process.wait()
+            finally:
+                _signal_group(process, signal.SIGKILL)
+        if interrupted:
+            raise BakeInterruptedError("interrupted")  # noqa: EM101
+        return code
+
+
+@contextmanager
+def _passing_on(process: "subprocess.Popen[str]") -> Iterator[list[int]]:
+    """Pass signals that end a program on to the whole group, as ^C; yields those that came."""
+    came: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        del frame
+        came.append(number)
+        _signal_group(process, signal.SIGINT if len(came) < 3 else signal.SIGKILL)
+
+    before = {number: signal.signal(number, pass_on) for number in ENDING}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _signal_group(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def installed_packer(temporary: Path, cache: Path) -> Packer:
+    """The Packer on the PATH; raises BakeError if there is none, another, or one too old."""
+    program = shutil.which("packer")
+    if program is None:
+        raise BakeError("there is no program 'packer' on this machine", GET_PACKER)  # noqa: EM101
+    environment = {
+        **os.environ,
+        "CHECKPOINT_DISABLE": "1",  # it would ask HashiCorp for its newest version
+        "PACKER_CACHE_DIR": str(cache),
+        "TMPDIR": str(temporary),
+    }
+    version = _version(program, environment)
+    packer = Packer(program=program, version=version, environment=environment)
+    if version < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        message = f"{program} is Packer {packer.version_text}, too old: {oldest} or newer is needed"
+        raise BakeError(message, GET_PACKER)
+    return packer
+
+
+def _version(program: str, environment: Mapping[str, str]) -> tuple[int, ...]:
+    try:
+        done = subprocess.run(  # noqa: S603 - a program that the user put on the PATH
+            [program, "version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            env=dict(environment),
+            timeout=60,
+        )
+    except subprocess.TimeoutExpired:
+        raise BakeError(f"{program} does not tell its version", GET_PACKER) from None  # noqa: EM102
+    found = re.search(r"Packer v(\d+)\.(\d+)\.(\d+)", done.stdout)
+    if not found:
+        message = f"{program} is not HashiCorp's Packer (cracklib has a program of that name)"
+        raise BakeError(message, GET_PACKER)
+    return tuple(map(int, found.groups()))

@@ -1,0 +1,176 @@
+"""What `khgen image` does, and what it tells the user."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from khgen.bake.build import Bake, Tell, build, validate
+from khgen.bake.builders import Accelerator, Builder
+from khgen.bake.failure import BakeError, BakeInterruptedError
+from khgen.bake.manifest import ImageManifest, ListedImage, listed_images
+from khgen.bundle.image_payload import image_payload
+from khgen.cli.ending import INTERRUPTED, ending_in_order
+from khgen.cli.inputs import Inputs, read_inputs
+from khgen.cli.outcome import EXIT_PROBLEMS, EXIT_PROGRAM, Report
+from khgen.plan.build import build_plan, founders_of
+from khgen.problems import Finding
+from khgen.rehearse.rootfs import cache_folder
+from khgen.spec.model.image import ImageSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BakeRequest:
+    """What the user asked for."""
+
+    spec: Path
+    builder: str
+    settings: tuple[str, ...]
+    accelerator: str
+    as_json: bool
+
+
+def run_build(request: BakeRequest, out: Path) -> None:
+    """Bake, and tell; ends the command with 4 if a program fails."""
+    bake = _bake(request)
+    with _telling():
+        manifest = build(bake, out, _live(time.monotonic()))
+    path = out / manifest.file_name
+    if request.as_json:
+        click.echo(json.dumps({"manifest": str(path), **asdict(manifest)}, indent=2))
+        return
+    click.echo("\n".join(_summary(manifest, out)))
+    click.echo(f"manifest: {path}")
+
+
+def run_validate(request: BakeRequest) -> None:
+    """Validate, and tell."""
+    bake = _bake(request)
+    with _telling():
+        packer = validate(bake, _live(None))
+    click.echo(f"Packer {packer.version_text} takes the bake of {bake.name} with {bake.builder}")
+
+
+def run_list(folder: Path, *, as_json: bool) -> None:
+    """Print a line for each image; ends the command with 1 unless all are as they were baked."""
+    images = list(listed_images(folder))
+    if as_json:
+        click.echo(json.dumps([_plain(image) for image in images], indent=2))
+    else:
+        rows = [("name", "baked", "size", "digest", "versions"), *map(_row, images)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            click.echo("  ".join(cells).rstrip())
+    if any(image.digest.is_bad for image in images):
+        sys.exit(EXIT_PROBLEMS)
+
+
+def _bake(request: BakeRequest) -> Bake:
+    if wrong := [setting for setting in request.settings if "=" not in setting]:
+        message = f"--var takes NAME=VALUE, not '{wrong[0]}'"
+        raise click.UsageError(message)
+    report = Report()
+    inputs = read_inputs(request.spec, report)
+    image = _image(inputs, Builder(request.builder), report)
+    report.show(written=True)
+    automatic = request.accelerator == "auto"
+    plan = build_plan(inputs.spec, founders_of(inputs.spec))
+    return Bake(
+        plan=plan,
+        image=image,
+        folder=request.spec.parent,
+        payload=image_payload(plan),
+        builder=Builder(request.builder),
+        accelerator=None if automatic else Accelerator(request.accelerator),
+        settings=request.settings,
+        cache=cache_folder() / "packer",
+    )
+
+
+def _image(inputs: Inputs, builder: Builder, report: Report) -> ImageSpec:
+    image, problems = inputs.spec.image, []
+    hint = "docs/images.md has an example"
+    if image is None:
+        problems.append(Finding(path=(), message="the spec has no 'image' to bake", hint=hint))
+    elif image.base is None and builder is Builder.QEMU:
+        message = "there is no 'base', the distribution's cloud image, to bake on"
+        problems.append(Finding(path=("image",), message=message, hint=hint))
+    report.add(inputs.problems(problems), {})
+    report.stop_if_fatal()
+    assert image is not None, "a spec without errors has one"  # noqa: S101
+    return image
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """End the command in words if a program of this machine fails, or the user ends it."""
+    try:
+        with ending_in_order():
+            yield
+    except (BakeInterruptedError, KeyboardInterrupt):
+        click.echo("khgen: interrupted; nothing is left of the bake", err=True)
+        sys.exit(INTERRUPTED)
+    except BakeError as error:
+        click.echo(f"khgen: error: {error}", err=True)
+        if error.hint:
+            click.echo(f"  hint: {error.hint}", err=True)
+        sys.exit(EXIT_PROGRAM)
+
+
+def _live(started: float | None) -> Tell:
+    """What Packer says, line by line as it is, with the seconds since the start."""
+
+    def tell(kind: str, text: str) -> None:
+        passed = "" if started is None else f"{time.monotonic() - started:7.1f} s  "
+        for line in filter(None, text.split("\n")):
+            coloured = kind == "error" and "NO_COLOR" not in os.environ
+            shown = click.style(line, fg="red") if coloured else line
+            click.echo(f"{passed}{shown}", err=True)
+
+    return tell
+
+
+def _summary(manifest: ImageManifest, out: Path) -> Iterator[str]:
+    artifact = manifest.artifact
+    if artifact.file is None:
+        yield f"baked {artifact.identity} in {manifest.seconds} s"
+    else:
+        yield f"baked {out / artifact.file} ({_size(artifact.size)}) in {manifest.seconds} s"
+        yield f"sha256 {artifact.sha256}"
+    yield f"in it: {_versions(manifest.contract)}"
+
+
+def _row(image: ListedImage) -> tuple[str, ...]:
+    artifact = image.manifest.artifact
+    return (
+        artifact.file or artifact.identity or "",
+        f"{image.baked:%Y-%m-%d %H:%M}Z",
+        _size(artifact.size),
+        image.digest,
+        _versions(image.manifest.contract),
+    )
+
+
+def _plain(image: ListedImage) -> Mapping[str, object]:
+    baked = image.baked.isoformat()
+    return {"baked": baked, "digest": image.digest, **asdict(image.manifest)}
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size / 2**20:,.0f} MiB"
+
+
+def _versions(contract: Mapping[str, object]) -> str:
+    found = contract.get("found")
+    programs = found.get("programs") if isinstance(found, Mapping) else None
+    if not isinstance(programs, Mapping):
+        return ""
+    names = ("kubeadm", "kubelet", "kubectl", "containerd", "runc")
+    return ", ".join(f"{name} {programs[name]}" for name in names if name in programs)

@@ -1,0 +1,97 @@
+"""`khgen image`: golden images, baked by Packer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+BUILDERS = ("qemu", "amazon-ebs", "openstack")
+ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
+
+Command = Callable[..., Any]
+
+
+def _shared_options(command: Command) -> Command:
+    """What says how an image is baked, for both commands that run Packer."""
+    options = (
+        click.option(
+            "--builder", type=click.Choice(BUILDERS), default="qemu", show_default=True,
+            help="Where it is baked.",
+        ),
+        click.option(
+            "--var", "settings", multiple=True, metavar="NAME=VALUE",
+            help="A variable of packer/variables.pkr.hcl; repeatable.",
+        ),
+        click.option(
+            "--accelerator", type=click.Choice(ACCELERATORS), default="auto", show_default=True,
+            help="What QEMU runs its machine with; auto: KVM where it works.",
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_FORMAT = click.option(
+    "--format", "output_format", type=click.Choice(["text", "json"]), default="text",
+    help="How to report.",
+)  # fmt: skip
+
+
+@click.group()
+def image() -> None:
+    """Golden images: everything that is the same on every node, baked by Packer."""
+
+
+@image.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("images"), show_default=True,
+    help="Folder for the image and its manifest.",
+)  # fmt: skip
+@_shared_options
+@_FORMAT
+def build(  # noqa: PLR0913 - one for each option
+    *,
+    spec: Path,
+    output: Path,
+    builder: str,
+    settings: tuple[str, ...],
+    accelerator: str,
+    output_format: str,
+) -> None:
+    """Bake the image that the spec's `image` section describes.
+
+    What Packer says is shown as it comes, and nothing is left of a bake that fails.
+    """
+    from khgen.cli.baking import BakeRequest, run_build
+
+    request = BakeRequest(
+        spec=spec, builder=builder, settings=settings, accelerator=accelerator,
+        as_json=output_format == "json",
+    )  # fmt: skip
+    run_build(request, output)
+
+
+@image.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@_shared_options
+def validate(*, spec: Path, builder: str, settings: tuple[str, ...], accelerator: str) -> None:
+    """Let Packer check the templates with this spec's variables; needs no hypervisor."""
+    from khgen.cli.baking import BakeRequest, run_validate
+
+    request = BakeRequest(
+        spec=spec, builder=builder, settings=settings, accelerator=accelerator, as_json=False
+    )
+    run_validate(request)
+
+
+@image.command("list")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("images"))
+@_FORMAT
+def list_images(folder: Path, output_format: str) -> None:
+    """List the images in FOLDER, and whether each is still what was baked."""
+    from khgen.cli.baking import run_list
+
+    run_list(folder, as_json=output_format == "json")
