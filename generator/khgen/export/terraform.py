@@ -7,7 +7,7 @@ from khgen.export.model import ExportCluster, ExportFile, ExportNode
 from khgen.export.network import mac_address
 from khgen.export.outcome import Export
 
-_VARIABLES = """\
+VARIABLES = """\
 # Written by khgen export terraform, which replaces it: the variables of khgen.auto.tfvars.json.
 
 variable "khgen_cluster" {
@@ -53,7 +53,7 @@ def terraform_export(cluster: ExportCluster) -> Export:
     text = json.dumps(values, indent=2) + "\n"
     return Export(
         files=(
-            ExportFile(path="khgen.tf", content=_VARIABLES.encode()),
+            ExportFile(path="khgen.tf", content=VARIABLES.encode()),
             ExportFile(path="khgen.auto.tfvars.json", content=text.encode()),
         )
     )
