@@ -21,12 +21,13 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# chrony would take the place of whatever keeps this machine's clock: it is unpacked, not installed.
-unpack_chrony() {
+# chrony would take the place of whatever keeps this machine's clock, and a registry would serve from
+# the next boot on: they are unpacked, not installed.
+unpack() {
   local folder=.venv/debian
-  [ ! -x "$folder/usr/sbin/chronyd" ] || return 0
+  [ ! -x "$folder/usr/$2" ] || return 0
   mkdir -p "$folder"
-  (cd "$folder" && apt-get download -qq chrony && dpkg -x chrony_*.deb . && rm chrony_*.deb)
+  (cd "$folder" && apt-get download -qq "$1" && dpkg -x "$1"_*.deb . && rm "$1"_*.deb)
 }
 
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
@@ -70,5 +71,8 @@ if [ "${1:-}" = --tests ]; then
   # pip reads dependency groups from 25.1 on; Debian 12 brings an older one.
   .venv/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
   .venv/bin/pip install --quiet --disable-pip-version-check --group test
-  ! can_install || unpack_chrony
+  if can_install; then
+    unpack chrony sbin/chronyd
+    unpack docker-registry bin/docker-registry
+  fi
 fi

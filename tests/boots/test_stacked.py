@@ -4,20 +4,30 @@ Real systemd, cloud-init, containerd, etcd, haproxy and keepalived; tests/standi
 of kubelet, kubeadm and kubectl.
 """
 
+import csv
 import json
+import re
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from khgen.plan.virtual_ip import HostState
+from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.waiting import wait_until
 from support.local_cluster import ENDPOINT, LocalCluster, local_cluster
 from support.topologies import cluster
+from support.virtual_ip import VirtualIp, steady_holder, vrrp_events
 
 pytestmark = pytest.mark.boot
 CONTROL_PLANES = ("cp1", "cp2", "cp3")
 ALL = (*CONTROL_PLANES, "w1")
 FAILOVER_SECONDS = 4.0
 """Three advertisements missed and the skew (RFC 9568, 6.1), and haproxy's own check."""
+SLOW_SECONDS = 12.0
+"""Twice what keepalived's check takes at most: two times its interval and timeout (1 + 2 s)."""
+UNITS = ("containerd", "kubelet", "haproxy", "keepalived")
+API_SERVER = "static-pod-kube-apiserver*"
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +42,7 @@ def test_boot_is_reported_done_and_no_unit_failed(booted: LocalCluster) -> None:
         host = booted.hosts[name]
         assert json.loads(host.run("khgen-boot", "status", "--json"))["state"] == "done"
         assert host.tries("systemctl", "is-failed", "khgen-boot.service")[0] != 0
+        assert "NRestarts=0" in host.run("systemctl", "show", "khgen-boot", "-p", "NRestarts")
         assert not host.run("systemctl", "--failed", "--plain", "--no-legend")
         status = host.run("cloud-init", "status", "--format", "json")
         assert json.loads(status)["extended_status"] == "done", status
@@ -87,13 +98,31 @@ def test_no_copy_of_the_keys_is_left_with_cloud_init(booted: LocalCluster, name:
 def test_virtual_ip_moves_at_a_power_cut_and_the_host_comes_back(booted: LocalCluster) -> None:
     members = booted.members("cp1")
     (holder,) = booted.holders()
+    virtual_ip = VirtualIp(cluster=booted, holder=holder)
     booted.hosts[holder].power_cut()
     assert booted.wait_ready(20) < FAILOVER_SECONDS
-    assert len(booted.holders()) == 1
+    virtual_ip.states[holder] = HostState.DOWN
+    virtual_ip.settle()
     booted.boot([holder], 60)
     booted.wait_members(holder, members)
-    assert len(booted.holders()) == 1
+    assert booted.holders() == [virtual_ip.holder]
     assert booted.hosts[holder].run("cloud-init", "status").strip() == "status: done"
+    assert_back_by_systemd_alone(booted.hosts[holder])
+
+
+def assert_back_by_systemd_alone(host: LocalHost) -> None:
+    for unit in UNITS:
+        assert host.run("systemctl", "is-enabled", unit).strip() == "enabled"
+    active = ("systemctl", "is-active", *UNITS)
+    wait_until(lambda: host.tries(*active)[1].split() == ["active"] * len(UNITS), 60, "the units")
+    wait_until(lambda: own_api_is_ready(host), 60, f"the API server of {host.name}")
+    said = host.run("journalctl", "-b", "-u", "khgen-boot", "-o", "cat", "--no-pager")
+    assert "all done" in said
+    assert not re.search(r"^\d\d-", said, re.MULTILINE), f"khgen-boot did a step: {said}"
+
+
+def own_api_is_ready(host: LocalHost) -> bool:
+    return host.tries("curl", "-sfk", "-m", "2", "https://127.0.0.1:6443/readyz") == (0, "ok")
 
 
 def test_virtual_ip_moves_when_the_cable_is_pulled(booted: LocalCluster) -> None:
@@ -102,6 +131,56 @@ def test_virtual_ip_moves_when_the_cable_is_pulled(booted: LocalCluster) -> None
     assert booted.wait_ready(20) < FAILOVER_SECONDS + 1
     booted.hosts[holder].plug()
     wait_until(lambda: len(booted.holders()) == 1, 20, "one holder again")
+
+
+def test_virtual_ip_stays_when_the_api_is_slow(booted: LocalCluster) -> None:
+    (holder,) = booted.holders()
+    host, before = booted.hosts[holder], vrrp_events(booted)
+    host.run("systemctl", "kill", "--signal=STOP", API_SERVER)
+    until = time.monotonic() + SLOW_SECONDS
+    try:
+        wait_until(lambda: "DOWN" in state_at_haproxy(host), 60, "haproxy to take it out")
+        assert not own_api_is_ready(host)
+        while time.monotonic() < until:
+            assert booted.holders() == [holder]
+            assert booted.room.tries("curl", "-sfk", "-m", "20", endpoint(booted)) == "ok"
+            time.sleep(0.2)
+    finally:
+        host.run("systemctl", "kill", "--signal=CONT", API_SERVER)
+    wait_until(lambda: state_at_haproxy(host) == "UP", 60, "haproxy to take it in again")
+    assert vrrp_events(booted) == before
+
+
+def endpoint(booted: LocalCluster) -> str:
+    return f"{booted.render.plan.endpoint.url}/readyz"
+
+
+def state_at_haproxy(host: LocalHost) -> str:
+    """How the host's haproxy sees its own API server (haproxy: management.txt, show stat)."""
+    command = "echo show stat | socat - /run/haproxy-admin.sock"
+    stats = host.run("sh", "-c", command).removeprefix("# ").splitlines()
+    (line,) = csv.DictReader(
+        [line for line in stats if re.match(f"pxname|ready,{host.name},", line)]
+    )
+    return line["status"]
+
+
+def test_virtual_ip_goes_where_the_model_says_whichever_haproxies_run(
+    booted: LocalCluster,
+) -> None:
+    virtual_ip = VirtualIp(cluster=booted, holder=steady_holder(booted))
+    first = virtual_ip.holder
+    hosts = sorted(CONTROL_PLANES, key=lambda name: name != first)
+    seen = set()
+    for turned in (0, 1, 0, 2, 0, 1, 0):  # a Gray code: each state but the first, once
+        virtual_ip.turn(hosts[turned])
+        seen.add(tuple(virtual_ip.states.values()))
+        if virtual_ip.served:
+            booted.wait_ready(60)
+        if len(seen) == 1:
+            assert virtual_ip.holder != first, "it moved away from a host without haproxy"
+    assert len(seen) == 2 ** len(hosts) - 1
+    booted.hosts[hosts[2]].run("systemctl", "start", "haproxy")
 
 
 def test_new_instance_id_founds_nothing_again(booted: LocalCluster) -> None:

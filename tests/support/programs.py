@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-UNPACKED = Path(__file__).resolve().parents[2] / ".venv" / "debian" / "usr" / "sbin"
+UNPACKED = Path(__file__).resolve().parents[2] / ".venv" / "debian" / "usr"
 """Where tests/setup.sh puts programs that must not be installed."""
 
 SYSTEM_PATH = os.pathsep.join(
-    (os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin", str(UNPACKED))
+    (
+        *(os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"),
+        *(str(UNPACKED / folder) for folder in ("sbin", "bin")),
+    )
 )
 
 
