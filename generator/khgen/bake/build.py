@@ -98,8 +98,8 @@ class _Listener:
 def validate(bake: Bake, tell: Tell) -> Packer:
     """Let Packer judge the templates with this spec's variables; needs no hypervisor."""
     with private_folders(None) as work:
-        packer = installed_packer(work.temporary, bake.cache)
-        _prepare(bake, work, packer, bake.accelerator or Accelerator.TCG)
+        packer = installed_packer(work.temporary, work.path / "cache")
+        prepare(bake, work, packer, bake.accelerator or Accelerator.TCG)
         _init(packer, work, tell)
         _run(packer, "validate", bake, work, _Listener(tell))
     return packer
@@ -109,12 +109,14 @@ def build(bake: Bake, out: Path, tell: Tell) -> ImageManifest:
     """Bake the image into `out`, and return its manifest; nothing is left of a bake that fails."""
     started = time.monotonic()
     with work_folder(out) as work:
-        packer = installed_packer(work.temporary, bake.cache)
+        # A base image that was downloaded is kept for the next bake.
+        downloads = bake.cache if "://" in bake.base else work.path / "cache"
+        packer = installed_packer(work.temporary, downloads)
         accelerator = None
         if bake.builder is Builder.QEMU:
             require_qemu()
             accelerator = bake.accelerator or working_accelerator(work.temporary)
-        _prepare(bake, work, packer, accelerator or Accelerator.TCG)
+        prepare(bake, work, packer, accelerator or Accelerator.TCG)
         _init(packer, work, tell)
         listener = _Listener(tell)
         _run(packer, "build", bake, work, listener)
@@ -134,7 +136,8 @@ def build(bake: Bake, out: Path, tell: Tell) -> ImageManifest:
     return manifest
 
 
-def _prepare(bake: Bake, work: WorkFolder, packer: Packer, accelerator: Accelerator) -> None:
+def prepare(bake: Bake, work: WorkFolder, packer: Packer, accelerator: Accelerator) -> None:
+    """Place everything that Packer is to read."""
     work.place_templates(plugins=packer.takes_plugins)
     work.place_payload(bake.payload, bake.preload)
     values = {
@@ -184,7 +187,7 @@ def _run(packer: Packer, command: str, bake: Bake, work: WorkFolder, listener: _
         str(work.templates),
     ]
     if code := packer.run(arguments, listener):
-        said = f": {listener.errors[-1]}" if listener.errors else ""
+        said = "".join(f"\n{error.strip()}" for error in listener.errors)
         message = f"packer {command} ended with {code}{said}"
         raise BakeError(message, "\n".join(_console_end(work)))
 

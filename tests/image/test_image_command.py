@@ -1,0 +1,174 @@
+"""`khgen image` as a user runs it, with a real Packer and without a hypervisor."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from khgen.bake.manifest import Artifact, ImageManifest, file_digest, write_manifest
+from support.command import SMALL_SPEC, khgen
+from support.programs import require_program
+
+QEMU_PROGRAMS = ("qemu-system-x86_64", "qemu-img", "xorriso")
+
+
+@pytest.fixture
+def only_packer(tmp_path: Path) -> dict[str, str]:
+    """An environment in which Packer is the only program."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "packer").symlink_to(require_program("packer"))
+    return {"PATH": str(folder)}
+
+
+@pytest.fixture
+def with_qemu(only_packer: dict[str, str]) -> dict[str, str]:
+    """The same, with programs that are called like QEMU's but start no machine."""
+    for name in QEMU_PROGRAMS:
+        program = Path(only_packer["PATH"]) / name
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+    return only_packer
+
+
+def temporary(folder: Path) -> dict[str, str]:
+    """An environment that puts temporary files where the test can see them."""
+    place = folder / "tmp"
+    place.mkdir(exist_ok=True)
+    return {"TMPDIR": str(place), "KHGEN_CACHE": str(folder / "cache")}
+
+
+@pytest.mark.tools
+def test_validate_has_packer_judge_the_bake(spec: Path, tmp_path: Path) -> None:
+    require_program("packer")
+    done = khgen("image", "validate", spec, cwd=tmp_path, env=temporary(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("takes the bake of small-1.29.6 with qemu\n")
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cluster.yaml", "tmp"]
+
+
+@pytest.mark.tools
+def test_validate_for_aws(spec: Path, tmp_path: Path) -> None:
+    require_program("packer")
+    settings = ("--var", "source_ami=ami-0123456789abcdef0", "--var", "region=eu-central-1")
+    command = ("image", "validate", spec, "--builder", "amazon-ebs")
+    assert khgen(*command, *settings, cwd=tmp_path).returncode == 0
+    done = khgen(*command, cwd=tmp_path)
+    assert done.returncode == 4
+    assert "A source_ami or source_ami_filter must be specified" in done.stderr
+
+
+@pytest.mark.tools
+def test_packers_errors_are_shown_as_they_are(spec: Path, tmp_path: Path) -> None:
+    require_program("packer")
+    env = temporary(tmp_path)
+    done = khgen("image", "validate", spec, "--var", "memory=64", cwd=tmp_path, env=env)
+    assert done.returncode == 4
+    assert "The memory is at least 512 MiB." in done.stderr.splitlines()
+    assert done.stderr.splitlines()[-1] == "khgen: error: packer validate ended with 1"
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_spec_without_an_image(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text(SMALL_SPEC)
+    done = khgen("image", "build", "cluster.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "error: the spec has no 'image' to bake" in done.stderr
+    assert not (tmp_path / "images").exists()
+
+
+def test_a_setting_without_a_value(spec: Path, tmp_path: Path) -> None:
+    done = khgen("image", "validate", spec, "--var", "memory", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--var takes NAME=VALUE, not 'memory'" in done.stderr
+
+
+def test_without_packer(spec: Path, tmp_path: Path) -> None:
+    done = khgen("image", "validate", spec, cwd=tmp_path, env={"PATH": "/nonexistent"})
+    assert done.returncode == 4
+    assert "khgen: error: there is no program 'packer' on this machine" in done.stderr
+    assert "  hint: install it: https://developer.hashicorp.com/packer/install" in done.stderr
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("missing", QEMU_PROGRAMS)
+def test_without_a_program_of_qemu(
+    spec: Path, tmp_path: Path, with_qemu: dict[str, str], missing: str
+) -> None:
+    (Path(with_qemu["PATH"]) / missing).unlink()
+    done = khgen("image", "build", spec, cwd=tmp_path, env=with_qemu)
+    assert done.returncode == 4
+    assert missing in done.stderr.splitlines()[-2]
+    assert "hint: apt-get install" in done.stderr.splitlines()[-1]
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+@pytest.mark.tools
+def test_a_build_that_fails_leaves_what_was_there(
+    spec: Path, tmp_path: Path, with_qemu: dict[str, str]
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "small-1.29.6.qcow2").write_bytes(b"an older one")
+    (images / ".khgen-bake-killed").mkdir()
+    env = {**with_qemu, **temporary(tmp_path)}
+    (tmp_path / "base.qcow2").write_bytes(b"not what the checksum says")
+    done = khgen("image", "build", spec, cwd=tmp_path, env=env)
+    assert done.returncode == 4
+    assert "khgen: error: packer build ended with 1\n" in done.stderr
+    assert "Checksums did not match" in done.stderr
+    assert [path.name for path in images.iterdir()] == ["small-1.29.6.qcow2"]
+    assert (images / "small-1.29.6.qcow2").read_bytes() == b"an older one"
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.fixture
+def baked(tmp_path: Path) -> Path:
+    """A folder with an image and its manifest, as a bake leaves them."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    disk = folder / "small-1.29.6.qcow2"
+    disk.write_bytes(b"a disk")
+    found = {"programs": {"kubeadm": "1.29.6", "containerd": "1.7.24", "haproxy": "2.6"}}
+    manifest = ImageManifest(
+        name="small-1.29.6",
+        builder="qemu",
+        artifact=Artifact(file=disk.name, sha256=file_digest(disk), size=6),
+        base={"url": "base.qcow2", "checksum": "sha256:0"},
+        contract={"found": found},
+        packer="1.6.6",
+        accelerator="tcg",
+        seconds=300,
+    )
+    write_manifest(manifest, folder)
+    return folder
+
+
+def test_list_tells_what_is_there(baked: Path, tmp_path: Path) -> None:
+    done = khgen("image", "list", cwd=tmp_path)
+    assert done.returncode == 0
+    title, row = done.stdout.splitlines()
+    assert title.split() == ["name", "baked", "size", "digest", "versions"]
+    assert row.startswith("small-1.29.6.qcow2  ")
+    assert "  0 MiB  ok      kubeadm 1.29.6, containerd 1.7.24" in row
+    (listed,) = json.loads(khgen("image", "list", baked, "--format", "json", cwd=tmp_path).stdout)
+    assert (listed["digest"], listed["packer"], listed["artifact"]["size"]) == ("ok", "1.6.6", 6)
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"A disk", "changed"), (None, "missing")])
+def test_list_finds_what_was_changed(
+    baked: Path, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    disk = baked / "small-1.29.6.qcow2"
+    disk.unlink()
+    if content is not None:
+        disk.write_bytes(content)
+    done = khgen("image", "list", baked, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"  {said}  " in done.stdout
+
+
+def test_list_of_no_images(tmp_path: Path) -> None:
+    done = khgen("image", "list", cwd=tmp_path)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
