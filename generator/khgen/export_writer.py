@@ -13,7 +13,7 @@ from typing import TypedDict
 from khgen import __version__
 from khgen.export.model import ExportFile
 from khgen.folder_lock import locked_folder
-from khgen.writer import OutputRefusedError, Staging, staged
+from khgen.writer import OutputRefusedError, Staging, closed_umask, staged
 
 BEGINNING = 4
 """A file of khgen's is known by its beginning: these bytes, and the rest of the line they end in."""
@@ -112,7 +112,8 @@ def replace_files(folder: Path, files: Iterable[ExportFile]) -> None:
     all with OutputRefusedError.
     """
     files = tuple(files)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with closed_umask():
+        folder.mkdir(parents=True, exist_ok=True)
     with locked_folder(folder):
         for file in files:
             _refuse_foreign_file(folder / file.path, file.content)

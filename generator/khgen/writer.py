@@ -73,7 +73,7 @@ def staged(out: Path, *, keep: bool = False, marker: str = MANIFEST) -> Iterator
     OutputRefusedError if `out` holds something else.
     """
     out = out.absolute()
-    with _closed_umask(), _locked_parent(out):
+    with closed_umask(), _locked_parent(out):
         _remove_leftovers(out)
         _refuse_foreign(out, marker)
         path = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=out.parent))
@@ -92,7 +92,8 @@ def _prefix(out: Path) -> str:
 
 
 @contextmanager
-def _closed_umask() -> Iterator[None]:
+def closed_umask() -> Iterator[None]:
+    """Let nothing that is made meanwhile be open to others."""
     before = os.umask(0o077)
     try:
         yield

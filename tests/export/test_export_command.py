@@ -50,7 +50,7 @@ def test_only_the_operator_can_read_exports(folder: Path, platform: str) -> None
     finally:
         os.umask(before)
     assert said.startswith(f"wrote small for {platform} into deep/there/: it holds private keys\n")
-    for path in (folder / "deep/there", *(folder / "deep/there").rglob("*")):
+    for path in (folder / "deep", *(folder / "deep").rglob("*")):
         closed = 0o700 if path.is_dir() or path.name == "create.sh" else 0o600
         assert stat.S_IMODE(path.stat().st_mode) == closed, path
 
@@ -144,4 +144,12 @@ def test_what_ec2_would_not_take_is_told(folder: Path) -> None:
     assert said[0].startswith("out/nodes/cp1/user-data:1:1: error: takes ")
     assert said[0].endswith(" bytes gzipped, EC2 takes 16,384")
     assert said[1] == "  hint: bake programs into an image, or apply manifests by hand"
+    assert said[-1] == "4 errors; nothing was written"
+
+
+def test_what_is_no_snippet_for_proxmox_is_told(folder: Path) -> None:
+    write_out(folder, f"{SMALL_SPEC}userData: {{extra: {{final_message: {'long ' * 210_000}}}}}\n")
+    said = refused(folder, "proxmox", "out", code=1).splitlines()
+    assert said[0].startswith("out/nodes/cp1/user-data:1:1: error: takes 1,0")
+    assert said[0].endswith(" bytes, a snippet 1,048,576")
     assert said[-1] == "4 errors; nothing was written"

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 from khgen.export.model import ExportCluster, ExportFile, ExportNode
 from khgen.export.network import given_address, is_ipv6, mac_address
-from khgen.export.outcome import Export
+from khgen.export.outcome import Export, Refusal
 from khgen.export.script import create_script
+
+SNIPPET_LIMIT = 1024 * 1024
+"""Bytes that qemu-server reads of a snippet (PVE::QemuServer::Cloudinit)."""
 
 
 def proxmox_export(cluster: ExportCluster) -> Export:
@@ -26,7 +29,17 @@ def proxmox_export(cluster: ExportCluster) -> Export:
         for parts in snippets.values()
         for file in parts.values()
     )
-    return Export(files=(create_script("proxmox", about, cluster, machines), *files))
+    refusals = (
+        Refusal(
+            node=file.node,
+            message=f"takes {len(file.content):,} bytes, a snippet {SNIPPET_LIMIT:,}",
+            hint="give it with a seed: khgen seed",
+        )
+        for file in files
+        if len(file.content) > SNIPPET_LIMIT
+    )
+    script = create_script("proxmox", about, cluster, machines)
+    return Export(files=(script, *files), refusals=tuple(refusals))
 
 
 def _snippets(cluster: ExportCluster, node: ExportNode) -> Mapping[str, ExportFile]:
