@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 programs=(
-  age ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server genisoimage haproxy
-  iproute2 keepalived mmdebstrap openssl shellcheck systemd systemd-container
+  age ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server
+  genisoimage haproxy iproute2 keepalived mmdebstrap openssl shellcheck systemd systemd-container
 )
 
 install_packages() {

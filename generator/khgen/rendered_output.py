@@ -23,6 +23,8 @@ from khgen.spec.model.texts import NodeName
 from khgen.writer import MANIFEST
 
 _RENDER_AGAIN = "render again: khgen render cluster.yaml -o {out}"
+TOLD = 5
+"""A manifest of another khgen may be wrong in the same way for every node."""
 
 
 class _Part(BaseModel):
@@ -142,10 +144,13 @@ def _checked(path: Path, digest: str | None) -> tuple[bytes | None, str]:
 
 def _wrong_values(out: Path, path: Path, error: ValidationError) -> Iterator[Problem]:
     place = Place(file=str(path), line=1, column=1)
-    for detail in error.errors():
+    details = error.errors()
+    for detail in details[:TOLD]:
         where = path_text(tuple(step for step in detail["loc"] if step != "[key]"))
         message = f"{where or 'the whole'}: {detail['msg'].lower()}"
         yield _problem(out, place, f"not a manifest of this khgen: {message}")
+    if len(details) > TOLD:
+        yield _problem(out, place, f"and {len(details) - TOLD} more like these")
 
 
 def _problem(out: Path, place: Place, message: str) -> Problem:

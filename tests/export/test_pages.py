@@ -17,7 +17,7 @@ from khgen.cli import cli
 from khgen.export.terraform import VARIABLES
 from support.command import SMALL_SPEC, khgen
 from support.programs import SYSTEM_PATH, assert_accepts, require_program
-from support.rendered_out import tree
+from support.rendered_out import ADDRESSED_SPEC, tree, write_out
 from support.rendering import ROOT
 
 SEEDS = (ROOT / "docs" / "seeds.md").read_text(encoding="utf-8")
@@ -94,6 +94,15 @@ def test_there_are_commands_to_try() -> None:
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_khgen_takes_every_command(words: list[str]) -> None:
     assert parse(words).command_path.startswith("khgen ")
+
+
+def test_commands_of_the_seeds_page_run(tmp_path: Path) -> None:
+    write_out(tmp_path, ADDRESSED_SPEC)
+    on_page = [words for block in blocks(SEEDS, "sh") for words in commands(block)]
+    assert {words[0] for words in on_page} == {"seed", "export"}
+    for words in on_page:
+        done = khgen(*words, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.tools

@@ -191,6 +191,17 @@ def test_a_manifest_of_something_else_is_told(
     assert f"out/manifest.json:1:1: error: not a manifest of this khgen: {told}" in said
 
 
+def test_a_manifest_of_an_older_khgen_is_told_in_a_few_lines(folder: Path) -> None:
+    path = folder / "out/manifest.json"
+    manifest = manifest_of(folder / "out")
+    for entry in manifest["nodes"].values():
+        del entry["metaDataSha256"], entry["addresses"]
+    path.write_text(json.dumps(manifest))
+    lines = refused(folder, "out", code=1).splitlines()
+    assert "out/manifest.json:1:1: error: and 3 more like these" in lines
+    assert lines[-1] == "6 errors; nothing was written"
+
+
 def test_an_unknown_node_is_wrong_usage(folder: Path) -> None:
     said = refused(folder, "out", "--node", "cp11", code=2)
     assert said == usage("no node 'cp11' in out/manifest.json; did you mean 'cp1'?")
