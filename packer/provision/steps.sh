@@ -14,5 +14,8 @@ for name in "${steps[@]}"; do
 done
 # Packages enable these. A first boot enables them where they have a part to play.
 for unit in haproxy keepalived kubelet; do
-  ! systemctl cat "$unit" &>/dev/null || systemctl disable --now "$unit"
+  systemctl stop "$unit" &>/dev/null || :
+  if systemctl is-enabled "$unit" &>/dev/null; then
+    systemctl disable "$unit"
+  fi
 done

@@ -13,4 +13,4 @@ if command -v restorecon >/dev/null; then
   tar -tf "$payload" rootfs | sed 's,^rootfs,,' | restorecon -f -
 fi
 rm -f "$payload"
-echo "unpacked $(grep -c . /etc/khgen/image.sha256) files"
+echo "unpacked $(grep -vc '^#' /etc/khgen/image.sha256) files"

@@ -81,6 +81,7 @@ class _Listener:
     """Passes on what Packer says, and keeps what is needed afterwards."""
 
     tell: Tell
+    logged_in: bool = False
     errors: list[str] = field(default_factory=list)
     artifacts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -88,6 +89,7 @@ class _Listener:
         if line is None:
             self.tell("message", text)
         elif line.spoken is not None:
+            self.logged_in |= "Connected to SSH" in line.spoken
             self.tell(line.data[0], line.spoken)
         elif line.kind == "error":
             self.errors.extend(line.data)
@@ -189,7 +191,7 @@ def _run(packer: Packer, command: str, bake: Bake, work: WorkFolder, listener: _
     if code := packer.run(arguments, listener):
         said = "".join(f"\n{error.strip()}" for error in listener.errors)
         message = f"packer {command} ended with {code}{said}"
-        raise BakeError(message, "\n".join(_console_end(work)))
+        raise BakeError(message, "" if listener.logged_in else "\n".join(_console_end(work)))
 
 
 def _console_end(work: WorkFolder) -> Iterator[str]:
@@ -198,7 +200,7 @@ def _console_end(work: WorkFolder) -> Iterator[str]:
         text = work.console.read_text(encoding="utf-8", errors="replace")
         lines = [line.rstrip() for line in text.splitlines() if line.strip()]
         yield "the machine said last, on its console:"
-        yield from ("  " + "".join(filter(str.isprintable, line)) for line in lines[-8:])
+        yield from ("  " + "".join(filter(str.isprintable, line)) for line in lines[-12:])
 
 
 def _artifact(bake: Bake, work: WorkFolder, listener: _Listener) -> Artifact:
