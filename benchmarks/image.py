@@ -151,6 +151,7 @@ def base_image(target: Path, work: Path) -> None:
         SUITE, root, mirror())  # fmt: skip
     (root / "etc/fstab").write_text("LABEL=root / ext4 defaults 0 1\n")
     (root / "etc/default/grub").write_text(GRUB)
+    (root / "etc/cloud/cloud.cfg.d/10_locale.cfg").write_text("locale: C.UTF-8\n")
     (root / "etc/machine-id").write_text("")
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
