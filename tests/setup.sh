@@ -5,8 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 programs=(
-  age ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server
+  age awscli ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server
   genisoimage haproxy iproute2 keepalived mmdebstrap openssl packer shellcheck systemd systemd-container
+  virtinst
 )
 
 install_packages() {

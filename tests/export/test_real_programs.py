@@ -1,4 +1,4 @@
-"""Exports given to the platforms' own programs. Debian has none of them small: skipped without."""
+"""Exports given to the platforms' own programs."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from khgen.cli.exporting import run_export
-from support.programs import SYSTEM_PATH, run
+from support.programs import SYSTEM_PATH, require_program, run
 from support.recorded import Recorder
 from support.rendered_out import ADDRESSED_SPEC, MAC, write_out
 
@@ -40,11 +40,11 @@ LAUNCHED = b"""<RunInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11
 <instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></RunInstancesResponse>"""
 
 
-def optional(*names: str) -> str:
-    """The first of these programs that is there; the test is skipped if none is."""
-    found = [path for name in names if (path := shutil.which(name, path=SYSTEM_PATH))]
+def terraform() -> str:
+    """OpenTofu or Terraform; no registry of Debian or Python has one, so CI may lack it, too."""
+    found = [path for name in ("tofu", "terraform") if (path := shutil.which(name))]
     if not found:
-        pytest.skip(f"{' or '.join(names)} is not installed")
+        pytest.skip("neither tofu nor terraform is installed")
     return found[0]
 
 
@@ -54,7 +54,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def test_terraform_takes_the_variables_in_for_each(out: Path, tmp_path: Path) -> None:
-    program = optional("tofu", "terraform")
+    program = terraform()
     folder = tmp_path / "infra"
     run_export("terraform", out, folder)
     (folder / "main.tf").write_text(MAIN)
@@ -74,7 +74,7 @@ def test_terraform_takes_the_variables_in_for_each(out: Path, tmp_path: Path) ->
 
 
 def test_virt_install_takes_its_line(out: Path, tmp_path: Path) -> None:
-    program = optional("virt-install")
+    program = require_program("virt-install")
     folder = tmp_path / "libvirt"
     run_export("libvirt", out, folder)
     host = tmp_path / "host.xml"
@@ -121,7 +121,7 @@ def ec2() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
 
 
 def test_the_aws_command_line_sends_the_bytes_as_they_are(out: Path, tmp_path: Path) -> None:
-    optional("aws")
+    require_program("aws")
     folder = tmp_path / "aws"
     run_export("aws", out, folder)
     with ec2() as (url, requests):
