@@ -13,7 +13,6 @@ import pytest
 
 from khgen.rehearse.image_archive import Image
 from khgen.rehearse.local_host import LocalHost, put
-from khgen.rehearse.stage import is_real
 from khgen.rehearse.waiting import wait_until
 from khgen.rehearse.watch import STATUS
 from support.kubernetes import kube_bin, kubeadm_version
@@ -68,9 +67,7 @@ def held(waiting: LocalCluster, traffic: Traffic) -> list[tuple[LocalHost, str]]
     """Control plane and worker, each with the step at which it waits until there is an etcd."""
     assert not traffic.sent
     control_plane, worker = waiting.hosts["cp1"], waiting.hosts["w1"]
-    # kubeadm's own check ExternalEtcdVersion (preflight/checks.go) asks etcd.
-    real = is_real(waiting.stage.ground.programs)
-    held = [(control_plane, "20-preflight" if real else "25-etcd-quorum"), (worker, "28-endpoint")]
+    held = [(control_plane, "25-etcd-quorum"), (worker, "28-endpoint")]
     for host, _ in held:
         host.power_on()
     for host, step in held:
@@ -126,16 +123,21 @@ def test_khgen_boot_that_is_killed_is_started_again_and_goes_on(
         assert host.run("sh", "-c", STAMPS) == done, "no step was done again"
 
 
-def test_cluster_forms_when_etcd_comes_later(
+def test_cluster_forms_when_a_quorum_of_etcd_comes_later(
     waiting: LocalCluster, held: list[tuple[LocalHost, str]]
 ) -> None:
-    waiting.boot(MEMBERS)
-    waiting.wait_ready(60)
+    *quorum, last = MEMBERS
+    for name in quorum:
+        waiting.hosts[name].power_on()
+    waiting.wait_ready(180)
     for host, _ in held:
         waiting.wait_done(host.name, 120)
         assert json.loads(host.run("khgen-boot", "status", "--json"))["state"] == "done"
         wait_ended(host)
         assert host.tries("systemctl", "is-failed", "khgen-boot") == (1, "inactive\n")
+    waiting.boot([last])
+    for name in MEMBERS:
+        waiting.wait_done(name, 180)
     assert set(waiting.members("etcd1")) == set(MEMBERS)
 
 

@@ -207,3 +207,19 @@ def test_manifests_in_the_specs_order_and_for_founders_only() -> None:
 
 def files_path(plan: Plan, key: bytes) -> object:
     return encryption_files(plan, NodeKind.FOUNDER, key)[0].path
+
+
+def test_control_planes_do_not_wait_for_every_member_of_external_etcd() -> None:
+    plan = plan_with_joiner(cluster({"etcd": 3, "cp": 3, "w": 1}, etcd={"topology": "external"}))
+    founder, _, joiner = (documents(plan, node) for node in plan.control_planes)
+    registrations = (
+        founder["InitConfiguration"]["nodeRegistration"],
+        joiner["JoinConfiguration"]["nodeRegistration"],
+    )
+    for registration in registrations:
+        assert "ExternalEtcdVersion" in registration["ignorePreflightErrors"]
+    worker = documents(plan, plan.by_name["w1"])["JoinConfiguration"]["nodeRegistration"]
+    assert "ExternalEtcdVersion" not in worker["ignorePreflightErrors"]
+    stacked = plan_with_joiner(topology("stacked"))
+    founder = documents(stacked, stacked.control_planes[0])
+    assert "ignorePreflightErrors" not in founder["InitConfiguration"]["nodeRegistration"]

@@ -30,6 +30,8 @@ WRITTEN_BEFORE_JOIN = (
     "FileAvailable--etc-kubernetes-pki-ca.crt",
 )
 """preflight/checks.go: files that a join expects to write itself, and that khgen wrote already."""
+ASKS_EVERY_MEMBER = "ExternalEtcdVersion"
+"""preflight/checks.go: fails unless every member of external etcd answers; we wait for a quorum."""
 
 
 def kubeadm_config_files(plan: Plan, node: NodePlan, token: str) -> tuple[NodeFile, ...]:
@@ -58,7 +60,7 @@ def init_configuration(plan: Plan, node: NodePlan, token: str) -> dict[str, Yaml
         "kind": "InitConfiguration",
         "bootstrapTokens": [{"token": token, "ttl": ttl}],
         "localAPIEndpoint": local_api_endpoint(node),
-        "nodeRegistration": node_registration(plan, node),
+        "nodeRegistration": {**node_registration(plan, node), **_ignored(plan, node)},
         **_patches(plan, node.kind),
         **_timeouts(plan),
     }
@@ -76,7 +78,7 @@ def join_configuration(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
         **control_plane,
         "nodeRegistration": {
             **node_registration(plan, node),
-            "ignorePreflightErrors": WRITTEN_BEFORE_JOIN,
+            **_ignored(plan, node, *WRITTEN_BEFORE_JOIN),
         },
         **_patches(plan, node.kind),
         **(_timeouts(plan) if control_plane else {}),
@@ -104,6 +106,13 @@ def node_registration(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
             for taint in node.spec.taints
         ]
     return registration
+
+
+def _ignored(plan: Plan, node: NodePlan, *errors: str) -> dict[str, YamlValue]:
+    """Those errors of preflight, and the one that a control plane has beside external etcd."""
+    if not plan.stacked and node.kind in CONTROL_PLANE_KINDS:
+        errors = (*errors, ASKS_EVERY_MEMBER)
+    return {"ignorePreflightErrors": errors} if errors else {}
 
 
 def go_duration(text: str) -> str:

@@ -46,6 +46,14 @@ def preflight(config: Documents) -> None:
     needed += ["etcd/server.crt", "etcd/peer.crt"] if "local" in cluster["etcd"] else []
     for name in needed:
         _must(Path(PKI, name).exists(), f"no {PKI}/{name}")
+    ignored = config["InitConfiguration"]["nodeRegistration"].get("ignorePreflightErrors", [])
+    if "external" in cluster["etcd"] and "ExternalEtcdVersion" not in ignored:
+        for endpoint in cluster["etcd"]["external"]["endpoints"]:
+            who = ["-E", f"{PKI}/apiserver-etcd-client.crt"]
+            who += ["--key", f"{PKI}/apiserver-etcd-client.key"]
+            asked = ["curl", "-sfk", "-m", "3", *who, f"{endpoint}/version"]
+            done = subprocess.run(asked, check=False, capture_output=True)
+            _must(done.returncode == 0, f"ExternalEtcdVersion: no answer from {endpoint}")
     done = subprocess.run(["crictl", "info"], check=False, capture_output=True)
     _must(done.returncode == 0, "containerd does not answer")
 
