@@ -1,6 +1,10 @@
 """`khgen image` as a user runs it, with a real Packer and without a hypervisor."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,7 @@ import pytest
 from khgen.bake.manifest import Artifact, ImageManifest, file_digest, write_manifest
 from support.command import SMALL_SPEC, khgen
 from support.programs import require_program
+from support.waiting import PATIENCE, alive, wait_until
 
 QEMU_PROGRAMS = ("qemu-system-x86_64", "qemu-img", "xorriso")
 
@@ -70,6 +75,33 @@ def test_packers_errors_are_shown_as_they_are(spec: Path, tmp_path: Path) -> Non
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+NEWER = """\
+#!/bin/sh
+[ "$1" != version ] || { echo Packer v1.11.2; exit; }
+for last; do :; done
+echo "1,,ui,say,$1 $(ls "$last" | tr '\\n' ' ')"
+[ "$1" != "$FAILING" ]
+"""
+"""Stands in for a Packer whose builders are plugins: tells what it is run for, and on what."""
+
+
+@pytest.mark.parametrize("failing", ["", "init"])
+def test_a_newer_packer_gets_its_plugins_first(spec: Path, tmp_path: Path, failing: str) -> None:
+    program = tmp_path / "bin" / "packer"
+    program.parent.mkdir()
+    program.write_text(NEWER)
+    program.chmod(0o755)
+    env = {"PATH": f"{program.parent}:{os.environ['PATH']}", "FAILING": failing}
+    done = khgen("image", "validate", spec, cwd=tmp_path, env=env)
+    files = "build.pkr.hcl plugins.pkr.hcl provision sources.pkr.hcl variables.pkr.hcl "
+    said = [line for line in done.stderr.splitlines() if line.endswith("pkr.hcl ")]
+    if failing:
+        assert (done.returncode, said) == (4, [f"init {files}"])
+        assert "khgen: error: packer init ended with 1" in done.stderr
+    else:
+        assert (done.returncode, said) == (0, [f"init {files}", f"validate {files}"])
+
+
 def test_a_spec_without_an_image(tmp_path: Path) -> None:
     (tmp_path / "cluster.yaml").write_text(SMALL_SPEC)
     done = khgen("image", "build", "cluster.yaml", cwd=tmp_path)
@@ -121,6 +153,50 @@ def test_a_build_that_fails_leaves_what_was_there(
     assert [path.name for path in images.iterdir()] == ["small-1.29.6.qcow2"]
     assert (images / "small-1.29.6.qcow2").read_bytes() == b"an older one"
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+SLEEPING_QEMU = """\
+#!/bin/sh
+[ "$1" != -version ] || { echo QEMU emulator version 7.2.0; exit; }
+for word; do [ "$word" != -S ] || exit 1; done
+echo $$ >"$STARTED.new"
+mv "$STARTED.new" "$STARTED"
+exec sleep 300
+"""
+"""Stands in for a machine that never lets anyone log in; there is no KVM."""
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_bake_leaves_nothing(
+    spec: Path, tmp_path: Path, with_qemu: dict[str, str], number: signal.Signals
+) -> None:
+    programs = Path(with_qemu["PATH"])
+    base = tmp_path / "base.qcow2"
+    base.write_bytes(b"a disk")
+    spec.write_text(spec.read_text().replace("0" * 64, file_digest(base)))
+    (programs / "qemu-system-x86_64").write_text(SLEEPING_QEMU)
+    (programs / "qemu-img").write_text("#!/bin/sh\n")
+    (programs / "xorriso").write_text("#!/bin/sh\n")
+    started = tmp_path / "started"
+    paths = {"PATH": f"{programs}:{os.environ['PATH']}", "STARTED": str(started)}
+    command = [sys.executable, "-m", "khgen", "image", "build", str(spec), "-o", "images"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, **temporary(tmp_path), **paths},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_until(started.exists)
+        process.send_signal(number)
+        said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 130, said
+    assert said.endswith("khgen: interrupted; nothing is left of the bake\n")
+    assert "Cancelling build after receiving" in said
+    assert list((tmp_path / "images").iterdir()) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+    wait_until(lambda: not alive(int(started.read_text())))
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """A real Packer as a subprocess, with templates that need no network and no hypervisor."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from khgen.bake.failure import BakeError
 from khgen.bake.packer import Packer, installed_packer
 from khgen.bake.packer_output import PackerLine
 from support.programs import require_program
+from support.waiting import PATIENCE, alive, wait_until
 
 pytestmark = pytest.mark.tools
 
@@ -28,7 +26,6 @@ build {
   }
 }
 """
-PATIENCE = 120
 
 
 class Heard:
@@ -114,21 +111,6 @@ def test_an_end_by_signal_lets_packer_clear_up(
     assert "interrupt" in output
     assert "cancelled" in output.lower()
     wait_until(lambda: not alive(int(marker.read_text())))
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
-
-
-def alive(number: int) -> bool:
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def fake(folder: Path, text: str) -> None:
