@@ -46,9 +46,7 @@ def rehearse(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Boot the rendered nodes as local hosts and see the cluster build itself (Linux, as root).
 
-    Each node is a systemd-nspawn container with its own network and real cloud-init. They run on
-    a bridge of their own with the spec's addresses; nothing of this machine is changed, and
-    nothing is left. Keys are made for the rehearsal alone.
+    They are systemd-nspawn containers with a network of their own and new keys; nothing is left.
     """
     from khgen.cli.rehearsing import RehearseRequest, run_rehearsal
 
