@@ -29,7 +29,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from khgen.bake.builders import Accelerator, qemu_cpu, working_accelerator
+from khgen.bake.builders import Hypervisor, qemu_cpu, working_qemu
 from khgen.rehearse.image_archive import Image, write_archive
 from khgen.rehearse.kube_images import PAUSE
 from khgen.rehearse.rootfs import mirror
@@ -316,14 +316,14 @@ def begun(mark: tuple[str, str], text: str) -> str | None:
 
 
 @contextmanager
-def machine(folder: Path, accelerator: Accelerator) -> Iterator[int]:
+def machine(folder: Path, qemu: Hypervisor) -> Iterator[int]:
     """A machine of the image with the worker's seed; yields the port of its SSH server."""
     (disk,) = (folder / "images").glob("*.qcow2")
     port = free_port()
     network = f"user,id=n,net=10.88.0.0/24,host=10.88.0.254,dhcpstart=10.88.0.21,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"
     command = [
-        *("qemu-system-x86_64", "-machine", f"q35,accel={accelerator}"),
-        *("-cpu", qemu_cpu(accelerator), "-smp", "2", "-m", "2048", "-nodefaults"),
+        *(qemu.program, "-machine", f"q35,accel={qemu.accelerator}"),
+        *("-cpu", qemu_cpu(qemu.accelerator), "-smp", "2", "-m", "2048", "-nodefaults"),
         *("-display", "none", "-serial", f"file:{folder / 'console.log'}"),
         *("-drive", f"file={disk},if=virtio,snapshot=on"),
         *("-drive", f"file={folder / 'seeds/w1.iso'},if=virtio,format=raw,readonly=on"),
@@ -342,9 +342,9 @@ def free_port() -> int:
         return server.server_port
 
 
-def first_boot(folder: Path, parts: Parts, accelerator: Accelerator) -> None:
+def first_boot(folder: Path, parts: Parts, qemu: Hypervisor) -> None:
     """Boot a worker of the image until it waits at its first network gate."""
-    with machine(folder, accelerator) as port:
+    with machine(folder, qemu) as port:
         started = time.monotonic()
         while GATE not in (status := ask(folder, port, "sudo khgen-boot status")):
             if time.monotonic() - started > LIMIT:
@@ -386,7 +386,7 @@ def measure(work: Path, version: str) -> None:
     """All parts, one after another, and the table."""
     parts = Parts()
     work.mkdir(parents=True, exist_ok=True)
-    accelerator = working_accelerator(work)
+    qemu = working_qemu(None, work)
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "key")
     if not (work / "base.qcow2").exists():
         with parts.timed("base image: Debian by mmdebstrap"):
@@ -398,9 +398,9 @@ def measure(work: Path, version: str) -> None:
     with parts.timed("khgen render, khgen seed"):
         khgen(work, "render", "cluster.yaml")
         khgen(work, "seed", "out")
-    first_boot(work, parts, accelerator)
+    first_boot(work, parts, qemu)
     print(khgen(work, "image", "list"))
-    print(f"Accelerator: {accelerator}. Image: {sizes(work)}.\n\n{parts.table()}")
+    print(f"Accelerator: {qemu.accelerator}. Image: {sizes(work)}.\n\n{parts.table()}")
 
 
 def sizes(folder: Path) -> str:

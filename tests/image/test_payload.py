@@ -8,7 +8,7 @@ import hcl2
 import pytest
 
 from khgen.bake.build import Bake, prepare
-from khgen.bake.builders import Accelerator, Builder
+from khgen.bake.builders import Builder, Hypervisor
 from khgen.bake.packer import Packer
 from khgen.bake.work_folder import PLUGINS, WorkFolder, private_folders
 from khgen.bundle.image_payload import image_payload
@@ -38,7 +38,7 @@ def bake_of(spec: Path, builder: Builder = Builder.QEMU, **image: object) -> Bak
 
 
 def prepared(bake: Bake, work: WorkFolder) -> dict[str, object]:
-    prepare(bake, work, PACKER, Accelerator.TCG)
+    prepare(bake, work, PACKER, Hypervisor())
     values: dict[str, object] = json.loads(work.variables.read_text())
     return values
 
@@ -135,5 +135,5 @@ def test_the_plugins_are_left_out_for_a_packer_that_cannot_read_them(
 ) -> None:
     packer = Packer(program="packer", version=version, environment={})
     with private_folders(None) as work:
-        prepare(bake_of(spec), work, packer, Accelerator.KVM)
+        prepare(bake_of(spec), work, packer, Hypervisor())
         assert (work.templates / PLUGINS).exists() is there

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from khgen.bake.build import Bake, prepare
-from khgen.bake.builders import Accelerator, Builder
+from khgen.bake.builders import Builder, Hypervisor
 from khgen.bake.packer import Packer
 from khgen.bake.work_folder import private_folders
 from khgen.bundle.image_payload import image_payload
@@ -95,7 +95,7 @@ def upload(machine: Path, spec: Path) -> Bake:
     target.parent.mkdir(parents=True)
     with private_folders(None) as work:
         packer = Packer(program="packer", version=(1, 6, 6), environment={})
-        prepare(bake, work, packer, Accelerator.TCG)
+        prepare(bake, work, packer, Hypervisor())
         shutil.copy(work.payload, target)
     return bake
 

@@ -11,9 +11,9 @@ from khgen.bake.builders import (
     LOGINS,
     Accelerator,
     Builder,
+    Hypervisor,
     qemu_cpu,
-    require_qemu,
-    working_accelerator,
+    working_qemu,
 )
 from khgen.bake.failure import BakeError
 from khgen.bake.login import new_login
@@ -101,7 +101,7 @@ def validate(bake: Bake, tell: Tell) -> Packer:
     """Let Packer judge the templates with this spec's variables; needs no hypervisor."""
     with private_folders(None) as work:
         packer = installed_packer(work.temporary, work.path / "cache")
-        prepare(bake, work, packer, bake.accelerator or Accelerator.TCG)
+        prepare(bake, work, packer, Hypervisor())
         _init(packer, work, tell)
         _run(packer, "validate", bake, work, _Listener(tell))
     return packer
@@ -114,11 +114,10 @@ def build(bake: Bake, out: Path, tell: Tell) -> ImageManifest:
         # A base image that was downloaded is kept for the next bake.
         downloads = bake.cache if "://" in bake.base else work.path / "cache"
         packer = installed_packer(work.temporary, downloads)
-        accelerator = None
+        qemu = None
         if bake.builder is Builder.QEMU:
-            require_qemu()
-            accelerator = bake.accelerator or working_accelerator(work.temporary)
-        prepare(bake, work, packer, accelerator or Accelerator.TCG)
+            qemu = working_qemu(bake.accelerator, work.temporary)
+        prepare(bake, work, packer, qemu or Hypervisor())
         _init(packer, work, tell)
         listener = _Listener(tell)
         _run(packer, "build", bake, work, listener)
@@ -129,7 +128,7 @@ def build(bake: Bake, out: Path, tell: Tell) -> ImageManifest:
             base=_base(bake),
             contract=json.loads(work.report.read_text(encoding="utf-8")),
             packer=packer.version_text,
-            accelerator=accelerator,
+            accelerator=None if qemu is None else qemu.accelerator,
             seconds=round(time.monotonic() - started),
         )
         if manifest.artifact.file is not None:
@@ -138,7 +137,7 @@ def build(bake: Bake, out: Path, tell: Tell) -> ImageManifest:
     return manifest
 
 
-def prepare(bake: Bake, work: WorkFolder, packer: Packer, accelerator: Accelerator) -> None:
+def prepare(bake: Bake, work: WorkFolder, packer: Packer, qemu: Hypervisor) -> None:
     """Place everything that Packer is to read."""
     work.place_templates(plugins=packer.takes_plugins)
     work.place_payload(bake.payload, bake.preload)
@@ -146,12 +145,12 @@ def prepare(bake: Bake, work: WorkFolder, packer: Packer, accelerator: Accelerat
         "image_name": bake.name,
         "payload": str(work.payload),
         "report": str(work.report),
-        **_builder_values(bake, work, accelerator),
+        **_builder_values(bake, work, qemu),
     }
     work.place_variables(values)
 
 
-def _builder_values(bake: Bake, work: WorkFolder, accelerator: Accelerator) -> Mapping[str, object]:
+def _builder_values(bake: Bake, work: WorkFolder, qemu: Hypervisor) -> Mapping[str, object]:
     if bake.builder is not Builder.QEMU:
         return {"ssh_username": LOGINS[bake.builder, bake.plan.spec.os.family]}
     if bake.plan.spec.install.architecture != "amd64":
@@ -166,9 +165,10 @@ def _builder_values(bake: Bake, work: WorkFolder, accelerator: Accelerator) -> M
         "seed_files": [str(path) for path in work.seed],
         "ssh_username": "root",
         "ssh_private_key_file": str(work.key),
-        "ssh_timeout": BOOT_TIMEOUTS[accelerator],
-        "accelerator": accelerator,
-        "qemu_cpu": qemu_cpu(accelerator),
+        "ssh_timeout": BOOT_TIMEOUTS[qemu.accelerator],
+        "accelerator": qemu.accelerator,
+        "qemu_binary": qemu.program,
+        "qemu_cpu": qemu_cpu(qemu.accelerator),
         "console_log": str(work.console),
     }
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -29,15 +30,19 @@ class Accelerator(StrEnum):
     TCG = "tcg"
 
 
-QEMU = "qemu-system-x86_64"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypervisor:
+    """QEMU's program, and what runs its machine."""
+
+    program: str = "qemu-system-x86_64"
+    accelerator: Accelerator = Accelerator.TCG
+
+
+PROGRAMS = (Hypervisor().program, "/usr/libexec/qemu-kvm")
+"""QEMU, where Debian and where Red Hat put it."""
 CD_PROGRAMS = ("xorriso", "mkisofs", "hdiutil")
 """Packer makes the login's CD with the first of them that it finds."""
-QEMU_HINTS: Mapping[str, str] = MappingProxyType(
-    {
-        QEMU: "apt-get install qemu-system-x86, or dnf install qemu-kvm-core",
-        "qemu-img": "apt-get install qemu-utils, or dnf install qemu-img",
-    }
-)
+QEMU_HINT = "apt-get install qemu-system-x86 qemu-utils, or dnf install qemu-kvm-core qemu-img"
 CD_HINT = "apt-get install xorriso, or dnf install xorriso"
 
 LOGINS: Mapping[tuple[Builder, OsFamily], str] = MappingProxyType(
@@ -57,28 +62,34 @@ BOOT_TIMEOUTS: Mapping[Accelerator, str] = MappingProxyType(
 )
 
 
-def require_qemu() -> None:
-    """Raise BakeError unless the programs that Packer's qemu builder runs are there."""
-    for program, hint in QEMU_HINTS.items():
-        if shutil.which(program) is None:
-            raise BakeError(f"there is no program '{program}' on this machine", hint)  # noqa: EM102
+def working_qemu(accelerator: Accelerator | None, folder: Path) -> Hypervisor:
+    """QEMU with that accelerator, or the fastest that works, tried in that folder.
+
+    Raises BakeError unless the programs that Packer's qemu builder runs are there.
+    """
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        message = f"there is no program '{PROGRAMS[0]}' on this machine"
+        raise BakeError(message, QEMU_HINT)
+    if shutil.which("qemu-img") is None:
+        raise BakeError("there is no program 'qemu-img' on this machine", QEMU_HINT)  # noqa: EM101
     if not any(map(shutil.which, CD_PROGRAMS)):
         message = f"there is none of {', '.join(CD_PROGRAMS)} on this machine, to make a CD with"
         raise BakeError(message, CD_HINT)
+    return Hypervisor(program=program, accelerator=accelerator or _fastest(program, folder))
 
 
-def working_accelerator(folder: Path) -> Accelerator:
-    """The fastest that QEMU can start a machine with here, tried in that folder."""
+def _fastest(program: str, folder: Path) -> Accelerator:
     if sys.platform == "darwin":
         return Accelerator.HVF
-    if os.access("/dev/kvm", os.R_OK | os.W_OK) and _starts(Accelerator.KVM, folder):
+    if os.access("/dev/kvm", os.R_OK | os.W_OK) and _starts(program, Accelerator.KVM, folder):
         return Accelerator.KVM
     return Accelerator.TCG
 
 
-def _starts(accelerator: Accelerator, folder: Path) -> bool:
+def _starts(program: str, accelerator: Accelerator, folder: Path) -> bool:
     """Whether a machine starts: /dev/kvm may be there and still not carry one (nested, emulated)."""
-    words = (QEMU, "-machine", f"q35,accel={accelerator}", "-cpu", qemu_cpu(accelerator))
+    words = (program, "-machine", f"q35,accel={accelerator}", "-cpu", qemu_cpu(accelerator))
     try:
         done = subprocess.run(  # noqa: S603
             [*words, "-nodefaults", "-display", "none", "-S", "-monitor", "stdio"],
