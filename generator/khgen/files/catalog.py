@@ -6,26 +6,17 @@ Shared files are the same bytes on every node of a kind; they are made once, and
 from collections.abc import Callable, Mapping
 
 from khgen.files.boot import boot_environment_files, boot_files
-from khgen.files.buildkit import buildkit_files
 from khgen.files.certificates import certificate_files
-from khgen.files.containerd import containerd_files
-from khgen.files.crictl import crictl_files
-from khgen.files.downloads import download_files
 from khgen.files.encryption import encryption_files
 from khgen.files.etcd_manifest import etcd_manifest_files
-from khgen.files.golden_image import wanted_image_files
+from khgen.files.golden_image import MACHINE_FILES, wanted_image_files
 from khgen.files.haproxy import haproxy_files
 from khgen.files.hosts import hosts_files
 from khgen.files.keepalived import keepalived_files
-from khgen.files.kernel import kernel_files
 from khgen.files.kubeadm_config import kubeadm_config_files
-from khgen.files.kubelet import kubelet_files
 from khgen.files.manifests import manifest_files
-from khgen.files.nerdctl import nerdctl_files
 from khgen.files.node_file import NodeFile
-from khgen.files.packages import package_files
 from khgen.files.patches import patch_files
-from khgen.files.time_sync import time_sync_files
 from khgen.pki.credentials import NodeCredentials, node_credentials, valid_from
 from khgen.pki.secrets import Secrets
 from khgen.pki.token import bootstrap_token, founding_token
@@ -37,15 +28,7 @@ OwnFiles = Callable[[Plan, NodePlan], tuple[NodeFile, ...]]
 SHARED: tuple[SharedFiles, ...] = (
     boot_files,
     wanted_image_files,
-    time_sync_files,
-    kernel_files,
-    package_files,
-    download_files,
-    containerd_files,
-    crictl_files,
-    nerdctl_files,
-    buildkit_files,
-    kubelet_files,
+    *MACHINE_FILES,
     patch_files,
     haproxy_files,
 )

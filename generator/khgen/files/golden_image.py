@@ -36,7 +36,7 @@ FORMAT = "khgen-image/v1"
 POD_KINDS = (NodeKind.FOUNDER, NodeKind.WORKER)
 """What all of these have alike is in the image; it does not depend on who is in the spec."""
 
-MACHINE: tuple[Callable[[Plan, NodeKind], tuple[NodeFile, ...]], ...] = (
+MACHINE_FILES: tuple[Callable[[Plan, NodeKind], tuple[NodeFile, ...]], ...] = (
     time_sync_files,
     kernel_files,
     package_files,
@@ -115,7 +115,7 @@ def _boot_files() -> tuple[NodeFile, ...]:
 
 
 def _machine_files(plan: Plan) -> frozenset[NodeFile]:
-    kinds = ({file for make in MACHINE for file in make(plan, kind)} for kind in POD_KINDS)
+    kinds = ({file for make in MACHINE_FILES for file in make(plan, kind)} for kind in POD_KINDS)
     return frozenset.intersection(*map(frozenset, kinds))
 
 
