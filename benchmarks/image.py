@@ -281,7 +281,7 @@ def bake(folder: Path, parts: Parts) -> None:
     part, began, seconds = "check and copy of the base image", 0.0, 0.0
     started = time.monotonic()
     with (
-        (folder / "bake.log").open("w") as log,
+        (folder / "bake.log").open("w", buffering=1) as log,
         subprocess.Popen(
             command,
             cwd=folder,

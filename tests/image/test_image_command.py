@@ -137,6 +137,15 @@ def test_without_a_program_of_qemu(
 
 
 @pytest.mark.tools
+def test_a_qemu_that_is_too_old(spec: Path, tmp_path: Path, with_qemu: dict[str, str]) -> None:
+    program = Path(with_qemu["PATH"]) / "qemu-system-x86_64"
+    program.write_text("#!/bin/sh\necho 'QEMU emulator version 2.12.0 (Debian)'\n")
+    done = khgen("image", "build", spec, cwd=tmp_path, env=with_qemu)
+    assert done.returncode == 4
+    assert f"{program} is QEMU 2.12, too old: 4.2 or newer is needed" in done.stderr
+
+
+@pytest.mark.tools
 def test_a_build_that_fails_leaves_what_was_there(
     spec: Path, tmp_path: Path, with_qemu: dict[str, str]
 ) -> None:
@@ -157,7 +166,7 @@ def test_a_build_that_fails_leaves_what_was_there(
 
 SLEEPING_QEMU = """\
 #!/bin/sh
-[ "$1" != -version ] || { echo QEMU emulator version 7.2.0; exit; }
+case $1 in -version | --version) echo QEMU emulator version 7.2.0; exit;; esac
 for word; do [ "$word" != -S ] || exit 1; done
 echo $$ >"$STARTED.new"
 mv "$STARTED.new" "$STARTED"
@@ -243,6 +252,14 @@ def test_list_finds_what_was_changed(
     done = khgen("image", "list", baked, cwd=tmp_path)
     assert done.returncode == 1
     assert f"  {said}  " in done.stdout
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": "another"}', "{}"])
+def test_list_refuses_what_is_no_manifest(baked: Path, tmp_path: Path, text: str) -> None:
+    (baked / "other.manifest.json").write_text(text)
+    done = khgen("image", "list", baked, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "other.manifest.json: is not a manifest that this khgen wrote" in done.stderr
 
 
 def test_list_of_no_images(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Where an image can be baked: one entry for each source in packer/sources.pkr.hcl."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,8 @@ class Hypervisor:
 
 PROGRAMS = (Hypervisor().program, "/usr/libexec/qemu-kvm")
 """QEMU, where Debian and where Red Hat put it."""
+OLDEST_QEMU = (4, 2)
+"""Ubuntu 20.04's, older than what any distribution has that is still cared for."""
 CD_PROGRAMS = ("xorriso", "mkisofs", "hdiutil")
 """Packer makes the login's CD with the first of them that it finds."""
 QEMU_HINT = "apt-get install qemu-system-x86 qemu-utils, or dnf install qemu-kvm-core qemu-img"
@@ -71,6 +74,7 @@ def working_qemu(accelerator: Accelerator | None, folder: Path) -> Hypervisor:
     if program is None:
         message = f"there is no program '{PROGRAMS[0]}' on this machine"
         raise BakeError(message, QEMU_HINT)
+    _refuse_old(program, folder)
     if shutil.which("qemu-img") is None:
         raise BakeError("there is no program 'qemu-img' on this machine", QEMU_HINT)  # noqa: EM101
     if not any(map(shutil.which, CD_PROGRAMS)):
@@ -87,13 +91,29 @@ def _fastest(program: str, folder: Path) -> Accelerator:
     return Accelerator.TCG
 
 
+def _refuse_old(program: str, folder: Path) -> None:
+    found = re.search(r"version (\d+)\.(\d+)", _said(program, "--version", folder=folder).stdout)
+    if found and (int(found[1]), int(found[2])) < OLDEST_QEMU:
+        oldest = ".".join(map(str, OLDEST_QEMU))
+        message = f"{program} is QEMU {found[1]}.{found[2]}, too old: {oldest} or newer is needed"
+        raise BakeError(message, QEMU_HINT)
+
+
 def _starts(program: str, accelerator: Accelerator, folder: Path) -> bool:
     """Whether a machine starts: /dev/kvm may be there and still not carry one (nested, emulated)."""
-    words = (program, "-machine", f"q35,accel={accelerator}", "-cpu", qemu_cpu(accelerator))
+    words = ("-machine", f"q35,accel={accelerator}", "-cpu", qemu_cpu(accelerator))
+    quiet = ("-nodefaults", "-display", "none", "-S", "-monitor", "stdio")
+    return _said(program, *words, *quiet, folder=folder, monitor="quit\n").returncode == 0
+
+
+def _said(
+    program: str, *words: str, folder: Path, monitor: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    command = [program, *words]
     try:
-        done = subprocess.run(  # noqa: S603
-            [*words, "-nodefaults", "-display", "none", "-S", "-monitor", "stdio"],
-            input="quit\n",
+        return subprocess.run(  # noqa: S603
+            command,
+            input=monitor,
             text=True,
             capture_output=True,
             check=False,
@@ -101,8 +121,7 @@ def _starts(program: str, accelerator: Accelerator, folder: Path) -> bool:
             timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+        return subprocess.CompletedProcess(command, returncode=1, stdout="", stderr="")
 
 
 def qemu_cpu(accelerator: Accelerator) -> str:

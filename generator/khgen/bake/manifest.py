@@ -1,5 +1,6 @@
 """What is known of a baked image: `<name>.manifest.json` beside it."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -7,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 FORMAT = "khgen-image-manifest/v1"
 SUFFIX = ".manifest.json"
@@ -82,15 +84,25 @@ def write_manifest(manifest: ImageManifest, out: Path) -> None:
 
 
 def listed_images(folder: Path) -> Iterator[ListedImage]:
-    """The images of a folder, by name, each artifact read again and compared."""
+    """The images of a folder, by name, each artifact read again and compared.
+
+    Raises OSError for a manifest that khgen did not write so.
+    """
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("format", None) != FORMAT:
-            continue
-        baked = datetime.fromisoformat(values.pop("baked"))
-        artifact = Artifact(**values.pop("artifact"))
-        manifest = ImageManifest(artifact=artifact, **values)
-        yield ListedImage(manifest=manifest, baked=baked, digest=_digest(artifact, folder))
+        try:
+            yield _listed(json.loads(path.read_text(encoding="utf-8")), folder)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            reason = "is not a manifest that this khgen wrote"
+            raise OSError(errno.EINVAL, reason, str(path)) from None
+
+
+def _listed(values: dict[str, Any], folder: Path) -> ListedImage:
+    if values.pop("format") != FORMAT:
+        raise ValueError(FORMAT)
+    baked = datetime.fromisoformat(values.pop("baked"))
+    artifact = Artifact(**values.pop("artifact"))
+    manifest = ImageManifest(artifact=artifact, **values)
+    return ListedImage(manifest=manifest, baked=baked, digest=_digest(artifact, folder))
 
 
 def _digest(artifact: Artifact, folder: Path) -> Digest:
