@@ -8,8 +8,7 @@ import pytest
 from khgen.bake.work_folder import PLUGINS
 from khgen.resources import resource_folder
 from support.command import SMALL_SPEC
-
-CHECKSUM = f"sha256:{'0' * 64}"
+from support.image_specs import CHECKSUM
 
 
 @pytest.fixture

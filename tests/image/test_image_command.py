@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from khgen.bake.manifest import Artifact, ImageManifest, file_digest, write_manifest
 from support.command import SMALL_SPEC, khgen
+from support.image_specs import CHECKSUM
 from support.programs import require_program
 from support.waiting import PATIENCE, alive, wait_until
 
@@ -162,6 +164,55 @@ def test_a_build_that_fails_leaves_what_was_there(
     assert [path.name for path in images.iterdir()] == ["small-1.29.6.qcow2"]
     assert (images / "small-1.29.6.qcow2").read_bytes() == b"an older one"
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+SUCCEEDING = """\
+#!{python}
+import json, os, sys
+if sys.argv[1] == "version":
+    sys.exit(print("Packer v1.6.6"))
+(path,) = (word.partition("=")[2] for word in sys.argv if word.startswith("-var-file="))
+said = json.load(open(path))
+os.mkdir(said["output_directory"])
+with open(f"{{said['output_directory']}}/{{said['image_name']}}.qcow2", "w") as disk:
+    disk.write("a disk")
+with open(said["report"], "w") as report:
+    json.dump({{"about": "it", "found": {{"programs": {{"kubeadm": "1.29.6"}}}}}}, report)
+print("1,,ui,say,==> qemu.node: Connected to SSH!", flush=True)
+print("panic: a line of no known form", flush=True)
+"""
+"""Stands in for a Packer that bakes."""
+
+
+@pytest.mark.tools
+def test_a_bake_ends_with_the_image_and_its_manifest(
+    spec: Path, tmp_path: Path, with_qemu: dict[str, str]
+) -> None:
+    packer = Path(with_qemu["PATH"]) / "packer"
+    packer.unlink()
+    packer.write_text(SUCCEEDING.format(python=sys.executable))
+    packer.chmod(0o755)
+    done = khgen("image", "build", spec, "--format", "json", cwd=tmp_path, env=with_qemu)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^ +\d+\.\d s  ==> qemu\.node: Connected to SSH!$", done.stderr, re.MULTILINE)
+    assert "panic: a line of no known form" in done.stderr
+    images = tmp_path / "images"
+    names = sorted(path.name for path in images.iterdir())
+    assert names == ["small-1.29.6.manifest.json", "small-1.29.6.qcow2"]
+    manifest = json.loads((images / names[0]).read_text())
+    assert manifest["artifact"] == {
+        "file": "small-1.29.6.qcow2",
+        "identity": None,
+        "sha256": file_digest(images / "small-1.29.6.qcow2"),
+        "size": 6,
+    }
+    assert manifest["base"]["checksum"] == CHECKSUM
+    assert manifest["contract"]["found"]["programs"] == {"kubeadm": "1.29.6"}
+    assert (manifest["packer"], manifest["accelerator"]) == ("1.6.6", "tcg")
+    told = json.loads(done.stdout)
+    assert told.pop("manifest") == "images/small-1.29.6.manifest.json"
+    assert told.items() <= manifest.items()
+    assert khgen("image", "list", cwd=tmp_path).returncode == 0
 
 
 SLEEPING_QEMU = """\
