@@ -20,6 +20,7 @@ from khgen.rehearse.waiting import wait_until
 from khgen.rehearse.watch import Watch
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
+from khgen.spec.model.image import ImageSpec
 from support.fixed import known_entropy
 from support.programs import require_namespaces, require_program
 from support.rendering import ROOT
@@ -127,15 +128,21 @@ def local_cluster(
     programs: Path = STAND_IN,
     founders: Sequence[str] = (),
     ahead: timedelta = timedelta(),
+    *,
+    baked: bool = False,
 ) -> Iterator[LocalCluster]:
     """Hosts with fresh disks, without power yet; the keys are the test's own.
 
-    `ahead` is how far the clock of whoever renders is ahead of the hosts'.
+    `ahead` is how far the clock of whoever renders is ahead of the hosts'. What is `baked` has a
+    golden image, whose files the test places.
     """
     require_namespaces()
     for program in ("systemd-nspawn", "mmdebstrap", "nsenter"):
         require_program(program)
     rehearsal = rehearsed(spec)
+    if baked:
+        image = rehearsal.spec.model_copy(update={"image": ImageSpec.model_validate({})})
+        rehearsal = replace(rehearsal, spec=image)
     secrets = new_secrets(rehearsal.spec, datetime.now(UTC) + ahead, known_entropy("boots"))
     secrets = replace(secrets, founders=tuple(founders) or founders_of(rehearsal.spec))
     render = ClusterRender(build_plan(rehearsal.spec, secrets.founders), secrets, MANIFESTS)
