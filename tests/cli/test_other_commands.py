@@ -145,7 +145,9 @@ def test_a_replaced_founder_joins_with_a_fresh_identity_each_time(tmp_path: Path
     assert [kind for kind, _, _ in lives] == ["founder"] + ["control-plane-joiner"] * 2
     assert len({name for _, name, _ in lives}) == len({key for _, _, key in lives}) == 3
     assert [node_of(tmp_path, name) for name in ("cp1", "cp3", "w1")] == others
-    assert (tmp_path / "out/nodes/cp1/user-data").read_bytes() == founder, "its list of members stays"
+    assert (tmp_path / "out/nodes/cp1/user-data").read_bytes() == founder, (
+        "its list of members stays"
+    )
     steps = tmp_path / "out/nodes/cp2/rootfs/etc/khgen/steps.d"
     assert any(path.name.endswith("-join-control-plane") for path in steps.iterdir())
 
