@@ -324,7 +324,7 @@ def machine(folder: Path, qemu: Hypervisor) -> Iterator[int]:
     command = [
         *(qemu.program, "-machine", f"q35,accel={qemu.accelerator}"),
         *("-cpu", qemu_cpu(qemu.accelerator), "-smp", "2", "-m", "2048", "-nodefaults"),
-        *("-display", "none", "-serial", f"file:{folder / 'console.log'}"),
+        *("-vga", "std", "-display", "none", "-serial", f"file:{folder / 'console.log'}"),
         *("-drive", f"file={disk},if=virtio,snapshot=on"),
         *("-drive", f"file={folder / 'seeds/w1.iso'},if=virtio,format=raw,readonly=on"),
         *("-netdev", network, "-device", "virtio-net-pci,netdev=n", "-device", "virtio-rng-pci"),

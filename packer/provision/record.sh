@@ -28,7 +28,7 @@ def programs():
         if shutil.which(name):
             first = next(iter(said(name, *arguments).splitlines()), "")
             number = re.search(r"v?(\d+\.\d+[^\s,]*)", first)
-            yield os.path.basename(name), number[1] if number else first.strip()
+            yield os.path.basename(name), number[1] if number else "unknown"
 
 
 def release():
