@@ -112,6 +112,22 @@ def test_a_spec_without_an_image(tmp_path: Path) -> None:
     assert not (tmp_path / "images").exists()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("image:\n  base:", "image:\n  preload: true\n  #", "error: there is no 'base'"),
+        ("image:", "install: {architecture: arm64}\nimage:", "bakes amd64, not arm64"),
+    ],
+)
+def test_a_spec_that_qemu_cannot_bake(
+    spec: Path, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    spec.write_text(spec.read_text().replace(old, new))
+    done = khgen("image", "validate", spec, cwd=tmp_path)
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
 def test_a_setting_without_a_value(spec: Path, tmp_path: Path) -> None:
     done = khgen("image", "validate", spec, "--var", "memory", cwd=tmp_path)
     assert done.returncode == 2

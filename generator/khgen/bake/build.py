@@ -153,9 +153,6 @@ def prepare(bake: Bake, work: WorkFolder, packer: Packer, qemu: Hypervisor) -> N
 def _builder_values(bake: Bake, work: WorkFolder, qemu: Hypervisor) -> Mapping[str, object]:
     if bake.builder is not Builder.QEMU:
         return {"ssh_username": LOGINS[bake.builder, bake.plan.spec.os.family]}
-    if bake.plan.spec.install.architecture != "amd64":
-        message = "the qemu builder bakes amd64, not arm64"
-        raise BakeError(message, "choose another with --builder, like amazon-ebs")
     work.place_login(new_login(bake.name))
     return {
         "base_url": bake.base,

@@ -22,6 +22,7 @@ from khgen.cli.outcome import EXIT_PROBLEMS, EXIT_PROGRAM, Report
 from khgen.plan.build import build_plan, founders_of
 from khgen.problems import Finding
 from khgen.rehearse.rootfs import cache_folder
+from khgen.spec.model import ClusterSpec
 from khgen.spec.model.image import ImageSpec
 
 
@@ -95,17 +96,26 @@ def _bake(request: BakeRequest) -> Bake:
 
 
 def _image(inputs: Inputs, builder: Builder, report: Report) -> ImageSpec:
-    image, problems = inputs.spec.image, []
-    hint = "docs/images.md has an example"
-    if image is None:
-        problems.append(Finding(path=(), message="the spec has no 'image' to bake", hint=hint))
-    elif image.base is None and builder is Builder.QEMU:
-        message = "there is no 'base', the distribution's cloud image, to bake on"
-        problems.append(Finding(path=("image",), message=message, hint=hint))
-    report.add(inputs.problems(problems), {})
+    report.add(inputs.problems(_findings(inputs.spec, builder)), {})
     report.stop_if_fatal()
+    image = inputs.spec.image
     assert image is not None, "a spec without errors has one"  # noqa: S101
     return image
+
+
+def _findings(spec: ClusterSpec, builder: Builder) -> Iterator[Finding]:
+    hint = "docs/images.md has an example"
+    if spec.image is None:
+        yield Finding(path=(), message="the spec has no 'image' to bake", hint=hint)
+    elif builder is Builder.QEMU and spec.image.base is None:
+        message = "there is no 'base', the distribution's cloud image, to bake on"
+        yield Finding(path=("image",), message=message, hint=hint)
+    elif builder is Builder.QEMU and spec.install.architecture != "amd64":
+        yield Finding(
+            path=("install", "architecture"),
+            message=f"the qemu builder bakes amd64, not {spec.install.architecture}",
+            hint="choose another with --builder, like amazon-ebs",
+        )
 
 
 @contextmanager
