@@ -25,8 +25,8 @@ source "qemu" "node" {
     ["-serial", "file:${var.console_log}"],
   ]
 
-  # NoCloud: cloud-init finds the CD by its label. Debian 12's cloud kernel has no driver for an IDE or
-  # SATA one, and a virtio one takes the first virtio disk's place.
+  # NoCloud: cloud-init finds the CD by its label. Debian 12's cloud kernel has no driver for SATA, which
+  # q35 has its CD-ROM at; and a virtio CD takes the place that a first virtio disk would have.
   cd_files        = var.seed_files
   cd_label        = "cidata"
   cdrom_interface = "virtio"
