@@ -20,6 +20,8 @@ from support.local_cluster import LocalCluster, local_cluster
 FULL = "size=4k,nr_inodes=1"
 """tmpfs in which nothing can be made (tmpfs(5)): the first file ends with ENOSPC."""
 FREED = "remount,size=1g,nr_inodes=100000"
+BOOT_SECONDS = 60
+"""By then steps have begun, or never will while cloud-init lacks the room for its files."""
 DROP_IN = "etc/systemd/system/khgen-boot.service.d/patience.conf"
 STEP = re.compile(r'"step": "([0-9]+)-')
 
@@ -162,8 +164,8 @@ class Play:
         self.seen.append(f"all stalled at {hint.step}: {hint.said}, hint: {hint.hint}")
 
     def _free(self) -> None:
-        """Make room, some time after the host's steps began."""
-        until = time.monotonic() + self.pace.timeout
+        """Make room, some time after the host's steps began, or could have."""
+        until = time.monotonic() + BOOT_SECONDS
         while self.host.read(STATUS) is None and time.monotonic() < until:
             time.sleep(0.1)
         time.sleep(self.pace.off * 2)
