@@ -7,6 +7,9 @@ from collections.abc import Callable
 PATIENCE = 120
 """Seconds; whatever is waited for usually ends it at once."""
 
+PACKERS_LAST_WORDS = ("Cleanly cancelled builds", "no artifacts were created")
+"""After an interrupt: by whether Packer noticed it before the end of what it ran."""
+
 
 def wait_until(true: Callable[[], bool]) -> None:
     """Wait until it is true; the test fails where it never is."""
