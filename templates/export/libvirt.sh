@@ -21,6 +21,6 @@ machine() {
   virt-install --name "$1" --memory "$MEMORY" --vcpus "$VCPUS" --osinfo detect=on,require=off \
     --import --noautoconsole --graphics none --network "$NETWORK,mac=$2" \
     --disk "pool=$POOL,size=$DISK,backing_store=$IMAGE,backing_format=qcow2" \
-    --disk "vol=$POOL/$1-seed.iso,device=cdrom,readonly=on"
+    --disk "vol=$POOL/$1-seed.iso,format=raw,bus=virtio,readonly=on"
 }
 

@@ -2,6 +2,7 @@
 STORAGE=${STORAGE:-local}                    # holds the snippets; its content types must include them
 SNIPPETS=${SNIPPETS:-/var/lib/vz/snippets}   # where that storage keeps them
 DRIVES=${DRIVES:-local-lvm}                  # holds the cloud-init drives
+SLOT=${SLOT:-ide2} # scsi1 for kernels without IDE, like that of Debian's genericcloud image
 BRIDGE=${BRIDGE:-vmbr0}
 MEMORY=${MEMORY:-4096} # MiB
 CORES=${CORES:-2}
@@ -21,7 +22,7 @@ machine() {
     custom+="${custom:+,}${part%%=*}=$STORAGE:snippets/${part#*=}"
   done
   qm clone "$TEMPLATE" "$vmid" --name "$1"
-  qm config "$vmid" | grep -q cloudinit || qm set "$vmid" --ide2 "$DRIVES:cloudinit"
+  qm config "$vmid" | grep -q cloudinit || qm set "$vmid" "--$SLOT" "$DRIVES:cloudinit"
   qm set "$vmid" --memory "$MEMORY" --cores "$CORES" --net0 "virtio=$2,bridge=$BRIDGE" \
     --citype nocloud --cicustom "$custom"
   if [ -n "$PREFIX" ] && [ -n "${4-}" ]; then

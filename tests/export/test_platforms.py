@@ -108,7 +108,7 @@ def test_libvirt_attaches_seeds_and_reserves_addresses(tmp_path: Path) -> None:
             *("--graphics", "none", "--network", f"network=default,mac={MAC}"),
             "--disk",
             "pool=default,size=40,backing_store=/images/node.qcow2,backing_format=qcow2",
-            *("--disk", "vol=default/w1-seed.iso,device=cdrom,readonly=on"),
+            *("--disk", "vol=default/w1-seed.iso,format=raw,bus=virtio,readonly=on"),
         ],
     ]
     reserved = made[1]

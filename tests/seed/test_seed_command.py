@@ -47,7 +47,7 @@ def usage(message: str) -> str:
 def test_it_says_what_it_wrote_and_what_comes_next(folder: Path) -> None:
     assert seed(folder) == (
         "wrote 4 seeds of small into seeds/: they hold private keys\n"
-        "next: attach seeds/<name>.iso to each machine as a CD-ROM, then boot them in any order\n"
+        "next: attach seeds/<name>.iso to each machine as a disk, then boot them in any order\n"
     )
     assert seed(folder, "--node", "w1", "--format", "dir", "-o", "other").startswith(
         "wrote 1 seed of small into other/: they hold private keys\nnext: put the files of other/"

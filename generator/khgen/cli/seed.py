@@ -48,7 +48,7 @@ def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> N
 
 
 _NEXT = {
-    "iso": "attach {output}/<name>.iso to each machine as a CD-ROM, then boot them in any order",
+    "iso": "attach {output}/<name>.iso to each machine as a disk, then boot them in any order",
     "dir": "put the files of {output}/<name>/ into /var/lib/cloud/seed/nocloud/ of each machine,\n"
     "or serve the folder and boot with ds=nocloud-net;s=http://…/<name>/",
 }
