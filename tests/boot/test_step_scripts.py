@@ -101,9 +101,9 @@ def test_boot_order_with_external_etcd() -> None:
     assert {kind: order(plan, kind) for kind in EXTERNAL_ORDER} == EXTERNAL_ORDER
 
 
-def test_the_clock_is_set_before_it_is_waited_for_and_all_else_comes_after() -> None:
+def test_the_image_is_looked_at_first_then_the_clock_is_set_and_waited_for() -> None:
     names = [step.name for step in STEPS]
-    assert names[:2] == ["prepare-clock", "clock"]
+    assert names[:3] == ["image", "prepare-clock", "clock"]
 
 
 def test_values_survive_the_shell() -> None:

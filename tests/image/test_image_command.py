@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,17 +40,23 @@ def with_qemu(only_packer: dict[str, str]) -> dict[str, str]:
     return only_packer
 
 
-def temporary(folder: Path) -> dict[str, str]:
-    """An environment that puts temporary files where the test can see them."""
-    place = folder / "tmp"
-    place.mkdir(exist_ok=True)
-    return {"TMPDIR": str(place), "KHGEN_CACHE": str(folder / "cache")}
+@pytest.fixture
+def temporary(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An environment that puts temporary files where the test can see them, by a short path."""
+    place = tmp_path / "tmp"
+    place.mkdir()
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        link = Path(short, "t")
+        link.symlink_to(place)
+        yield {"TMPDIR": str(link), "KHGEN_CACHE": str(tmp_path / "cache")}
 
 
 @pytest.mark.tools
-def test_validate_has_packer_judge_the_bake(spec: Path, tmp_path: Path) -> None:
+def test_validate_has_packer_judge_the_bake(
+    spec: Path, tmp_path: Path, temporary: dict[str, str]
+) -> None:
     require_program("packer")
-    done = khgen("image", "validate", spec, cwd=tmp_path, env=temporary(tmp_path))
+    done = khgen("image", "validate", spec, cwd=tmp_path, env=temporary)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("takes the bake of small-1.29.6 with qemu\n")
     assert list((tmp_path / "tmp").iterdir()) == []
@@ -67,10 +75,24 @@ def test_validate_for_aws(spec: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.tools
-def test_packers_errors_are_shown_as_they_are(spec: Path, tmp_path: Path) -> None:
+def test_packers_sockets_fit_also_where_temporary_files_lie_deep(
+    spec: Path, tmp_path: Path, with_qemu: dict[str, str]
+) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    env = {**with_qemu, "TMPDIR": str(deep), "KHGEN_CACHE": str(tmp_path / "cache")}
+    (tmp_path / "base.qcow2").write_bytes(b"not what the checksum says")
+    done = khgen("image", "build", spec, cwd=tmp_path, env=env)
+    assert "panic" not in done.stderr
+    assert "khgen: error: packer build ended with 1\n" in done.stderr
+
+
+@pytest.mark.tools
+def test_packers_errors_are_shown_as_they_are(
+    spec: Path, tmp_path: Path, temporary: dict[str, str]
+) -> None:
     require_program("packer")
-    env = temporary(tmp_path)
-    done = khgen("image", "validate", spec, "--var", "memory=64", cwd=tmp_path, env=env)
+    done = khgen("image", "validate", spec, "--var", "memory=64", cwd=tmp_path, env=temporary)
     assert done.returncode == 4
     assert "The memory is at least 512 MiB." in done.stderr.splitlines()
     assert done.stderr.splitlines()[-1] == "khgen: error: packer validate ended with 1"
@@ -165,13 +187,13 @@ def test_a_qemu_that_is_too_old(spec: Path, tmp_path: Path, with_qemu: dict[str,
 
 @pytest.mark.tools
 def test_a_build_that_fails_leaves_what_was_there(
-    spec: Path, tmp_path: Path, with_qemu: dict[str, str]
+    spec: Path, tmp_path: Path, with_qemu: dict[str, str], temporary: dict[str, str]
 ) -> None:
     images = tmp_path / "images"
     images.mkdir()
     (images / "small-1.29.6.qcow2").write_bytes(b"an older one")
     (images / ".khgen-bake-killed").mkdir()
-    env = {**with_qemu, **temporary(tmp_path)}
+    env = {**with_qemu, **temporary}
     (tmp_path / "base.qcow2").write_bytes(b"not what the checksum says")
     done = khgen("image", "build", spec, cwd=tmp_path, env=env)
     assert done.returncode == 4
@@ -245,7 +267,11 @@ exec sleep 300
 @pytest.mark.tools
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_bake_leaves_nothing(
-    spec: Path, tmp_path: Path, with_qemu: dict[str, str], number: signal.Signals
+    spec: Path,
+    tmp_path: Path,
+    with_qemu: dict[str, str],
+    temporary: dict[str, str],
+    number: signal.Signals,
 ) -> None:
     programs = Path(with_qemu["PATH"])
     base = tmp_path / "base.qcow2"
@@ -260,7 +286,7 @@ def test_an_interrupted_bake_leaves_nothing(
     with subprocess.Popen(
         command,
         cwd=tmp_path,
-        env={**os.environ, **temporary(tmp_path), **paths},
+        env={**os.environ, **temporary, **paths},
         stderr=subprocess.PIPE,
         text=True,
     ) as process:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from khgen.excerpt import problem_text
+from khgen.files.golden_image import in_image
 from khgen.render import ClusterRender
 from khgen.spec.load import load_spec
 from khgen.spec.model import ClusterSpec
@@ -107,7 +108,10 @@ def check_render(spec: ClusterSpec) -> None:
         rendered = render.node(node)
         document = yaml.load(rendered.user_data.text, Loader=yaml.CSafeLoader)
         written = {entry["path"]: entry["content"] for entry in document["write_files"]}
-        assert written == {str(file.path): file.content for file in rendered.files}
+        baked = in_image(plan, rendered.files)
+        travels = {str(f.path): f.content for f in rendered.files if f not in baked}
+        assert written == travels
+        assert bool(baked) is (spec.image is not None)
         if rendered.network_config is not None:
             assert yaml.safe_load(rendered.network_config)["version"] == 2
 

@@ -16,7 +16,11 @@ from khgen.folder_lock import locked_folder
 from khgen.resources import resource_folder
 
 PREFIX = ".khgen-bake-"
+TEMPORARY_PREFIX = "khgen-"
 PLUGINS = "plugins.pkr.hcl"
+LONGEST_SOCKET = 107
+"""sun_path has 108 bytes, of which one ends it (unix(7)); Packer panics at a longer one."""
+SOCKET_NAME = f"/{TEMPORARY_PREFIX}12345678/packer-plugin1234567890"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,14 @@ def private_folders(parent: Path | None) -> Iterator[WorkFolder]:
     """A work folder in `parent`, or where temporary folders are; gone at the end."""
     with (
         tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True) as path,
-        tempfile.TemporaryDirectory(prefix="khgen-", ignore_cleanup_errors=True) as temporary,
+        tempfile.TemporaryDirectory(
+            prefix=TEMPORARY_PREFIX, dir=_sockets_folder(), ignore_cleanup_errors=True
+        ) as temporary,
     ):
         yield WorkFolder(path=Path(os.path.realpath(path)), temporary=Path(temporary))
+
+
+def _sockets_folder() -> str:
+    """Where temporary folders are, or /tmp where a socket's path would be too long there."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual + SOCKET_NAME)) <= LONGEST_SOCKET else "/tmp"  # noqa: S108
