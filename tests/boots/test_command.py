@@ -120,7 +120,7 @@ def test_killed_rehearsal_leaves_no_process_and_no_mount(tmp_path: Path) -> None
                 break
         process.kill()
         process.communicate(timeout=60)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while any(not left.startswith("/") for left in leftovers(process.pid)):
         assert time.monotonic() < until, leftovers(process.pid)
         time.sleep(0.1)

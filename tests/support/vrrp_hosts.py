@@ -102,7 +102,7 @@ class VrrpMachine:
             self.init.kill()
             self.init.wait()
             self.init = None
-            wait_until(lambda: not self.processes(), seconds=3)
+            wait_until(lambda: not self.processes(), seconds=60)
             for address in self.foreign_addresses():
                 ip("-n", self.namespace, "addr", "del", address, "dev", "lan0")
 

@@ -68,7 +68,7 @@ def members(
             running.append(member)
             member.start()
         for member in running:
-            wait_for_port(member.address, 2379, seconds=15)
+            wait_for_port(member.address, 2379, seconds=60)
         yield running
     finally:
         for member in running:
@@ -90,7 +90,7 @@ def all_members(members: list[EtcdMember]) -> str:
 
 def test_all_three_are_healthy_and_voters(members: list[EtcdMember]) -> None:
     client = identity(members[0].root, "etcd/healthcheck-client")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     health = etcdctl(all_members(members), *client, "endpoint", "health")
     while health.returncode and time.monotonic() < deadline:
         health = etcdctl(all_members(members), *client, "endpoint", "health")
