@@ -126,9 +126,11 @@ def test_what_travels_and_the_image_are_all_that_a_node_has(nodes: list[object])
         render = rendered(plan).node(node)
         data = yaml.safe_load(render.user_data.text)
         travels = {file["path"] for file in data["write_files"]}
-        copied = " ".join(
-            command for command in data["runcmd"] if command.startswith("cd ")
-        ).split()
+        copy, _, start = data["runcmd"][-1].partition(") && ")
+        assert start.startswith("systemctl enable --now khgen-boot; do "), (
+            "not before all are there"
+        )
+        copied = copy.split()
         for file in render.files:
             if str(file.path) in travels:
                 continue

@@ -4,7 +4,7 @@ What all nodes of a kind share comes first, so that it is dumped and compressed 
 certificates and kubeconfigs, which stand together at the end, where they compress best.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,15 +22,14 @@ from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodePlan, Plan
 from khgen.yaml_text import YamlValue, dump_yaml
 
-START_BOOT = (
-    "until systemctl enable --now khgen-boot; "
-    "do sleep 9; cloud-init single -n write_files --frequency always; done"
-)
+START = "systemctl enable --now khgen-boot"
+AGAIN = "sleep 9; cloud-init single -n write_files --frequency always"
 """runcmd does this and nothing else: the boot itself is khgen-boot's, which retries and reports.
 
 khgen-boot's unit is the last of the files, and cloud-init leaves out those after one that it
 cannot write. So where the disk was full, all of them are placed again, until there is room; and
-where the user-data was cut off, cloud-init never says that it is done.
+where the user-data was cut off, cloud-init never says that it is done. Nor does it where the image
+has not every step that this node copies out of it.
 
 `enable` makes systemd read its units anew (systemctl(1)).
 """
@@ -120,15 +119,16 @@ def _head(plan: Plan, baked: tuple[NodeFile, ...]) -> str:
     if plan.spec.os.timezone is not None:
         keys["timezone"] = plan.spec.os.timezone
     keys.update(plan.spec.user_data.extra)
-    keys["runcmd"] = [*_extra_runcmd(plan), *_copy_steps(baked), START_BOOT]
+    keys["runcmd"] = [*_extra_runcmd(plan), _start_boot(steps_in_image(baked))]
     return f"#cloud-config\n{dump_yaml(keys)}write_files:\n"
 
 
-def _copy_steps(baked: tuple[NodeFile, ...]) -> Iterator[str]:
-    """Those of the image's steps that are for this kind of node."""
-    if steps := steps_in_image(baked):
-        message = "echo 'no image of khgen, or of another version' >/dev/console"
-        yield f"cd {IMAGE_STEPS} && cp -t {STEPS} {' '.join(steps)} || {message}"
+def _start_boot(baked_steps: tuple[str, ...]) -> str:
+    if not baked_steps:
+        return f"until {START}; do {AGAIN}; done"
+    copy = f"(cd {IMAGE_STEPS} && cp -t {STEPS} {' '.join(baked_steps)})"
+    told = "echo 'no image of khgen, or of another version, or no room' >/dev/console"
+    return f"until {copy} && {START}; do {told}; {AGAIN}; done"
 
 
 def _extra_runcmd(plan: Plan) -> list[YamlValue]:
