@@ -25,10 +25,11 @@ def test_wherever_it_is_cut_off_it_begins_with_what_waits_for_the_unit() -> None
     start = text.index(b"runcmd:")
     assert start < text.index(b"write_files:") < unit
     assert b"until systemctl enable" in text[start : text.index(b"write_files:")]
-    for end in range(start + 200, unit, 997):
+    for end in range(start + 200, unit, 97):
         try:
             data = yaml.safe_load(text[:end])
         except (yaml.YAMLError, UnicodeDecodeError):
             continue
-        assert str(UNIT) not in [file.get("path") for file in data["write_files"] if file]
+        files = [file for file in data.get("write_files") or () if isinstance(file, dict)]
+        assert str(UNIT) not in [file.get("path") for file in files]
         assert data["runcmd"][-1].startswith("until systemctl enable --now khgen-boot; do ")

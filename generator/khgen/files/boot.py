@@ -5,7 +5,8 @@ Notes on khgen-boot, which is part of every user-data and so says little itself:
 - lastpipe lets the loop over a step's output keep its variables; the same line is told once.
 - What is kept for status is printable ASCII but the quote and the backslash, which JSON escapes.
 - A step without `#every:` is no gate: trying it costs, so it is tried less and less often.
-- cloud-init copies the user-data at each boot and reads its copy until it has done.
+- The user-data has keys: when all is done its copies are blanked. cloud-init copies it at each boot
+  and reads its copy until it has done.
 """
 
 import shlex
