@@ -35,7 +35,6 @@ class ImagePayload:
     """What is pulled besides kubeadm's own."""
     contract: Mapping[str, object]
     """/etc/khgen/image.json, before what was found on the machine is added."""
-    files_digest: str
 
 
 def image_payload(plan: Plan) -> ImagePayload:
@@ -57,7 +56,6 @@ def image_payload(plan: Plan) -> ImagePayload:
             "architecture": plan.spec.install.architecture,
             "files": digest,
         },
-        files_digest=digest,
     )
 
 
