@@ -95,13 +95,15 @@ except BakeInterruptedError:
 """
 
 
+@pytest.mark.parametrize("before", ["", "trap '' INT; "], ids=["", "with a deaf child"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_end_by_signal_lets_packer_clear_up(
-    packer: Packer, tmp_path: Path, number: signal.Signals
+    packer: Packer, tmp_path: Path, number: signal.Signals, before: str
 ) -> None:
     del packer
     marker = tmp_path / "child"
-    path = template(tmp_path, f"echo $$ > {marker}.new; mv {marker}.new {marker}; sleep 300")
+    tell = f"echo $$ > {marker}.new; mv {marker}.new {marker}"
+    path = template(tmp_path, f"{before}{tell}; sleep 300")
     command = [sys.executable, "-c", PROGRAM, str(tmp_path), path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         wait_until(marker.exists)

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ class Packer:
             env=dict(self.environment),
             start_new_session=True,
         ) as process:
+            end = threading.Thread(target=_end_group_after, args=(process,))
+            end.start()
             try:
                 with _passing_on(process) as interrupted:
                     for line in process.stdout or ():
@@ -71,9 +74,16 @@ class Packer:
                     code = process.wait()
             finally:
                 _signal_group(process, signal.SIGKILL)
+                end.join()
         if interrupted:
             raise BakeInterruptedError("interrupted")  # noqa: EM101
         return code
+
+
+def _end_group_after(process: "subprocess.Popen[str]") -> None:
+    """End what Packer leaves behind: all of its group write to the pipe that is read to its end."""
+    process.wait()
+    _signal_group(process, signal.SIGKILL)
 
 
 @contextmanager
