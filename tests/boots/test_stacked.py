@@ -4,7 +4,6 @@ Real systemd, cloud-init, containerd, etcd, haproxy and keepalived; tests/standi
 of kubelet, kubeadm and kubectl.
 """
 
-import csv
 import json
 import re
 import time
@@ -15,6 +14,7 @@ import pytest
 from khgen.plan.virtual_ip import HostState
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.waiting import wait_until
+from support.balance import api_servers, server_state, tell_haproxy
 from support.local_cluster import ENDPOINT, LocalCluster, local_cluster
 from support.topologies import cluster
 from support.virtual_ip import VirtualIp, steady_holder, vrrp_events
@@ -137,7 +137,7 @@ def test_virtual_ip_stays_when_the_api_is_slow(booted: LocalCluster) -> None:
     host.run("systemctl", "kill", "--signal=STOP", API_SERVER)
     until = time.monotonic() + SLOW_SECONDS
     try:
-        wait_until(lambda: "DOWN" in state_at_haproxy(host), 60, "haproxy to take it out")
+        wait_until(lambda: "DOWN" in server_state(host, holder), 60, "haproxy to take it out")
         assert not own_api_is_ready(host)
         while time.monotonic() < until:
             assert booted.holders() == [holder]
@@ -145,7 +145,7 @@ def test_virtual_ip_stays_when_the_api_is_slow(booted: LocalCluster) -> None:
             time.sleep(0.2)
     finally:
         host.run("systemctl", "kill", "--signal=CONT", API_SERVER)
-    wait_until(lambda: state_at_haproxy(host) == "UP", 60, "haproxy to take it in again")
+    wait_until(lambda: server_state(host, holder) == "UP", 60, "haproxy to take it in again")
     assert vrrp_events(booted) == before
 
 
@@ -153,14 +153,30 @@ def endpoint(booted: LocalCluster) -> str:
     return f"{booted.render.plan.endpoint.url}/readyz"
 
 
-def state_at_haproxy(host: LocalHost) -> str:
-    """How the host's haproxy sees its own API server (haproxy: management.txt, show stat)."""
-    command = "echo show stat | socat - /run/haproxy-admin.sock"
-    stats = host.run("sh", "-c", command).removeprefix("# ").splitlines()
-    (line,) = csv.DictReader(
-        [line for line in stats if re.match(f"pxname|ready,{host.name},", line)]
-    )
-    return line["status"]
+def test_api_server_that_no_connection_reaches_is_out_before_its_checks_fail(
+    booted: LocalCluster,
+) -> None:
+    (holder,) = booted.holders()
+    host, lost = booted.hosts[holder], next(name for name in CONTROL_PLANES if name != holder)
+    own = str(booted.render.plan.by_name[holder].address)
+    # Its checks go elsewhere, and all is well there: what takes it out are the connections.
+    tell_haproxy(host, f"set server ready/{lost} check-addr {own} port 6443")
+    before = int(api_servers(host)[lost]["chkdown"])
+    booted.hosts[lost].unplug()
+    try:
+        wait_until(
+            lambda: (
+                booted.room.tries("curl", "-sfk", "-m", "20", endpoint(booted)) == "ok"
+                and int(api_servers(host)[lost]["chkdown"]) > before
+            ),
+            60,
+            f"haproxy to take {lost} out",
+        )
+    finally:
+        booted.hosts[lost].plug()
+        address = str(booted.render.plan.by_name[lost].address)
+        tell_haproxy(host, f"set server ready/{lost} check-addr {address} port 6443")
+    wait_until(lambda: server_state(host, lost) == "UP", 60, "haproxy to take it in again")
 
 
 def test_virtual_ip_goes_where_the_model_says_whichever_haproxies_run(

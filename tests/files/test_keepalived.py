@@ -46,10 +46,15 @@ def test_each_host_speaks_to_all_others_from_its_own_address() -> None:
 
 def test_all_hosts_have_the_same_priority_and_none_has_nopreempt() -> None:
     plan = planned()
-    said = {re.search(r"priority (\d+)", config(plan, n))[1] for n in range(3)}  # type: ignore[index]
-    assert said == {"200"}
-    assert not re.search(r"^\s*nopreempt", config(plan), re.MULTILINE)
-    assert "state MASTER" not in config(plan)
+    for text in (config(plan, n) for n in range(3)):
+        assert not re.search(r"^\s*(priority|nopreempt|state)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_a_backup_waits_for_two_advertisements_of_a_second(ipv6: bool) -> None:
+    text = config(planned(ipv6=ipv6))
+    assert "  down_timer_adverts 2\n" in text
+    assert "advert_int" not in text
 
 
 def test_multicast_has_no_peers() -> None:

@@ -67,7 +67,10 @@ def test_the_weight_must_exceed_the_spread(priorities: list[int], loss: int) -> 
         (hosts(102, 101, 100), "moves without need"),
         (hosts(200, 200, weight=0), "without haproxy"),
         (hosts(1, 1), "without haproxy"),
-        ((*hosts(200), VrrpHost(address=ip_address("192.168.10.1"), weight=-60)), "2 hosts hold"),
+        (
+            (*hosts(PRIORITY), VrrpHost(address=ip_address("192.168.10.1"), weight=-60)),
+            "2 hosts hold",
+        ),
     ],
 )
 def test_the_proof_finds_flaws(group: tuple[VrrpHost, ...], message: str) -> None:

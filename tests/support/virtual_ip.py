@@ -12,7 +12,7 @@ from support.local_cluster import LocalCluster
 
 PATIENCE = 60.0
 UNDISTURBED = 4.0
-"""Longer than a backup waits for a silent holder from when it knows (3.2 s)."""
+"""Longer than a backup waits for a silent holder from when it knows (2.6 s)."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -19,7 +19,7 @@ SYSTEMCTL = """\
 [ "$1" = reload-or-restart ] || exit 0
 case $2 in
 haproxy) exec haproxy -W -D -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid ;;
-keepalived) exec keepalived --log-detail --use-file /etc/keepalived/keepalived.conf ;;
+keepalived) keepalived --dont-fork --log-console --log-detail --use-file /etc/keepalived/keepalived.conf & ;;
 esac
 """
 
@@ -98,11 +98,12 @@ class VrrpMachine:
     def power_off(self) -> None:
         """Cut the power: all processes die at once, nothing more is sent, no address stays."""
         if self.init is not None:
-            ip("-n", self.bridge, "link", "set", self.name, "down")
             self.init.kill()
             self.init.wait()
             self.init = None
             wait_until(lambda: not self.processes(), seconds=60)
+            # Not before: keepalived would see that, and its farewell be sent with the next power.
+            ip("-n", self.bridge, "link", "set", self.name, "down")
             for address in self.foreign_addresses():
                 ip("-n", self.namespace, "addr", "del", address, "dev", "lan0")
 
@@ -152,6 +153,21 @@ def wait_until(happens: Callable[[], bool], *, seconds: float) -> float:
         assert time.monotonic() - start < seconds, f"not within {seconds} s"
         time.sleep(0.03)
     return time.monotonic() - start
+
+
+def steady_holder(machines: list[VrrpMachine]) -> VrrpMachine:
+    """The one that has the VIP, and still has it a second later: equals race for it."""
+
+    def steady() -> bool:
+        found = holding(machines)
+        if len(found) != 1:
+            return False
+        time.sleep(1)
+        return holding(machines) == found
+
+    wait_until(steady, seconds=60)
+    (name,) = holding(machines)
+    return next(machine for machine in machines if machine.name == name)
 
 
 def holding(machines: Iterable[VrrpMachine]) -> list[str]:

@@ -11,7 +11,7 @@ from khgen.files.haproxy import haproxy_files
 from khgen.files.keepalived import keepalived_files, load_balancer_environment
 from support.programs import require_namespaces, require_program
 from support.rendering import ROOT, example_render
-from support.vrrp_hosts import VrrpMachine, holding, ip, wait_until
+from support.vrrp_hosts import VrrpMachine, holding, ip, steady_holder, wait_until
 
 pytestmark = pytest.mark.tools
 BRIDGE = "khvip"
@@ -52,24 +52,16 @@ def machines(tmp_path: Path) -> Iterator[list[VrrpMachine]]:
         ip("netns", "del", BRIDGE)
 
 
-def holder_of(machines: list[VrrpMachine]) -> VrrpMachine:
-    (name,) = holding(machines)
-    return next(machine for machine in machines if machine.name == name)
-
-
 def test_exactly_one_holder_through_power_cuts_and_dead_haproxies(
     machines: list[VrrpMachine],
 ) -> None:
     assert len(machines) == 3
     for machine in machines:
         machine.power_on()
-    wait_until(lambda: len(holding(machines)) == 1, seconds=60)
-    time.sleep(1)
-    first = holder_of(machines)
+    first = steady_holder(machines)
 
     first.power_off()
-    wait_until(lambda: len(holding(machines)) == 1, seconds=60)
-    second = holder_of(machines)
+    second = steady_holder(machines)
     first.power_on()
     wait_until(lambda: bool(first.processes("keepalived")), seconds=60)
     time.sleep(5)
@@ -77,7 +69,7 @@ def test_exactly_one_holder_through_power_cuts_and_dead_haproxies(
 
     second.kill_program("haproxy")
     wait_until(lambda: holding(machines) not in ([second.name], []), seconds=60)
-    third = holder_of(machines)
+    third = steady_holder(machines)
     second.restart_haproxy()
     time.sleep(4)
     assert holding(machines) == [third.name], "the VIP moved because a haproxy came back"

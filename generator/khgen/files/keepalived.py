@@ -7,7 +7,7 @@ from khgen.files.haproxy import CHECK_HAPROXY
 from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled
 from khgen.plan.model import NodePlan, Plan
-from khgen.plan.virtual_ip import HAPROXY_WEIGHT, PRIORITY, prove, vrrp_address, vrrp_hosts
+from khgen.plan.virtual_ip import HAPROXY_WEIGHT, SILENT_ADVERTS, prove, vrrp_address, vrrp_hosts
 from khgen.spec.model.values import IPAddress
 
 AUTO_INTERFACE = "auto"
@@ -46,7 +46,7 @@ def _keepalived_conf(plan: Plan, node: NodePlan, vip: IPAddress, vrrp_password: 
         weight=HAPROXY_WEIGHT,
         interface=INTERFACE_PLACEHOLDER if auto else node.interface,
         router_id=endpoint.virtual_router_id,
-        priority=PRIORITY,
+        silent_adverts=SILENT_ADVERTS,
         source=vrrp_address(plan, node),
         peers=tuple(vrrp_address(plan, peer) for peer in others) if unicast else (),
         # VRRP version 3, which IPv6 needs, has no authentication (RFC 5798, 9).

@@ -19,8 +19,15 @@ from itertools import combinations, product
 from khgen.plan.model import NodePlan, Plan
 from khgen.spec.model.values import IPAddress
 
-PRIORITY = 200
-"""High, because a backup waits 3 s + (256 - priority) / 256 s for a silent holder (RFC 5798, 6.1)."""
+PRIORITY = 100
+"""keepalived's default: keepalived.conf says none."""
+
+SILENT_ADVERTS = 2
+"""So many seconds + (256 - priority) / 256 s, 2.6 s in all, a backup waits for a silent holder.
+
+One lost advertisement does no harm: the next comes 0.6 s before that. RFC 5798 (6.1) has three,
+which take the API away for up to 3.6 s. keepalived takes another number since 2.2.3.
+"""
 
 HAPROXY_WEIGHT = -50
 """What a host's priority loses while its haproxy does not answer; more than any spread."""

@@ -1,0 +1,182 @@
+"""How long the API is away from its endpoint when the VIP's holder loses its power.
+
+    sudo PYTHONPATH=tests .venv/bin/python benchmarks/failover.py --cuts 20
+
+Boots three local control planes as `khgen rehearse` does, and takes the power of whichever holds
+the VIP, again and again; between cuts that host boots and the cluster becomes whole. All the time a
+client on the bridge begins a new request every 100 ms, each with a connection of its own. With
+KHGEN_KUBE_BIN it is Kubernetes; otherwise tests/standin takes the place of kubelet, kubeadm and
+kubectl. Prints a Markdown table of seconds since the cut.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import ssl
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+
+from khgen.rehearse.waiting import wait_until
+from support.balance import api_servers
+from support.local_cluster import ENDPOINT, STAND_IN, LocalCluster, local_cluster
+from support.topologies import cluster
+from support.virtual_ip import steady_holder
+
+CONTROL_PLANES = ("cp1", "cp2", "cp3")
+CLIENT = "--client"
+EVERY = 0.1
+GIVEN_UP = 10.0
+SLOW = 0.5
+"""A request that took longer was held up: otherwise it takes about ten milliseconds."""
+CALM = 20.0
+"""The client goes on for so long after a cut, until haproxy has taken the lost API server out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request of the client, by CLOCK_MONOTONIC, which all hosts of a machine share."""
+
+    begun: float
+    ended: float
+    well: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Seconds since the cut."""
+
+    moved: float
+    """Another keepalived became master."""
+    answered: float
+    """The first request that was begun after the cut was answered."""
+    held_up: float
+    """The last request that failed or was slow had ended."""
+
+
+def run_client(address: str, port: int) -> None:
+    """Begin a request every EVERY seconds for ever, and print each as it ends."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    while True:
+        threading.Thread(target=_request, args=(address, port, context), daemon=True).start()
+        time.sleep(EVERY)
+
+
+def _request(address: str, port: int, context: ssl.SSLContext) -> None:
+    begun, well = time.monotonic(), False
+    connection = http.client.HTTPSConnection(address, port, timeout=GIVEN_UP, context=context)
+    try:
+        connection.request("GET", "/readyz")
+        well = connection.getresponse().read() == b"ok"
+    except (OSError, http.client.HTTPException):
+        pass
+    finally:
+        connection.close()
+    told = Request(begun=begun, ended=time.monotonic(), well=well)
+    # In one piece, whichever threads tell something at the same time.
+    os.write(sys.stdout.fileno(), f"{json.dumps(asdict(told))}\n".encode())
+
+
+def requests(log: Path) -> list[Request]:
+    """What the client has told."""
+    return [Request(**json.loads(line)) for line in log.read_text().splitlines()]
+
+
+def cut(booted: LocalCluster, log: Path) -> Times:
+    """Cut the holder's power, see what the client sees, and make the cluster whole again."""
+    holder = steady_holder(booted)
+    members = booted.members(holder)
+    since = time.monotonic()
+    booted.hosts[holder].unplug()
+    begun_after = time.monotonic()
+    booted.hosts[holder].power_cut()
+    time.sleep(CALM)
+    seen = [request for request in requests(log) if request.begun > begun_after]
+    held_up = [r.ended for r in seen if not r.well or r.ended - r.begun > SLOW]
+    times = Times(
+        moved=became_master(booted, since) - since,
+        answered=min(request.ended for request in seen if request.well) - since,
+        held_up=max(held_up, default=since) - since,
+    )
+    booted.boot([holder])
+    booted.wait_members(holder, members)
+    wait_until(lambda: all_in_balance(booted), 120, "every API server at every haproxy")
+    return times
+
+
+def became_master(booted: LocalCluster, since: float) -> float:
+    """When the first of the remaining hosts became master after that time."""
+    when = []
+    for host in booted.hosts.values():
+        if host.first_process is not None:
+            said = host.run("journalctl", "-b", "-u", "keepalived", "-o", "json", "--no-pager")
+            entries = [json.loads(line) for line in said.splitlines()]
+            when += [
+                int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6
+                for entry in entries
+                if "Entering MASTER STATE" in entry["MESSAGE"]
+            ]
+    return min(moment for moment in when if moment > since)
+
+
+def all_in_balance(booted: LocalCluster) -> bool:
+    """Whether each haproxy sees each API server ready."""
+    seen = [api_servers(booted.hosts[name]) for name in CONTROL_PLANES]
+    return all(server["status"] == "UP" for servers in seen for server in servers.values())
+
+
+def say(*cells: object) -> None:
+    """One row of the Markdown table."""
+    sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
+    sys.stdout.flush()
+
+
+def row(title: str, times: Sequence[float]) -> None:
+    """One row of seconds."""
+    say(title, *(f"{seconds:.2f} s" for seconds in times))
+
+
+def measure(booted: LocalCluster, cuts: int) -> None:
+    """Cut by cut, then the medians and the worst."""
+    booted.boot(seconds=600)
+    log = booted.stage.ground.folder / "client.log"
+    vip, port = (str(ENDPOINT[part]) for part in ("vip", "port"))
+    client: list[str | Path] = [sys.executable, Path(__file__).resolve(), CLIENT, vip, port]
+    # In the room another working directory holds.
+    booted.room.start(client, log, os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    say("cut", "VIP moved", "API answered", "last request held up")
+    say(*["---"] * 4)
+    all_times = []
+    for number in range(1, cuts + 1):
+        all_times.append(astuple(cut(booted, log)))
+        row(str(number), all_times[-1])
+    columns = list(zip(*all_times, strict=True))
+    row("median", [statistics.median(column) for column in columns])
+    row("worst", [max(column) for column in columns])
+
+
+def main() -> None:
+    """Measure and print; in the room, be the client."""
+    if sys.argv[1:2] == [CLIENT]:
+        run_client(sys.argv[2], int(sys.argv[3]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cuts", type=int, default=20, help="of the holder's power")
+    arguments = parser.parse_args()
+    binaries = os.environ.get("KHGEN_KUBE_BIN")
+    spec = cluster({"cp": len(CONTROL_PLANES)}, controlPlaneEndpoint=ENDPOINT)
+    sys.stdout.write(
+        f"{os.cpu_count()} processors; {'Kubernetes' if binaries else 'stand-in'};"
+        f" load before {os.getloadavg()[0]:.2f}\n\n"
+    )
+    with local_cluster(spec, Path(binaries) if binaries else STAND_IN) as booted:
+        measure(booted, arguments.cuts)
+
+
+if __name__ == "__main__":
+    main()
