@@ -161,6 +161,7 @@ def test_api_server_that_no_connection_reaches_is_out_before_its_checks_fail(
     own = str(booted.render.plan.by_name[holder].address)
     # Its checks go elsewhere, and all is well there: what takes it out are the connections.
     tell_haproxy(host, f"set server ready/{lost} check-addr {own} port 6443")
+    wait_until(lambda: server_state(host, lost) == "UP", 60, f"haproxy to have {lost} in")
     before = int(api_servers(host)[lost]["chkdown"])
     booted.hosts[lost].unplug()
     try:

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from khgen.bake.manifest import Artifact, ImageManifest, file_digest, write_manifest
+from khgen.rehearse.waiting import wait_until
 from support.command import SMALL_SPEC, khgen
 from support.image_specs import CHECKSUM
+from support.packer_ends import PACKERS_LAST_WORDS, PATIENCE, alive
 from support.programs import require_program
-from support.waiting import PACKERS_LAST_WORDS, PATIENCE, alive, wait_until
 
 QEMU_PROGRAMS = ("qemu-system-x86_64", "qemu-img", "xorriso")
 
@@ -290,7 +291,7 @@ def test_an_interrupted_bake_leaves_nothing(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        wait_until(started.exists)
+        wait_until(started.exists, PATIENCE, "Packer to begin")
         process.send_signal(number)
         said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 130, said
@@ -298,7 +299,7 @@ def test_an_interrupted_bake_leaves_nothing(
     assert any(end in said for end in PACKERS_LAST_WORDS)
     assert list((tmp_path / "images").iterdir()) == []
     assert list((tmp_path / "tmp").iterdir()) == []
-    wait_until(lambda: not alive(int(started.read_text())))
+    wait_until(lambda: not alive(int(started.read_text())), PATIENCE, "what Packer ran to end")
 
 
 @pytest.fixture

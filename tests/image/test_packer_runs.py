@@ -10,8 +10,9 @@ import pytest
 from khgen.bake.failure import BakeError
 from khgen.bake.packer import Packer, installed_packer
 from khgen.bake.packer_output import PackerLine
+from khgen.rehearse.waiting import wait_until
+from support.packer_ends import PACKERS_LAST_WORDS, PATIENCE, alive
 from support.programs import require_program
-from support.waiting import PACKERS_LAST_WORDS, PATIENCE, alive, wait_until
 
 pytestmark = pytest.mark.tools
 
@@ -106,12 +107,12 @@ def test_an_end_by_signal_lets_packer_clear_up(
     path = template(tmp_path, f"{before}{tell}; sleep 300")
     command = [sys.executable, "-c", PROGRAM, str(tmp_path), path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        wait_until(marker.exists)
+        wait_until(marker.exists, PATIENCE, "Packer to begin")
         process.send_signal(number)
         output = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 130
     assert any(end in output for end in PACKERS_LAST_WORDS)
-    wait_until(lambda: not alive(int(marker.read_text())))
+    wait_until(lambda: not alive(int(marker.read_text())), PATIENCE, "what Packer ran to end")
 
 
 def fake(folder: Path, text: str) -> None:

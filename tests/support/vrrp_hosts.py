@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from khgen.files.node_file import NodeFile
+from khgen.rehearse.waiting import wait_until
 from support.programs import SYSTEM_PATH
 
 SYSTEMCTL = """\
@@ -101,7 +102,7 @@ class VrrpMachine:
             self.init.kill()
             self.init.wait()
             self.init = None
-            wait_until(lambda: not self.processes(), seconds=60)
+            wait_until(lambda: not self.processes(), 60, f"{self.name} to be off")
             # Not before: keepalived would see that, and its farewell be sent with the next power.
             ip("-n", self.bridge, "link", "set", self.name, "down")
             for address in self.foreign_addresses():
@@ -146,15 +147,6 @@ class VrrpMachine:
         ip("netns", "del", self.namespace)
 
 
-def wait_until(happens: Callable[[], bool], *, seconds: float) -> float:
-    """Seconds until it happens; an assertion fails when it does not in time."""
-    start = time.monotonic()
-    while not happens():
-        assert time.monotonic() - start < seconds, f"not within {seconds} s"
-        time.sleep(0.03)
-    return time.monotonic() - start
-
-
 def steady_holder(machines: list[VrrpMachine]) -> VrrpMachine:
     """The one that has the VIP, and still has it a second later: equals race for it."""
 
@@ -165,7 +157,7 @@ def steady_holder(machines: list[VrrpMachine]) -> VrrpMachine:
         time.sleep(1)
         return holding(machines) == found
 
-    wait_until(steady, seconds=60)
+    wait_until(steady, 60, "one holder of the VIP")
     (name,) = holding(machines)
     return next(machine for machine in machines if machine.name == name)
 

@@ -9,9 +9,10 @@ import pytest
 
 from khgen.files.haproxy import haproxy_files
 from khgen.files.keepalived import keepalived_files, load_balancer_environment
+from khgen.rehearse.waiting import wait_until
 from support.programs import require_namespaces, require_program
 from support.rendering import ROOT, example_render
-from support.vrrp_hosts import VrrpMachine, holding, ip, steady_holder, wait_until
+from support.vrrp_hosts import VrrpMachine, holding, ip, steady_holder
 
 pytestmark = pytest.mark.tools
 BRIDGE = "khvip"
@@ -63,12 +64,12 @@ def test_exactly_one_holder_through_power_cuts_and_dead_haproxies(
     first.power_off()
     second = steady_holder(machines)
     first.power_on()
-    wait_until(lambda: bool(first.processes("keepalived")), seconds=60)
+    wait_until(lambda: bool(first.processes("keepalived")), 60, "its keepalived")
     time.sleep(5)
     assert holding(machines) == [second.name], "the VIP moved because a host came back"
 
     second.kill_program("haproxy")
-    wait_until(lambda: holding(machines) not in ([second.name], []), seconds=60)
+    wait_until(lambda: holding(machines) not in ([second.name], []), 60, "another")
     third = steady_holder(machines)
     second.restart_haproxy()
     time.sleep(4)
