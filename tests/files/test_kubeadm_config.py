@@ -109,24 +109,6 @@ def test_who_comes_later_joins_with_its_own_identity() -> None:
     assert join["controlPlane"]["localAPIEndpoint"]["advertiseAddress"] == "10.1.0.4"
 
 
-@pytest.mark.parametrize(
-    ("name", "version", "later"),
-    [
-        ("stacked", "1.29.6", ["control-plane-prepare/control-plane"]),
-        ("stacked", "1.32.0", ["control-plane-prepare/control-plane"]),
-        ("stacked", "1.33.0", None),  # join waits for a kubelet that waits for its own API server
-        ("external-etcd", "1.29.6", None),
-    ],
-)
-def test_a_later_control_plane_has_no_api_server_before_its_etcd_votes(
-    name: str, version: str, later: list[str] | None
-) -> None:
-    plan = plan_with_joiner(at_version(topology(name), version))
-    join = documents(plan, plan.control_planes[-1])["JoinConfiguration"]
-    assert join.get("skipPhases") == later
-    assert "skipPhases" not in documents(plan, plan.workers[0])["JoinConfiguration"]
-
-
 def test_hosts_outside_kubernetes_have_no_kubeadm_configuration() -> None:
     for name, host in (("external-etcd", "etcd1"), ("dedicated-lb", "lb1")):
         plan = plan_with_joiner(topology(name))

@@ -30,9 +30,6 @@ WRITTEN_BEFORE_JOIN = (
     "FileAvailable--etc-kubernetes-pki-ca.crt",
 )
 """preflight/checks.go: files that a join expects to write itself, and that khgen wrote already."""
-AFTER_ETCD = ("control-plane-prepare/control-plane",)
-"""The phase that steps/join-control-plane.sh runs when the new member of etcd votes: as a learner it
-answers no API server, which then ends itself after a minute, and begins anew."""
 ASKS_EVERY_MEMBER = "ExternalEtcdVersion"
 """preflight/checks.go: fails unless every member of external etcd answers; we wait for a quorum."""
 
@@ -74,8 +71,6 @@ def join_configuration(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
     control_plane: dict[str, YamlValue] = {}
     if node.kind in CONTROL_PLANE_KINDS:
         control_plane = {"controlPlane": {"localAPIEndpoint": local_api_endpoint(node)}}
-        if waits_for_etcd(plan):
-            control_plane["skipPhases"] = [*AFTER_ETCD]
     return {
         "apiVersion": kubeadm_api(plan),
         "kind": "JoinConfiguration",
@@ -88,14 +83,6 @@ def join_configuration(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
         **_patches(plan, node.kind),
         **(_timeouts(plan) if control_plane else {}),
     }
-
-
-def waits_for_etcd(plan: Plan) -> bool:
-    """Whether a later control plane gets its API server only once its member of etcd votes.
-
-    Not where the kubelet registers itself at its own API server, which join waits for.
-    """
-    return plan.stacked and not plan.facts.kubelet_local_mode
 
 
 def local_api_endpoint(node: NodePlan) -> dict[str, YamlValue]:

@@ -11,8 +11,10 @@ else
   list=$(members)
   voter=$(grep -F " $ETCD_PEER_URL started" <<<"$list") && [ -s $pods/etcd.yaml ] || voter=
 fi
-if [ "$voter" ] && [ -s /var/lib/kubelet/kubeadm-flags.env ]; then
+if [ "$voter" ] && [ -s $pods/kube-scheduler.yaml ] && [ -s /var/lib/kubelet/config.yaml ]; then
   systemctl start kubelet
+  api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | grep node-role.kubernetes.io/control-plane ||
+    kubeadm join phase control-plane-join mark-control-plane --config $config
 else
   if [ "${ETCD_PEER_URL-}" ]; then
     # Half a join leaves a learner behind, with a copy of the data: start over.
@@ -22,14 +24,8 @@ else
     rm -rf "${ETCD_DATA_DIR:?}/member"
   fi
   systemctl stop kubelet
-  rm -f $pods/kube-*.yaml /etc/kubernetes/bootstrap-kubelet.conf
-  # There before the kubelet, which else sees etcd's pod 20 s late.
-  mkdir -p $pods
+  rm -f $pods/kube-{apiserver,controller-manager,scheduler}.yaml \
+    /etc/kubernetes/bootstrap-kubelet.conf
   kubeadm join --config $config
 fi
-# skipPhases: beside an etcd that does not vote yet, an API server ends itself after a minute.
-[ -s $pods/kube-scheduler.yaml ] ||
-  kubeadm join phase control-plane-prepare control-plane --config $config
-api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | grep node-role.kubernetes.io/control-plane ||
-  kubeadm join phase control-plane-join mark-control-plane --config $config
 systemctl enable kubelet
