@@ -23,6 +23,7 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 from khgen.rehearse.waiting import wait_until
+from markdown_table import say
 from support.balance import api_servers
 from support.local_cluster import ENDPOINT, STAND_IN, LocalCluster, local_cluster
 from support.topologies import cluster
@@ -129,12 +130,6 @@ def all_in_balance(booted: LocalCluster) -> bool:
     """Whether each haproxy sees each API server ready."""
     seen = [api_servers(booted.hosts[name]) for name in CONTROL_PLANES]
     return all(server["status"] == "UP" for servers in seen for server in servers.values())
-
-
-def say(*cells: object) -> None:
-    """One row of the Markdown table."""
-    sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
-    sys.stdout.flush()
 
 
 def row(title: str, times: Sequence[float]) -> None:

@@ -44,6 +44,7 @@ from khgen.rehearse.watch import State, standing
 from khgen.render import ClusterRender, RenderedNode
 from khgen.spec.load import load_spec
 from khgen.yaml_text import YamlValue, dump_yaml
+from markdown_table import say
 
 SPEC = """\
 apiVersion: khgen/v1alpha1
@@ -279,12 +280,6 @@ def keep_journals(hosts: Sequence[LocalHost], folder: Path) -> None:
             (folder / f"{host.name}.{kind}").write_text(said, encoding="utf-8")
         for log in host.folder.glob("*.log"):
             (folder / f"{host.name}.{log.name}").write_bytes(log.read_bytes())
-
-
-def say(*cells: object) -> None:
-    """One row of the Markdown table."""
-    sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
-    sys.stdout.flush()
 
 
 def row(title: str, ours: Times, theirs: Times) -> None:
