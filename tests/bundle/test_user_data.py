@@ -1,12 +1,24 @@
-"""User-data that arrives incomplete does not start a boot."""
+"""User-data: its size, and that what arrives incomplete does not start a boot."""
 
 import pytest
 import yaml
 
 from khgen.files.boot import UNIT
+from khgen.spec.model import NodeRole
+from support.rendering import EXAMPLES as ALL_EXAMPLES
 from support.rendering import example_render
 
 EXAMPLES = ("dedicated-lb", "external-etcd", "rocky-stacked-ha")
+CONTROL_PLANE_BYTES, OTHER_BYTES = int(14.5 * 1024), int(6.5 * 1024)
+"""EC2 takes 16 KiB; the rest is what a site may add."""
+
+
+@pytest.mark.parametrize("example", ALL_EXAMPLES)
+def test_gzipped_user_data_of_every_example_leaves_room_on_ec2(example: str) -> None:
+    render = example_render(example)
+    for node in render.plan.nodes:
+        limit = CONTROL_PLANE_BYTES if node.role is NodeRole.CONTROL_PLANE else OTHER_BYTES
+        assert render.node(node).user_data.gzipped_bytes <= limit, node.name
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

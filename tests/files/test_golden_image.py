@@ -20,7 +20,7 @@ from support.programs import SYSTEM_PATH, require_namespaces, require_program
 BASE = {"url": "debian-12.qcow2", "checksum": "sha256:" + "0" * 64}
 IMAGE = {"base": BASE}
 STEP = resource_folder("templates") / "cloud-init" / "steps" / "image.sh"
-CONTROL_PLANE_LIMIT, WORKER_LIMIT = 10 * 1024, 3 * 1024
+CONTROL_PLANE_LIMIT, WORKER_LIMIT = 12 * 1024, 5 * 1024
 
 
 def baked_plan(**fields: object) -> Plan:
