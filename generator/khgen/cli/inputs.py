@@ -14,7 +14,7 @@ from khgen.problems import Finding, Problems
 from khgen.secrets_file import default_secrets_path, load, load_or_create
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.model import ClusterSpec
-from khgen.spec_file import read_manifests, read_spec
+from khgen.spec_file import read_manifests, read_repository_keys, read_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +48,10 @@ def read_inputs(path: Path, report: Report) -> Inputs:
     report.stop_if_fatal()
     assert loaded.spec is not None, "a spec without errors is a spec"  # noqa: S101
     manifests, missing = read_manifests(loaded.spec, path.parent)
-    report.add(Problems.of(map(loaded.problem, missing)), {})
+    spec, unread = read_repository_keys(loaded.spec, path.parent)
+    report.add(Problems.of(map(loaded.problem, (*missing, *unread))), {})
     report.stop_if_fatal()
-    return Inputs(path=path, loaded=loaded, spec=loaded.spec, manifests=manifests)
+    return Inputs(path=path, loaded=loaded, spec=spec, manifests=manifests)
 
 
 def read_secrets(

@@ -9,10 +9,11 @@ for p in $PACKAGES; do
 done 2>/dev/null
 if [ "${missing[*]}" ]; then
   export DEBIAN_FRONTEND=noninteractive
-  for k in ${APT_KEYS:-}; do
-    f=/etc/apt/keyrings/${k%%=*}.asc
-    rm -f "$f"
-    /usr/lib/apt/apt-helper download-file "${k#*=}" "$f"
+  for key in ${REPOSITORY_KEYS:-}; do
+    file=/etc/apt/keyrings/${key%%=*}.asc
+    IFS='#' read -r url sum <<<"${key#*=}"
+    rm -f "$file"
+    /usr/lib/apt/apt-helper download-file "$url" "$file" ${sum:+"SHA256:$sum"}
   done
   get() { apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold "$@"; }
   get update

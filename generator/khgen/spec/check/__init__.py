@@ -15,9 +15,11 @@ from khgen.spec.check import (
     networks,
     node_settings,
     programs,
+    signing_keys,
     subnets,
     validity,
     versions,
+    weakening,
 )
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
@@ -37,6 +39,8 @@ CHECKS: tuple[Check, ...] = (
     *programs.CHECKS,
     *addons.CHECKS,
     *cloud_config.CHECKS,
+    *weakening.CHECKS,
+    *signing_keys.CHECKS,
 )
 """Every check there is."""
 
