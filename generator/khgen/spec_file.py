@@ -66,7 +66,7 @@ def read_repository_keys(
             wrong.append(_missing(path, key.path))
         except ValidationError:
             message = f"'{key.path}' is not an ASCII-armored OpenPGP key"
-            hint = f"gpg --enarmor <{key.path}, with PUBLIC KEY BLOCK in the first and last line"
+            hint = f"gpg --no-default-keyring --keyring ./{key.path} --armor --export"
             wrong.append(Finding(path=path, message=message, hint=hint))
     install = spec.install.model_copy(update=keys)
     return spec.model_copy(update={"install": install}), tuple(wrong)

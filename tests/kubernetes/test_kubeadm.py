@@ -1,5 +1,6 @@
 """Real kubeadm takes what khgen renders: configuration, certificates, kubeconfigs, patches."""
 
+import os
 import re
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import CaKeys
 from support.kubernetes import (
     fresh_secrets,
+    kube_bin,
     kubeadm,
     kubeadm_version,
     kubernetes_files,
+    run_step,
     write_root,
 )
 from support.topologies import TOPOLOGIES, cluster, plan_with_joiner, topology
@@ -161,6 +164,28 @@ def test_without_ca_keys_kubeadm_runs_in_external_ca_mode(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     flags = pod(root, "kube-controller-manager")["spec"]["containers"][0]["command"]
     assert "--cluster-signing-cert-file=" in flags
+
+
+@pytest.mark.parametrize("step", ["etcd", "control-plane"])
+def test_a_founder_without_super_admin_conf_runs_every_phase(tmp_path: Path, step: str) -> None:
+    spec = of_this_version(topology("offline"))
+    plan = build_plan(spec, founders_of(spec))
+    holder, other = (rendered(tmp_path, plan, node) for node in plan.control_planes[:2])
+    super_admin = "etc/kubernetes/super-admin.conf"
+    assert (holder / super_admin).exists()
+    assert not (other / super_admin).exists()
+    # Asked directly, kubeadm refuses: that is what the step's stand-in file is for.
+    refused = kubeadm(other, "init", "phase", "control-plane", "scheduler", "--config", CONFIG)
+    assert "super-admin.conf file does not exists" in refused.stderr
+    before = (holder / super_admin).read_bytes()
+    for root in (holder, other):
+        program = (root / "etc/kubeadm").resolve()
+        program.symlink_to(kube_bin() / "kubeadm")
+        done = run_step(root, step, PATH=f"/etc:{os.environ['PATH']}")
+        assert done.returncode == 0, done.stderr
+        assert list((root / "etc/kubernetes/manifests").iterdir())
+    assert (holder / super_admin).read_bytes() == before
+    assert not (other / super_admin).exists()
 
 
 def test_manifest_of_external_etcd_is_kubeadms_own(tmp_path: Path) -> None:

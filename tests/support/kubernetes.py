@@ -71,10 +71,12 @@ def kubeadm(root: Path, *arguments: str) -> CompletedProcess[str]:
     return run_in(root, [str(kube_bin() / "kubeadm"), *arguments], "--net")
 
 
-def run_step(root: Path, name: str) -> CompletedProcess[str]:
-    """A boot step with that folder's /etc and /var/lib, and its values from node.env."""
+def run_step(root: Path, name: str, **values: str) -> CompletedProcess[str]:
+    """A boot step with that folder's /etc and /var/lib, its values from node.env, and these."""
     (step,) = (root / "etc/khgen/steps.d").glob(f"[0-9][0-9]-{name}")
-    script = f"set -a; . /etc/khgen/node.env; exec bash /etc/khgen/steps.d/{step.name}"
+    given = " ".join(f"{key}={shlex.quote(value)}" for key, value in values.items())
+    script = f"set -a; . /etc/khgen/node.env; {given or ':'}; "
+    script += f"exec bash /etc/khgen/steps.d/{step.name}"
     return run_in(root, ["bash", "-c", script])
 
 

@@ -12,6 +12,7 @@ from khgen.cli.outcome import Report
 from khgen.pki.secrets import Secrets
 from khgen.problems import Finding, Problems
 from khgen.secrets_file import default_secrets_path, load, load_or_create
+from khgen.spec.check.signing_keys import first_use
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.model import ClusterSpec
 from khgen.spec_file import read_manifests, read_repository_keys, read_spec
@@ -49,7 +50,7 @@ def read_inputs(path: Path, report: Report) -> Inputs:
     assert loaded.spec is not None, "a spec without errors is a spec"  # noqa: S101
     manifests, missing = read_manifests(loaded.spec, path.parent)
     spec, unread = read_repository_keys(loaded.spec, path.parent)
-    report.add(Problems.of(map(loaded.problem, (*missing, *unread))), {})
+    report.add(Problems.of(map(loaded.problem, (*missing, *unread, *first_use(spec)))), {})
     report.stop_if_fatal()
     return Inputs(path=path, loaded=loaded, spec=spec, manifests=manifests)
 

@@ -9,6 +9,7 @@ from khgen.spec.check import (
     cloud_config,
     components,
     endpoint,
+    exposure,
     families,
     machines,
     membership,
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     *addons.CHECKS,
     *cloud_config.CHECKS,
     *weakening.CHECKS,
+    *exposure.CHECKS,
     *signing_keys.CHECKS,
 )
 """Every check there is."""

@@ -44,8 +44,14 @@ def key_sources(spec: ClusterSpec) -> Iterator[Finding]:
             )
 
 
+CHECKS = (Check(find=key_sources, reads=(INSTALL,)),)
+
+
 def first_use(spec: ClusterSpec) -> Iterator[Finding]:
-    """Repositories whose key is whatever they offer when a machine first asks: one finding."""
+    """Repositories whose key is whatever they offer when a machine first asks: one finding.
+
+    Not one of the checks: it is about no value in the file, and would stand above every mistake.
+    """
     given = {repository for repository, _, name in KEYS if getattr(spec.install, name) is not None}
     trusted = [name for name in used_repositories(spec) if name not in given]
     if not trusted:
@@ -58,9 +64,3 @@ def first_use(spec: ClusterSpec) -> Iterator[Finding]:
     )
     hint = f"compare it once, and pin it: {' and '.join(aliases)} with sha256 or path"
     yield Finding(path=INSTALL, message=message, hint=hint, severity=Severity.WARNING, at_key=True)
-
-
-CHECKS = (
-    Check(find=key_sources, reads=(INSTALL,)),
-    Check(find=first_use, reads=(INSTALL,)),
-)
