@@ -166,7 +166,8 @@ def test_etcd_hosts_run_the_kubelet_as_service_manager() -> None:
         "\nExecStart=\nExecStart=kubelet --config=/etc/khgen/etcd-kubelet.yaml\n"
         in (files[f"{drop_ins}20-etcd-service-manager.conf"])
     )
-    assert kubelet_files(plan, NodeKind.WORKER) == ()
+    (only,) = kubelet_files(plan, NodeKind.WORKER)
+    assert only.path.name == "10-containerd.conf"
 
 
 @pytest.mark.parametrize(("minor", "probe"), [("1.29", "/health"), ("1.31", "/livez")])

@@ -13,7 +13,10 @@ if [ "${missing[*]}" ]; then
     file=/etc/apt/keyrings/${key%%=*}.asc
     IFS='#' read -r url sum <<<"${key#*=}"
     rm -f "$file"
-    /usr/lib/apt/apt-helper download-file "$url" "$file" ${sum:+"SHA256:$sum"}
+    /usr/lib/apt/apt-helper download-file "$url" "$file" ${sum:+"SHA256:$sum"} || {
+      echo "no key${sum:+ with the digest that the spec pins} at $url"
+      exit 1
+    }
   done
   get() { apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold "$@"; }
   get update

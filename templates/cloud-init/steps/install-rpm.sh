@@ -15,7 +15,10 @@ for key in "${keys[@]}"; do
   file=/etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-${key%%=*}
   IFS='#' read -r url sum <<<"${key#*=}"
   curl -fsSL --retry 5 -o "$file.new" "$url"
-  sha256sum -c --quiet <<<"$sum  $file.new"
+  sha256sum -c --quiet <<<"$sum  $file.new" || {
+    echo "no key with the digest that the spec pins at $url"
+    exit 1
+  }
   mv "$file.new" "$file"
 done
 dnf -y --setopt=install_weak_deps=0 \
