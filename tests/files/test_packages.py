@@ -85,7 +85,7 @@ SHA256 = "5" * 64
 ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQIN\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 
-def keyed(system: dict[str, object], **keys: object) -> Plan:
+def keyed(system: object, **keys: object) -> Plan:
     install: dict[str, object] = {f"{name}RepositoryKey": key for name, key in keys.items()}
     return machine_plan(os=system, install=install)
 
@@ -116,9 +116,7 @@ def test_an_rpm_key_is_pinned_by_its_digest_and_then_read_from_its_file() -> Non
         (ROCKY, "/etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-docker"),
     ],
 )
-def test_a_key_in_the_spec_travels_and_nothing_is_fetched(
-    system: dict[str, object], path: str
-) -> None:
+def test_a_key_in_the_spec_travels_and_nothing_is_fetched(system: object, path: str) -> None:
     plan = keyed(system, docker={"text": ARMOUR}, kubernetes={"text": ARMOUR})
     assert not fetched_keys(plan, NodeKind.WORKER)
     files = {str(file.path): file.content for file in package_files(plan, NodeKind.WORKER)}
