@@ -174,6 +174,17 @@ def test_strict_takes_a_warning_for_an_error(folder: Path) -> None:
     assert "warning" in done.stderr
 
 
+def test_a_signing_key_beside_the_spec_travels_and_is_no_longer_warned_of(folder: Path) -> None:
+    armour = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQIN\n-----END PGP PUBLIC KEY BLOCK-----\n"
+    (folder / "docker.asc").write_text(armour)
+    pinned = "install:\n  dockerRepositoryKey: {path: docker.asc}\n"
+    (folder / "cluster.yaml").write_text(SMALL_SPEC + pinned)
+    done = khgen("render", "cluster.yaml", cwd=folder)
+    assert "the repository kubernetes is trusted on first use" in done.stderr
+    placed = folder / "out/nodes/cp1/rootfs/etc/apt/keyrings/docker.asc"
+    assert placed.read_text() == armour
+
+
 def test_a_success_as_json(folder: Path) -> None:
     said = json.loads(render(folder, "--format", "json"))
     assert said["written"] is True

@@ -10,7 +10,7 @@ from khgen.plan.machine_steps import machine_steps
 from khgen.plan.model import NodeKind
 from khgen.resources import resource_folder
 from support.machine_specs import DEBIAN, machine_plan
-from support.programs import SYSTEM_PATH, require_namespaces, require_program
+from support.programs import SYSTEM_PATH, assert_accepts, require_namespaces, require_program
 
 PROGRAM = resource_folder("templates") / "cloud-init" / "khgen-metadata"
 ADDRESSES = {"169.254.169.254": "169.254.169.254", "fd00:ec2::254": "[fd00:ec2::254]"}
@@ -110,3 +110,8 @@ def test_no_pod_starts_before_the_rule() -> None:
     (unit,) = (f for f in metadata_files(closed, NodeKind.WORKER) if f.path.suffix == ".service")
     assert "\nBefore=kubelet.service\n" in unit.content
     assert "\nWantedBy=multi-user.target\n" in unit.content
+
+
+@pytest.mark.tools
+def test_shellcheck_has_nothing_to_say() -> None:
+    assert_accepts([require_program("shellcheck"), PROGRAM])

@@ -62,5 +62,5 @@ def first_use(spec: ClusterSpec) -> Iterator[Finding]:
         f"the signing {keys} of the repositor{'ies' if len(trusted) > 1 else 'y'}"
         f" {' and '.join(trusted)} {are} trusted on first use"
     )
-    hint = f"compare it once, and pin it: {' and '.join(aliases)} with sha256 or path"
+    hint = f"compare once, and pin: {' and '.join(aliases)} with sha256 or path"
     yield Finding(path=INSTALL, message=message, hint=hint, severity=Severity.WARNING, at_key=True)
