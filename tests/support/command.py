@@ -17,7 +17,8 @@ nodes:
   - {name: cp2, role: control-plane, address: 10.9.0.12}
   - {name: cp3, role: control-plane, address: 10.9.0.13}
   - {name: w1, role: worker, address: 10.9.0.21}
-"""
+addons: {calico: {url: "https://example.com/calico.yaml", sha256: "%064d"}}
+""" % 0
 
 
 def khgen(

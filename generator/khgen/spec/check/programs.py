@@ -29,10 +29,10 @@ def wanted_artifacts(spec: ClusterSpec) -> dict[str, str]:
     wanted: dict[str, str] = {}
     if spec.install.containerd is ContainerdSource.TARBALL:
         wanted |= dict.fromkeys(("containerd", "runc", "cniPlugins"), "install.containerd: tarball")
-        if spec.containerd.nerdctl:
-            wanted["nerdctl"] = "containerd.nerdctl with install.containerd: tarball"
-        if spec.containerd.buildkit:
-            wanted["buildkit"] = "containerd.buildkit with install.containerd: tarball"
+    if spec.install.containerd is not ContainerdSource.IMAGE:
+        # No package repository of the two sources has them.
+        wanted |= {"nerdctl": "containerd.nerdctl"} if spec.containerd.nerdctl else {}
+        wanted |= {"buildkit": "containerd.buildkit"} if spec.containerd.buildkit else {}
     if spec.install.kubernetes is KubernetesSource.BINARIES:
         # The plugins would come with the package kubernetes-cni.
         binaries = ("cniPlugins", "crictl", "kubeadm", "kubelet", "kubectl")

@@ -16,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticKnownError
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -55,6 +56,23 @@ class PlainNumber(str):
     """
 
     __slots__ = ()
+
+
+class PlainWord(str):
+    """An unquoted word that other readers of YAML take for a boolean or null, like yes or off.
+
+    It is text here, as YAML 1.2 has it; in a free-form mapping nobody could say what was meant.
+    """
+
+    __slots__ = ()
+
+
+def whole_number(value: object) -> object:
+    """The value itself, unless pydantic would make a number of it that nobody wrote."""
+    if isinstance(value, bool | float | PlainNumber):
+        error = "int_type"
+        raise PydanticKnownError(error)
+    return value
 
 
 def parse_address(value: object) -> IPAddress:
@@ -154,6 +172,8 @@ Address = Annotated[
 ]
 """An IPv4 or IPv6 address, without a zone."""
 
-Port = Annotated[int, Field(ge=1, le=65535)]
+WholeNumber = Annotated[int, BeforeValidator(whole_number)]
+"""An integer: neither true nor 6443.0 is one."""
+Port = Annotated[WholeNumber, Field(ge=1, le=65535)]
 Passthrough = Annotated[dict[str, JsonValue], BeforeValidator(resolve_numbers)]
 """A mapping that khgen hands on as it is."""
