@@ -47,7 +47,9 @@ def _items(value: PlainValue) -> Iterator[tuple[Step, PlainValue]]:
 def _words_in(value: PlainValue, path: ValuePath) -> Iterator[Finding]:
     if isinstance(value, PlainWord):
         meant = OTHER_WORDS[value]
-        message = f"{quoted(value)} without quotes is text to khgen, {meant} to others that read YAML"
+        message = (
+            f"{quoted(value)} without quotes is text to khgen, {meant} to others that read YAML"
+        )
         hint = f'write {meant}, or "{value}" in quotes if text is meant'
         yield Finding(path=path, message=message, hint=hint)
     for step, item in _items(value):

@@ -60,7 +60,9 @@ def _checked(value: PlainValue) -> tuple[ClusterSpec | None, list[Finding]]:
         errors = error.errors(include_url=False)
         findings += [*schema_findings(errors), *_findings_of_sound_part(value, error)]
         return None, findings
-    return spec, [*findings, *findings_of(spec)]
+    unclear = {finding.path for finding in findings}
+    findings += [found for found in findings_of(spec) if found.path not in unclear]
+    return spec, findings
 
 
 def _findings_of_sound_part(value: PlainValue, error: ValidationError) -> Iterator[Finding]:

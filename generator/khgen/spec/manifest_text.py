@@ -9,6 +9,7 @@ from khgen.problems import Place, Problem
 from khgen.spec.model.values import quoted
 from khgen.spec.source import BYTE_ORDER_MARK, text_fault
 from khgen.spec.yaml_nodes import MAX_DEPTH, NestingError, events_of, syntax_fault
+from khgen.spec.yaml_reader import event_place
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SPOKEN = {yaml.ScalarNode: "text", yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping"}
@@ -26,7 +27,7 @@ class Manifest:
 def read_manifest(text: str, file: str) -> Manifest:
     """The objects in a manifest; bytes that are not UTF-8 arrive as surrogates."""
     text = text.removeprefix(BYTE_ORDER_MARK)
-    fault = text_fault(text, file) or _unreadable(text, file)
+    fault = _binary(text, file) or text_fault(text, file) or _unreadable(text, file)
     if fault is not None:
         return Manifest(objects=(), problems=(fault,))
     documents = list(yaml.compose_all(text, Loader=_Loader))
@@ -66,6 +67,12 @@ def place_of(node: yaml.Node, file: str) -> Place:
     return Place(file=file, line=start.line + 1, column=start.column + 1, width=width)
 
 
+def _binary(text: str, file: str) -> Problem | None:
+    place = Place(file=file, line=1, column=1)
+    message = "this is a binary file, not YAML"
+    return Problem(message=message, place=place) if "\0" in text else None
+
+
 def _unreadable(text: str, file: str) -> Problem | None:
     try:
         for _ in events_of(text):
@@ -77,9 +84,8 @@ def _unreadable(text: str, file: str) -> Problem | None:
         place = Place(file=file, line=line, column=column)
         return Problem(message=message, place=place, hint=_TEMPLATE if "{{" in text else hint)
     except NestingError as error:
-        mark = error.event.start_mark
-        place = Place(file=file, line=mark.line + 1, column=mark.column + 1)
-        return Problem(message=f"nested more than {MAX_DEPTH} levels deep", place=place)
+        message = f"nested more than {MAX_DEPTH} levels deep"
+        return Problem(message=message, place=event_place(error.event, file))
     return None
 
 

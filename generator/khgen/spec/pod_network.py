@@ -80,5 +80,3 @@ def _flannel(entry: yaml.MappingNode) -> Iterator[Found]:
     for key in FLANNEL_NETWORKS if isinstance(networks, dict) else ():
         if isinstance(networks.get(key), str):
             yield node, "flannel", networks[key]
-
-

@@ -62,11 +62,9 @@ def scalar_value(event: yaml.ScalarEvent) -> PlainValue:
         return text
     if text in _WORDS:
         return _WORDS[text]
-    if text in OTHER_WORDS:
-        return PlainWord(text)
     match = _NUMBER.fullmatch(text)
     if match is None:
-        return text
+        return PlainWord(text) if text in OTHER_WORDS else text
     if match[1] is not None:
         return int(text)
     if _INTEGER_LIKE.fullmatch(text) or not isfinite(float(text)):

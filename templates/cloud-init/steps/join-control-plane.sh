@@ -28,7 +28,7 @@ else
     /etc/kubernetes/bootstrap-kubelet.conf
   # A disk of its own is not empty for kubeadm, which etcd does not mind.
   ignored=
-  [ "$(ls -A "${ETCD_DATA_DIR:-/}" 2>/dev/null)" != lost+found ] ||
+  [ "$(ls -A "${ETCD_DATA_DIR-}" 2>/dev/null)" != lost+found ] ||
     ignored=DirAvailable-${ETCD_DATA_DIR//\//-}
   kubeadm join --config $config --ignore-preflight-errors="$ignored"
 fi

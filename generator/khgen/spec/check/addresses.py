@@ -104,8 +104,7 @@ def unusable_servers(spec: ClusterSpec) -> Iterator[Finding]:
         gateway = node.network.gateway
         if gateway is not None and kind_of(gateway) and not gateway.is_link_local:
             hint = "give the router's address"
-            at = (*path, "gateway")
-            yield _finding(at, gateway, "a gateway", kind_of(gateway), hint)
+            yield _finding((*path, "gateway"), gateway, "a gateway", kind_of(gateway), hint)
         for number, server in enumerate(node.network.nameservers):
             if kind_of(server) and not server.is_link_local:
                 hint = "give an address that pods reach too: CoreDNS asks the node's DNS servers"

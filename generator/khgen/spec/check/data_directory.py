@@ -66,7 +66,9 @@ def shared_data_directory(spec: ClusterSpec) -> Iterator[Finding]:
     ]
     if ".." in written.split("/"):
         message = f"{quoted(written)} goes up by '..'"
-        yield Finding(path=DATA_DIR, message=message, hint=f"write {quoted(folder)}, if it is meant")
+        yield Finding(
+            path=DATA_DIR, message=message, hint=f"write {quoted(folder)}, if it is meant"
+        )
     elif folder in SYSTEM_FOLDERS:
         message = f"{quoted(written)} is a folder of the system, not one for etcd alone"
         below = f"{folder.rstrip('/')}/etcd" if folder != "/" else "/var/lib/etcd"

@@ -39,6 +39,14 @@ MOUNTED: Mapping[ValuePath, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The folders and files of the machine that each component sees."""
+SPOKEN: Mapping[ValuePath, str] = MappingProxyType(
+    {
+        API_SERVER: "API server",
+        CONTROLLER_MANAGER: "controller manager",
+        SCHEDULER: "scheduler",
+        ETCD: "etcd",
+    }
+)
 NO_FILES = frozenset(
     {
         "allow-metric-labels",
@@ -90,10 +98,8 @@ def _within(file: str, folders: tuple[str, ...]) -> bool:
 
 
 def _finding(path: ValuePath, file: str, seen: tuple[str, ...]) -> Finding:
-    component = {API_SERVER: "API server", CONTROLLER_MANAGER: "controller manager"}.get(
-        path[:-1], "scheduler" if path[:-1] == SCHEDULER else "etcd"
-    )
-    message = f"file {quoted(file)} is not in the {component}'s container: nothing mounts it there"
+    container = f"the {SPOKEN[path[:-1]]}'s container"
+    message = f"file {quoted(file)} is not in {container}: nothing mounts it there"
     hint = f"put the file (by the image or runcmd) below {seen[0]}"
     if path[-1] == "audit-log-path":
         hint = "write -, for the container's log"

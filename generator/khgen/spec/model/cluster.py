@@ -111,7 +111,9 @@ class ControlPlaneEndpoint(SpecModel):
     """Where the API is reached: a virtual IP that khgen makes, or an external load balancer."""
 
     vip: Address | None = Field(None, description="Virtual IP: haproxy and keepalived are set up")
-    host: EndpointHost | None = Field(None, description="Name or address of an external load balancer")
+    host: EndpointHost | None = Field(
+        None, description="Name or address of an external load balancer"
+    )
     port: Port = Field(6443, description="Port of the endpoint")
     interface: InterfaceName = Field(
         "auto", description="Interface that carries the VIP; auto: the one with the node's address"

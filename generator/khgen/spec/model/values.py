@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -70,7 +70,7 @@ class PlainWord(str):
 def whole_number(value: object) -> object:
     """The value itself, unless pydantic would make a number of it that nobody wrote."""
     if isinstance(value, bool | float | PlainNumber):
-        error = "int_type"
+        error: Literal["int_type"] = "int_type"
         raise PydanticKnownError(error)
     return value
 
