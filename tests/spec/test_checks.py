@@ -508,6 +508,20 @@ ERRORS: tuple[Case, ...] = (
         "is there twice",
         {"nodes.3.taints": [{"key": "a", "effect": "NoSchedule"}]},
     ),
+    *(
+        (
+            "missing_artifacts",
+            {"install.containerd": source, f"containerd.{program}": True},
+            f"containerd.{program}",
+            f"install.artifacts.{program} is missing",
+            {
+                "install": {"containerd": source, "artifacts": {program: PIN}},
+                f"containerd.{program}": True,
+            },
+        )
+        for source in ("docker", "distribution")
+        for program in ("nerdctl", "buildkit")
+    ),
     (
         "missing_artifacts",
         {"install.containerd": "tarball"},
@@ -525,8 +539,8 @@ ERRORS: tuple[Case, ...] = (
     (
         "missing_artifacts",
         {"install": {"containerd": "tarball", "artifacts": TARBALLS}, "containerd.nerdctl": True},
-        "install.artifacts.nerdctl",
         "containerd.nerdctl",
+        "install.artifacts.nerdctl is missing",
         {"install.containerd": "image", "containerd.nerdctl": True},
     ),
     (
@@ -726,19 +740,26 @@ ERRORS: tuple[Case, ...] = (
             "unmounted_files",
             {f"{path}.{flag}": value},
             f"{path}.{flag}",
-            f"file '{file}' is not in the {component}'s container",
+            f"file '{file}' is not in {component}'s container",
             {f"{path}.{flag}": accepted},
         )
         for path, flag, value, file, component, accepted in (
-            (API_SERVER, "audit-policy-file", AUDIT, AUDIT, "API server", "/etc/kubernetes/pki/a"),
-            (API_SERVER, "audit-policy-file", "a.yaml", "a.yaml", "API server", "/etc/pki/a"),
-            (API_SERVER, "audit-log-path", "/var/log/a", "/var/log/a", "API server", "-"),
+            (
+                API_SERVER,
+                "audit-policy-file",
+                AUDIT,
+                AUDIT,
+                "the API server",
+                "/etc/kubernetes/pki/a",
+            ),
+            (API_SERVER, "audit-policy-file", "a.yaml", "a.yaml", "the API server", "/etc/pki/a"),
+            (API_SERVER, "audit-log-path", "/var/log/a", "/var/log/a", "the API server", "-"),
             (
                 API_SERVER,
                 "oidc-ca-file",
                 "/etc/ssl/c/../d",
                 "/etc/ssl/c/../d",
-                "API server",
+                "the API server",
                 "/etc/ssl/certs/a.pem",
             ),
             (
@@ -746,7 +767,7 @@ ERRORS: tuple[Case, ...] = (
                 "tls-sni-cert-key",
                 "/etc/pki/a,/x/b:a.com",
                 "/x/b",
-                "API server",
+                "the API server",
                 "/etc/pki/a,/etc/pki/b:a.com",
             ),
             (
@@ -754,7 +775,7 @@ ERRORS: tuple[Case, ...] = (
                 "cloud-config",
                 "/etc/cloud.conf",
                 "/etc/cloud.conf",
-                "controller manager",
+                "the controller manager",
                 "/etc/kubernetes/pki/cloud.conf",
             ),
             (
@@ -762,7 +783,7 @@ ERRORS: tuple[Case, ...] = (
                 "config",
                 "/etc/s.yaml",
                 "/etc/s.yaml",
-                "scheduler",
+                "the scheduler",
                 "/etc/kubernetes/scheduler.conf",
             ),
             ("etcd.extraArgs", "wal-dir", "/data/wal", "/data/wal", "etcd", "/var/lib/etcd/wal"),

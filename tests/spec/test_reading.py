@@ -1,11 +1,16 @@
 """YAML as khgen reads it: plain words only, places that are exact, nothing that ends the process."""
 
+from typing import get_args, get_origin, get_type_hints
+
 import pytest
+from pydantic import BaseModel
 
 from khgen.problems import Place, ValuePath
+from khgen.spec.free_form import EVERY, FREE_FORM
 from khgen.spec.load import load_spec
+from khgen.spec.model import ClusterSpec
 from khgen.spec.model.texts import ACCEPTED
-from khgen.spec.model.values import PlainNumber
+from khgen.spec.model.values import Passthrough, PlainNumber
 from khgen.spec.places import Places
 from khgen.spec.yaml_nodes import PlainValue
 from khgen.spec.yaml_reader import YamlReader
@@ -81,3 +86,21 @@ def test_one_mistake_in_many_nodes_is_told_once_for_each() -> None:
     nodes = "".join(f"  - {{name: n{i}, role: x, address: 10.1.0.{i}}}\n" for i in range(200))
     found = load_spec(f"nodes:\n{nodes}", "x").problems
     assert sum("'x' is not one of" in p.message for p in found) == 200
+
+
+def free_form_fields(model: type[BaseModel], path: ValuePath = ()) -> set[ValuePath]:
+    """The path of every Passthrough of a model."""
+    found: set[ValuePath] = set()
+    for name, hint in get_type_hints(model, include_extras=True).items():
+        if name in model.model_fields:
+            at = (*path, model.model_fields[name].alias or name)
+            found |= {at} if Passthrough in {hint, *get_args(hint)} else set()
+            for part in (hint, *get_args(hint)):
+                below = (*at, EVERY) if get_origin(hint) is tuple else at
+                if isinstance(part, type) and issubclass(part, BaseModel):
+                    found |= free_form_fields(part, below)
+    return found
+
+
+def test_every_free_form_mapping_is_looked_through_for_unclear_words() -> None:
+    assert free_form_fields(ClusterSpec) == set(FREE_FORM)

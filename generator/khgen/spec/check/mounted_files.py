@@ -41,9 +41,9 @@ MOUNTED: Mapping[ValuePath, tuple[str, ...]] = MappingProxyType(
 """The folders and files of the machine that each component sees."""
 SPOKEN: Mapping[ValuePath, str] = MappingProxyType(
     {
-        API_SERVER: "API server",
-        CONTROLLER_MANAGER: "controller manager",
-        SCHEDULER: "scheduler",
+        API_SERVER: "the API server",
+        CONTROLLER_MANAGER: "the controller manager",
+        SCHEDULER: "the scheduler",
         ETCD: "etcd",
     }
 )
@@ -98,9 +98,10 @@ def _within(file: str, folders: tuple[str, ...]) -> bool:
 
 
 def _finding(path: ValuePath, file: str, seen: tuple[str, ...]) -> Finding:
-    container = f"the {SPOKEN[path[:-1]]}'s container"
+    container = f"{SPOKEN[path[:-1]]}'s container"
     message = f"file {quoted(file)} is not in {container}: nothing mounts it there"
-    hint = f"put the file (by the image or runcmd) below {seen[0]}"
+    folders = " or ".join(seen if path[:-1] == ETCD else seen[:1])
+    hint = f"put it (by the image or runcmd) below {folders}"
     if path[-1] == "audit-log-path":
         hint = "write -, for the container's log"
     elif path[:-1] == SCHEDULER:

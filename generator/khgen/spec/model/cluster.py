@@ -135,7 +135,9 @@ class EtcdSpec(SpecModel):
     """etcd."""
 
     topology: EtcdTopology = Field(EtcdTopology.STACKED, description="stacked or external")
-    data_dir: SafePath = Field("/var/lib/etcd", description="Where etcd keeps its data")
+    data_dir: SafePath = Field(
+        "/var/lib/etcd", description="Where etcd keeps its data; may be a disk's mount point"
+    )
     extra_args: dict[FlagName, FlagValue] = Field({}, description="Further flags of etcd")
     image_tag: ImageTag | None = Field(
         None, description="Tag of the etcd image; default: kubeadm's"
