@@ -14,6 +14,7 @@ from khgen.spec.model.values import Passthrough, PlainNumber
 from khgen.spec.places import Places
 from khgen.spec.yaml_nodes import PlainValue
 from khgen.spec.yaml_reader import YamlReader
+from support.spec_texts import Changes, loaded
 
 
 def value_of(text: str) -> PlainValue:
@@ -104,3 +105,24 @@ def free_form_fields(model: type[BaseModel], path: ValuePath = ()) -> set[ValueP
 
 def test_every_free_form_mapping_is_looked_through_for_unclear_words() -> None:
     assert free_form_fields(ClusterSpec) == set(FREE_FORM)
+
+
+@pytest.mark.parametrize("port", [True, False, 8443.0, "8443.0", "8_443", " 8443", "0x20"])
+def test_what_is_no_whole_number_is_none(port: object) -> None:
+    (problem,) = loaded({"controlPlaneEndpoint.port": port}).problems
+    assert problem.place.path == "controlPlaneEndpoint.port"
+    assert problem.message.startswith("expected a whole number, found ")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"os.hosts": [{"address": "10.0.0.4", "names": ["10.0.0.256"]}]},
+        {"os.timeSync.servers": ["a:b"]},
+        {"os.timeSync.pools": ["1.2.3"]},
+        {"nodes.0.network": {"prefixLength": 24, "search": ["10.0.0.256"]}},
+    ],
+)
+def test_what_looks_like_an_address_is_one(changes: Changes) -> None:
+    (problem,) = loaded(changes).problems
+    assert "is not an IP address" in problem.message

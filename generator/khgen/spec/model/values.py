@@ -68,8 +68,9 @@ class PlainWord(str):
 
 
 def whole_number(value: object) -> object:
-    """The value itself, unless pydantic would make a number of it that nobody wrote."""
-    if isinstance(value, bool | float | PlainNumber):
+    """The value itself, unless pydantic would make an integer of what is none: true, 1.0, "1_0"."""
+    fraction = isinstance(value, str) and not re.fullmatch("-?[0-9]+", value)
+    if fraction or isinstance(value, bool | float):
         error: Literal["int_type"] = "int_type"
         raise PydanticKnownError(error)
     return value
