@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,28 @@ def test_nodes_get_what_their_steps_source() -> None:
                 for path in re.findall(r"^ *\. (/etc/khgen/\S+)$", content, re.MULTILINE)
             }
             assert named == {path for path in files if path.endswith(".sh")}, kind
+
+
+@pytest.mark.parametrize(
+    ("found", "ignored"),
+    [
+        ((), ""),
+        (("lost+found",), "DirAvailable-{folder}"),
+        (("lost+found", "member"), ""),
+    ],
+)
+@pytest.mark.parametrize("step", ["preflight", "join-control-plane"])
+def test_a_disk_of_its_own_is_an_empty_data_directory(
+    tmp_path: Path, step: str, found: tuple[str, ...], ignored: str
+) -> None:
+    """The lines that both steps have before they call kubeadm."""
+    folder = tmp_path / "etcd"
+    for name in found:
+        (folder / name).mkdir(parents=True)
+    text = (TEMPLATES / "steps" / f"{step}.sh").read_text(encoding="utf-8")
+    lines = re.search(r"( *)ignored=\n.*\n.*ignored=Dir.*\n", text)
+    assert lines is not None
+    assert text.count('--ignore-preflight-errors="$ignored"') == 1
+    script = f'set -euo pipefail; ETCD_DATA_DIR={folder}\n{lines[0]}echo "$ignored"'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ignored.format(folder=str(folder).replace("/", "-"))

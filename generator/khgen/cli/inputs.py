@@ -13,7 +13,10 @@ from khgen.pki.secrets import Secrets
 from khgen.problems import Finding, Problems
 from khgen.secrets_file import default_secrets_path, load, load_or_create
 from khgen.spec.load import Loaded, load_spec
+from khgen.spec.manifest_text import read_manifest
 from khgen.spec.model import ClusterSpec
+from khgen.spec.model.values import parse_networks
+from khgen.spec.pod_network import network_problems
 from khgen.spec_file import read_manifests, read_spec
 
 
@@ -49,8 +52,21 @@ def read_inputs(path: Path, report: Report) -> Inputs:
     assert loaded.spec is not None, "a spec without errors is a spec"  # noqa: S101
     manifests, missing = read_manifests(loaded.spec, path.parent)
     report.add(Problems.of(map(loaded.problem, missing)), {})
+    _check_manifests(loaded.spec, manifests, path.parent, report)
     report.stop_if_fatal()
     return Inputs(path=path, loaded=loaded, spec=loaded.spec, manifests=manifests)
+
+
+def _check_manifests(
+    spec: ClusterSpec, manifests: Mapping[str, bytes], folder: Path, report: Report
+) -> None:
+    pods = parse_networks(spec.networking.pod_subnet)
+    for name, content in manifests.items():
+        file = str(folder / name)
+        text = content.decode("utf-8", errors="surrogateescape")
+        manifest = read_manifest(text, file)
+        contradictions = network_problems(manifest.objects, pods, file)
+        report.add(Problems.of((*manifest.problems, *contradictions)), {file: text})
 
 
 def read_secrets(
