@@ -7,7 +7,8 @@ from khgen.pki.secrets import Secrets, founding_nodes, is_recorded, recorded
 from khgen.problems import Place, Problem, Problems, Severity
 from khgen.secrets_file import STANDARD_INPUT, STANDARD_INPUT_NAME, create, extend
 
-HINT = "render once with the file itself; an encrypted one is encrypted anew afterwards"
+DECRYPT_HINT = "render once with the decrypted file itself, then encrypt that one again"
+WRITABLE_HINT = "make the file and its folder writable, and render again"
 
 
 class SecretsAppearedError(Exception):
@@ -32,7 +33,7 @@ def unrecorded(inputs: Inputs, source: SecretsSource) -> Problems:
     """A warning where this render has something to record, and nowhere to write it."""
     if source.path != STANDARD_INPUT or is_recorded(source.secrets, inputs.spec):
         return Problems()
-    return _warning(STANDARD_INPUT_NAME, "secrets from standard input")
+    return _warning(STANDARD_INPUT_NAME, "secrets from standard input", DECRYPT_HINT)
 
 
 def record(inputs: Inputs, source: SecretsSource) -> Problems:
@@ -42,13 +43,14 @@ def record(inputs: Inputs, source: SecretsSource) -> Problems:
     try:
         extend(source.path, lambda old: recorded(old, inputs.spec))
     except OSError as error:
-        return _warning(str(source.path), f"the secrets file cannot be written ({error.strerror})")
+        why = f"the secrets file cannot be written ({error.strerror})"
+        return _warning(str(source.path), why, WRITABLE_HINT)
     return Problems()
 
 
-def _warning(file: str, why: str) -> Problems:
+def _warning(file: str, why: str, hint: str) -> Problems:
     message = f"{why}: the identity and the version of this render are not recorded"
     place = Place(file=file, line=1, column=1)
     return Problems.of(
-        [Problem(message=message, place=place, hint=HINT, severity=Severity.WARNING)]
+        [Problem(message=message, place=place, hint=hint, severity=Severity.WARNING)]
     )

@@ -1,5 +1,6 @@
 """The render behind `khgen render`, stage by stage, and what it tells the user."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from khgen.cli.inputs import (
     now,
     read_inputs,
     read_secrets,
+    secrets_path,
 )
 from khgen.cli.lost_secrets import lost_secrets
 from khgen.cli.outcome import Report
@@ -77,8 +79,9 @@ def _render(request: RenderRequest) -> None:
 
 def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsSource:
     """The cluster's secrets, if the spec does not contradict them."""
-    # Asked before the secrets file is looked for: another first render makes that one first.
-    held = held_cluster(request.output)
+    # Asked before the secrets file is read: another first render makes that one before its output.
+    missing = not os.path.lexists(secrets_path(inputs, request.secrets))
+    held = held_cluster(request.output) if missing else None
     source = read_secrets(inputs, request.secrets, report)
     if source.fresh:
         name = inputs.spec.metadata.name

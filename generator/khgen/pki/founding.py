@@ -22,10 +22,10 @@ def founder_findings(spec: ClusterSpec, secrets: Secrets) -> Iterator[Finding]:
         if nodes and gone and nodes.isdisjoint(founders):
             yield Finding(
                 path=("nodes",),
-                message=f"no {role} node founds the cluster: its founders on record are"
-                f" {', '.join(founders)}, and {', '.join(gone)} left the spec",
-                hint=f"{BEFORE_BOOT}; in a living cluster, record each machine that is gone with"
-                " khgen node remove",
+                message="nobody founds the cluster: the secrets file has the founders"
+                f" {', '.join(founders)}, and none of them is a {role} node here",
+                hint=f"{BEFORE_BOOT}; in a living cluster, record with khgen node remove that"
+                f" {', '.join(gone)} left it",
                 at_key=True,
             )
 

@@ -45,6 +45,8 @@ class Fact:
     accepted: str
     needed: str
     """What a living cluster would need instead."""
+    has_parts: bool = False
+    """Whether the spec has it in several values, so that only their common key is its place."""
 
 
 def _networks(text: str) -> object:
@@ -83,7 +85,7 @@ FACTS: tuple[Fact, ...] = (
         path=("networking", "podSubnet"),
         read=lambda spec: spec.networking.pod_subnet,
         meaning=_networks,
-        accepted="networks like 10.244.0.0/16",
+        accepted="a network like 10.244.0.0/16",
         needed="nodes and pods have addresses of it: another needs a new cluster, or a CNI and"
         " nodes that are moved by hand",
     ),
@@ -93,7 +95,7 @@ FACTS: tuple[Fact, ...] = (
         path=("networking", "serviceSubnet"),
         read=lambda spec: spec.networking.service_subnet,
         meaning=_networks,
-        accepted="networks like 10.96.0.0/12",
+        accepted="a network like 10.96.0.0/12",
         needed="Services, cluster DNS and API server certificates have addresses of it: another"
         " needs a new cluster",
     ),
@@ -113,6 +115,7 @@ FACTS: tuple[Fact, ...] = (
         read=lambda spec: endpoint_of(spec).authority,
         meaning=_authority,
         accepted="host:port",
+        has_parts=True,
         needed="every kubeconfig and kubeadm's configuration name it: another needs them changed by"
         " hand on every machine",
     ),
@@ -195,7 +198,7 @@ def contradictions(spec: ClusterSpec, identity: Mapping[str, str]) -> Iterator[F
         if recorded is not None and fact.meaning(recorded) != fact.meaning(wanted):
             message = f"{fact.what} is {wanted} here, and {recorded} in the secrets file"
             hint = f"{fact.needed}; {BEFORE_BOOT}"
-            yield Finding(path=fact.path, message=message, hint=hint)
+            yield Finding(path=fact.path, message=message, hint=hint, at_key=fact.has_parts)
 
 
 def may_follow(wanted: KubernetesVersion, last: KubernetesVersion) -> bool:
