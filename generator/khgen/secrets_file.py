@@ -128,10 +128,10 @@ def import_pki(directory: Path, now: datetime) -> tuple[AdoptedPki | None, Probl
 
 def create_imported(
     path: Path, spec: ClusterSpec, adopted: AdoptedPki, *, now: datetime, random_bytes: RandomBytes
-) -> bool:
-    """Write a new secrets file around an adopted PKI; False where there is one already."""
+) -> Secrets | None:
+    """Write a new secrets file around an adopted PKI; None where there is one already."""
     secrets = adopted_secrets(spec, adopted.authorities, adopted.service_account, now, random_bytes)
-    return create(path, secrets)
+    return secrets if create(path, secrets) else None
 
 
 def _read(path: Path) -> tuple[bytes, list[Problem]]:

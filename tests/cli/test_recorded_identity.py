@@ -118,6 +118,19 @@ def test_a_contradiction_is_found_with_secrets_from_standard_input(folder: Path)
     assert done.stderr.count("in the secrets file") == 2
 
 
+def test_a_record_that_was_corrected_by_hand_counts(folder: Path) -> None:
+    write(folder, SMALL_SPEC, "etcd: {dataDir: /data/etcd}")
+    done = khgen("render", "cluster.yaml", cwd=folder)
+    assert done.returncode == 1
+    assert "set identity.etcdDataDir in the secrets file" in done.stderr
+    text = (folder / SECRETS).read_text()
+    (folder / SECRETS).write_text(text.replace("/var/lib/etcd", "/data/etcd"))
+    done = khgen("node", "replace", "cluster.yaml", "cp1", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = khgen("render", "cluster.yaml", "--node", "cp1", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_secrets_of_before_are_extended_at_the_next_render(folder: Path) -> None:
     whole = (folder / SECRETS).read_text()
     forget_the_record(folder)
@@ -246,6 +259,13 @@ def test_control_planes_that_are_renamed_after_the_first_render(folder: Path) ->
     assert instances(folder)["w1"] != before["w1"]
 
 
+def test_a_rehearsal_that_nobody_founds_is_not_begun(folder: Path) -> None:
+    write(folder, RENAMED)
+    done = khgen("rehearse", "cluster.yaml", cwd=folder)
+    assert done.returncode == 1
+    assert "nobody founds the cluster" in done.stderr
+
+
 def test_refounding_records_the_identity_anew(folder: Path) -> None:
     write(folder, MOVED, kubernetes("1.31.1"))
     assert khgen("secrets", "refound", "cluster.yaml", CONFIRMED, cwd=folder).returncode == 0
@@ -315,7 +335,9 @@ def test_the_hint_for_a_lost_secrets_file_works(folder: Path) -> None:
     (folder / SECRETS).unlink()
     told = khgen("render", "cluster.yaml", cwd=folder).stderr
     command = told.partition("adopt its CAs: khgen ")[2].partition(";")[0]
-    assert khgen(*command.split(), cwd=folder).returncode == 0
+    done = khgen(*command.split(), cwd=folder)
+    assert done.returncode == 0
+    assert "founders fixed: cp1, cp2, cp3; until" in done.stdout
     assert khgen("render", "cluster.yaml", cwd=folder).returncode == 0
     assert authority.read_text() == before
     assert secrets_of(folder)["identity"]["endpoint"] == "10.9.0.2:8443"

@@ -1,10 +1,11 @@
 """What a living cluster cannot change: the table, the secrets file's record, and who contradicts it."""
 
+import re
 from collections.abc import Mapping
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from khgen.pki.founding import founder_findings
 from khgen.pki.identity import FACTS, contradictions, identity_of, may_follow, version_findings
@@ -25,7 +26,7 @@ from khgen.plan.versions import KubernetesVersion
 from khgen.problems import Severity
 from khgen.spec.model import ClusterSpec
 from support.fixed import FIXED_NOW, fixed_secrets
-from support.rendering import spec_of
+from support.rendering import ROOT, spec_of
 from support.spec_strategy import SpecData, spec_data, spec_text
 from support.spec_texts import loaded
 from support.topologies import TOPOLOGIES, cluster, topology
@@ -70,6 +71,12 @@ def without_record(text: str) -> str:
 
 def test_every_fact_has_a_change_and_a_name_of_its_own() -> None:
     assert [fact.key for fact in FACTS] == list(OTHERS)
+
+
+def test_the_security_page_has_every_fact() -> None:
+    page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `identity\.(\w+)` \| `([\w.]+)`", page, re.MULTILINE)
+    assert rows == [(fact.key, ".".join(map(str, fact.path))) for fact in FACTS]
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
@@ -165,6 +172,7 @@ def test_the_next_major_does_not_follow() -> None:
     assert not may_follow(one, two)
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec_data())
 def test_the_record_comes_back_as_it_was_written(data: SpecData) -> None:
     spec = spec_of(spec_text(data))

@@ -27,6 +27,7 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
 
     from khgen.cli.inputs import now, read_inputs, secrets_path
     from khgen.cli.outcome import Report
+    from khgen.cli.recording import founders_line
     from khgen.secrets_file import create_imported, import_pki
 
     report = Report()
@@ -37,11 +38,12 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
     path = secrets_path(inputs, named)
     made = create_imported(path, inputs.spec, adopted, now=now(), random_bytes=os.urandom)
-    if not made:
+    if made is None:
         click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
         sys.exit(EXIT_FILES)
     report.show(written=True)
     click.echo(f"created {path} (0600) around the CAs of {directory}")
+    click.echo(founders_line(made, spec))
 
 
 @secrets.command()

@@ -12,7 +12,7 @@ KIND = "Secrets"
 
 _HEADING = """\
 # The identity of cluster {cluster}: every certificate and key comes from this file.
-# Keep it private and keep a copy. Nothing can make it again; khgen only ever adds to it.
+# Keep it private and keep a copy. Nothing can make it again; khgen adds to it, and takes no key away.
 """
 
 
