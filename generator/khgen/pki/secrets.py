@@ -8,7 +8,9 @@ from types import MappingProxyType
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey, new_authority
 from khgen.pki.derive import alphabet_text, derive_key_pair
 from khgen.plan.build import founders_of
-from khgen.spec.model import ClusterSpec
+from khgen.plan.model import RemovedNode
+from khgen.spec.model import ClusterSpec, NodeRole
+from khgen.spec.model.values import IPAddress
 
 RandomBytes = Callable[[int], bytes]
 """Where entropy comes from: os.urandom, or something fixed in a test."""
@@ -43,6 +45,8 @@ class Secrets:
     """When that was last; certificates count their days from there."""
     replaced: tuple[str, ...]
     """Nodes whose machines were replaced, each time once, in that order."""
+    removed: tuple[RemovedNode, ...] = ()
+    """Nodes that left the cluster for good, oldest first."""
 
     def __repr__(self) -> str:
         """The cluster's name alone: no key may reach a log."""
@@ -108,6 +112,30 @@ def with_replaced(secrets: Secrets, node: str, now: datetime) -> Secrets:
     return replace(renewed(secrets, (node,), now), replaced=(*secrets.replaced, node))
 
 
+def with_removed(
+    secrets: Secrets, node: str, role: NodeRole, address: IPAddress, now: datetime
+) -> Secrets:
+    """The secrets for a cluster that this node has left; whoever takes its name is a new machine."""
+    after = with_replaced(secrets, node, now)
+    left = RemovedNode(
+        name=node,
+        role=role,
+        address=address,
+        removed_at=now.astimezone(UTC).replace(microsecond=0),
+        machines=after.replaced.count(node),
+    )
+    return replace(after, removed=(*secrets.removed, left))
+
+
+def last_removal(secrets: Secrets, node: str) -> RemovedNode | None:
+    """When that node was removed; None if it was not, or if `node replace` gave the name to a new
+    machine since."""
+    removals = [left for left in secrets.removed if left.name == node]
+    if removals and removals[-1].machines == secrets.replaced.count(node):
+        return removals[-1]
+    return None
+
+
 def founding_nodes(secrets: Secrets) -> tuple[str, ...]:
     """Names of the founders whose machines are still those that founded."""
     return tuple(name for name in secrets.founders if name not in secrets.replaced)
@@ -137,6 +165,7 @@ def only_extends(new: Secrets, old: Secrets) -> bool:
         all(getattr(new, name) == getattr(old, name) for name in _UNCHANGING)
         and new.founders[: len(old.founders)] == old.founders
         and new.replaced[: len(old.replaced)] == old.replaced
+        and new.removed[: len(old.removed)] == old.removed
         and all(new.authorities.get(name) is old.authorities[name] for name in old.authorities)
         and all(new.generations.get(k, 0) >= count for k, count in old.generations.items())
         and all(new.renewed_at.get(k, old.issued_at) >= d for k, d in old.renewed_at.items())

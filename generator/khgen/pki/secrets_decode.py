@@ -11,13 +11,14 @@ import yaml
 
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
 from khgen.pki.pem import RESIGN_HINT, PemError, expiry_text, read_authority, read_private_key
+from khgen.pki.removed_nodes import removed_nodes
 from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, VRRP_PASSWORD_LENGTH, Secrets
-from khgen.pki.secrets_reader import Fields, SecretsReader
+from khgen.pki.secrets_reader import Fields, SecretsReader, read_count, read_time
 from khgen.pki.secrets_text import API_VERSION, KIND
 from khgen.problems import Problems, ValuePath, path_text
 
 _KEYS = (
-    "apiVersion", "kind", "cluster", "issuedAt", "founders", "replaced", "generations", "seed",
+    "apiVersion", "kind", "cluster", "issuedAt", "founders", "replaced", "removed", "generations", "seed",
     "vrrpPassword", "encryptionKey", "authorities", "serviceAccount",
 )  # fmt: skip
 _ENCRYPTED_BY = (
@@ -58,13 +59,14 @@ class _Decoder:
         self._text("apiVersion", _only(API_VERSION), "")
         self._text("kind", _only(KIND), "")
         never = datetime.min.replace(tzinfo=UTC)
-        issued_at = self._text("issuedAt", _time, never)
+        issued_at = self._text("issuedAt", read_time, never)
         name = self._text("cluster", _own_cluster(cluster), "")
         seed = self._text("seed", _bytes(SEED_BYTES), b"")
         password = self._text("vrrpPassword", _password, "")
         encryption_key = self._text("encryptionKey", _bytes(ENCRYPTION_KEY_BYTES), b"")
         founders = self._reader.items(self._node("founders"), ("founders",))
         replaced = self._reader.items(self._node("replaced"), ("replaced",))
+        removed = removed_nodes(self._reader, self._fields.get("removed"))
         authorities = self._authorities(now)
         service_account = self._service_account()
         generations = self._generations()
@@ -82,6 +84,7 @@ class _Decoder:
             generations=MappingProxyType({k: number for k, (number, _) in generations.items()}),
             renewed_at=MappingProxyType({k: date for k, (_, date) in generations.items()}),
             replaced=replaced,
+            removed=removed,
         )
 
     def _node(self, key: str) -> yaml.Node | None:
@@ -145,8 +148,8 @@ class _Decoder:
             number = self._reader.required(fields, entry, (*path, "number"))
             date = self._reader.required(fields, entry, (*path, "renewedAt"))
             found[scope] = (
-                self._reader.value(number, (*path, "number"), _count, 0),
-                self._reader.value(date, (*path, "renewedAt"), _time, never),
+                self._reader.value(number, (*path, "number"), read_count, 0),
+                self._reader.value(date, (*path, "renewedAt"), read_time, never),
             )
         return found
 
@@ -190,18 +193,3 @@ def _password(text: str) -> str:
         message = f"{VRRP_PASSWORD_LENGTH} letters and digits are expected"
         raise ValueError(message)
     return text
-
-
-def _time(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        message = "a time like 2026-01-31T12:00:00Z is expected"
-        raise ValueError(message) from None
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text):
-        message = "a number is expected"
-        raise ValueError(message)
-    return int(text)

@@ -1,6 +1,8 @@
 """Reading a secrets file, damaged ones too: every mistake is a problem with its place."""
 
+import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import yaml
@@ -12,6 +14,23 @@ Fields = dict[str, yaml.Node]
 
 RESTORE_HINT = "restore the file from a copy: khgen never makes new keys in place of old ones"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_time(text: str) -> datetime:
+    """A moment in UTC, as the file has it."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        message = "a time like 2026-01-31T12:00:00Z is expected"
+        raise ValueError(message) from None
+
+
+def read_count(text: str) -> int:
+    """A number of times."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        message = "a number is expected"
+        raise ValueError(message)
+    return int(text)
 
 
 class SecretsReader:
