@@ -18,7 +18,7 @@ def date_lines(spec: Path, named: str | None) -> list[str]:
     report = Report()
     inputs = read_inputs(spec, report)
     secrets = read_secrets(inputs, named, report, create=False, must_exist=True).secrets
-    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced)
+    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced, secrets.removed)
     rows = [
         (authority.certificate.not_valid_after_utc, "(CA)", name.value)
         for name, authority in secrets.authorities.items()

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from khgen.cli.outcome import Report
+from khgen.pki.continuity import founding_findings
 from khgen.pki.secrets import Secrets
 from khgen.problems import Finding, Problems
-from khgen.secrets_file import default_secrets_path, load, load_or_create
+from khgen.secrets_file import STANDARD_INPUT, default_secrets_path, load, load_or_create
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.model import ClusterSpec
 from khgen.spec_file import read_manifests, read_spec
@@ -58,6 +59,9 @@ def read_secrets(
 ) -> SecretsSource:
     """The secrets of this cluster; where there are none, new ones, written if `create`."""
     path = Path(named) if named else default_secrets_path(inputs.path, inputs.spec)
+    if not must_exist and path != STANDARD_INPUT and not os.path.lexists(path):
+        report.add(inputs.problems(founding_findings(inputs.spec)), {})
+        report.stop_if_fatal()  # While no founders are recorded.
     if must_exist:
         loaded = load(path, inputs.spec.metadata.name, now=now())
     else:

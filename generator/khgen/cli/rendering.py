@@ -12,6 +12,7 @@ from khgen.cli.inputs import Inputs, SecretsSource, now, read_inputs, read_secre
 from khgen.cli.outcome import Report
 from khgen.cli.summary import LISTED_NODES, summary
 from khgen.manifest import NodeEntry, budget_findings
+from khgen.pki.continuity import continuity_findings
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan
@@ -39,10 +40,12 @@ def run_render(request: RenderRequest) -> None:
     report = Report(strict=request.strict, as_json=request.as_json)
     inputs = read_inputs(request.spec, report)
     source = read_secrets(inputs, request.secrets, report, create=request.output is not None)
-    plan = build_plan(inputs.spec, source.secrets.founders, source.secrets.replaced)
-    report.add(inputs.problems(lifetime_findings(plan, source.secrets, now())), {})
+    secrets = source.secrets
+    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced, secrets.removed)
+    report.add(inputs.problems(lifetime_findings(plan, secrets, now())), {})
+    report.add(inputs.problems(continuity_findings(plan, secrets)), {})
     report.stop_if_fatal()
-    cluster = ClusterRender(plan, source.secrets, inputs.manifests)
+    cluster = ClusterRender(plan, secrets, inputs.manifests)
     nodes = _chosen(cluster, request.names)
     entries = _rendered(request, cluster, nodes, inputs, report)
     _tell(request, cluster, entries, source, report)

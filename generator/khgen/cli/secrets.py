@@ -27,12 +27,14 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
 
     from khgen.cli.inputs import now, read_inputs
     from khgen.cli.outcome import Report
+    from khgen.pki.continuity import founding_findings
     from khgen.secrets_file import create_imported, default_secrets_path, import_pki
 
     report = Report()
     inputs = read_inputs(spec, report)
     adopted, problems = import_pki(directory, now())
     report.add(problems, {})
+    report.add(inputs.problems(founding_findings(inputs.spec)), {})
     report.stop_if_fatal()
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
     path = Path(named) if named else default_secrets_path(spec, inputs.spec)
