@@ -41,7 +41,8 @@ for m in said["members"]:
 # A line for each removed node that is still in $1, the list of members, with what clears it.
 stale_members() {
   for removed in ${REMOVED_MEMBERS-}; do
-    id=$(grep -F " ${removed#*=} " <<<"$1" | cut -d' ' -f1) || continue
+    id=$(grep -F " ${removed#*=} " <<<"$1" | cut -d' ' -f1) || true
+    [ "$id" ] || continue
     echo "${removed%%=*} was removed, but is still a member of etcd; run: $(etcdctl_there)" \
       "member remove $(printf %x "$id")"
   done
