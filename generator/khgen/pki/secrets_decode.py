@@ -5,7 +5,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import yaml
 
@@ -15,6 +15,7 @@ from khgen.pki.removed_nodes import removed_nodes
 from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, VRRP_PASSWORD_LENGTH, Secrets
 from khgen.pki.secrets_reader import Fields, SecretsReader, read_count, read_time
 from khgen.pki.secrets_text import API_VERSION, KIND
+from khgen.plan.model import RemovedNode
 from khgen.problems import Problems, ValuePath, path_text
 
 _KEYS = (
@@ -49,6 +50,14 @@ def decode_secrets(
     return secrets, reader.problems
 
 
+class _Record(TypedDict):
+    """What the secrets know of the cluster besides its keys."""
+
+    founders: tuple[str, ...]
+    replaced: tuple[str, ...]
+    removed: tuple[RemovedNode, ...]
+
+
 class _Decoder:
     def __init__(self, reader: SecretsReader, root: yaml.Node | None) -> None:
         self._reader = reader
@@ -64,9 +73,7 @@ class _Decoder:
         seed = self._text("seed", _bytes(SEED_BYTES), b"")
         password = self._text("vrrpPassword", _password, "")
         encryption_key = self._text("encryptionKey", _bytes(ENCRYPTION_KEY_BYTES), b"")
-        founders = self._reader.items(self._node("founders"), ("founders",))
-        replaced = self._reader.items(self._node("replaced"), ("replaced",))
-        removed = removed_nodes(self._reader, self._fields.get("removed"))
+        record = self._record()
         authorities = self._authorities(now)
         service_account = self._service_account()
         generations = self._generations()
@@ -76,15 +83,13 @@ class _Decoder:
             cluster=name,
             issued_at=issued_at,
             seed=seed,
-            founders=founders,
             authorities=MappingProxyType(authorities),
             service_account=service_account,
             vrrp_password=password,
             encryption_key=encryption_key,
             generations=MappingProxyType({k: number for k, (number, _) in generations.items()}),
             renewed_at=MappingProxyType({k: date for k, (_, date) in generations.items()}),
-            replaced=replaced,
-            removed=removed,
+            **record,
         )
 
     def _node(self, key: str) -> yaml.Node | None:
@@ -105,6 +110,14 @@ class _Decoder:
             for key, node in nodes.items()
             if node is not None
         }
+
+    def _record(self) -> _Record:
+        reader, fields = self._reader, self._fields
+        return _Record(
+            founders=reader.items(self._node("founders"), ("founders",)),
+            replaced=reader.items(self._node("replaced"), ("replaced",)),
+            removed=removed_nodes(reader, fields.get("removed")),
+        )
 
     def _authorities(self, now: datetime | None) -> dict[AuthorityName, Authority]:
         node = self._node("authorities")

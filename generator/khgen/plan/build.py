@@ -35,8 +35,7 @@ def build_plan(
     replaced: Collection[str] = (),
     removed: Sequence[RemovedNode] = (),
 ) -> Plan:
-    """The plan of a spec that passed its checks; the secrets file knows the founders, and which
-    nodes have had another machine since, or left."""
+    """The plan of a sound spec; the secrets file knows who founded, was replaced or removed."""
     version = KubernetesVersion.parse(spec.kubernetes.version)
     facts = _facts(version)
     founding, living = frozenset(founders), frozenset(founders) - frozenset(replaced)
@@ -48,10 +47,7 @@ def build_plan(
         spec=spec,
         version=version,
         facts=facts,
-        networks=Networks(
-            pods=_networks(spec.networking.pod_subnet),
-            services=_networks(spec.networking.service_subnet),
-        ),
+        networks=_all_networks(spec),
         endpoint=_endpoint(spec),
         images=_images(spec, version, facts),
         nodes=nodes,
@@ -60,9 +56,7 @@ def build_plan(
         etcd_members=etcd_members,
         load_balancers=_load_balancers(spec, nodes),
         by_name=MappingProxyType({node.name: node for node in nodes}),
-        founding_addresses=_founding_addresses(
-            etcd_members, [node for node in removed if node.name in founding]
-        ),
+        founding_addresses=_founding_addresses(etcd_members, founding, removed),
         removed=tuple(removed),
     )
 
@@ -89,18 +83,26 @@ def _node_plan(
 
 
 def _founding_addresses(
-    members: tuple[NodePlan, ...], removed: Sequence[RemovedNode]
+    members: tuple[NodePlan, ...], founding: frozenset[str], removed: Sequence[RemovedNode]
 ) -> Mapping[str, IPAddress]:
     role = members[0].role if members else None
     addresses = {member.name: member.address for member in members if member.founding}
-    # The machine that founded is the first of its name to have left.
-    addresses |= {node.name: node.address for node in reversed(removed) if node.role is role}
+    for node in reversed(removed):  # The machine that founded is the first of its name to leave.
+        if node.name in founding and node.role is role:
+            addresses[node.name] = node.address
     return MappingProxyType(dict(sorted(addresses.items())))
 
 
 def _with_role(nodes: tuple[NodePlan, ...], role: NodeRole) -> tuple[NodePlan, ...]:
     """The nodes of a role by name, so that their order in the spec does not reach any file."""
     return tuple(sorted((n for n in nodes if n.role is role), key=lambda node: node.name))
+
+
+def _all_networks(spec: ClusterSpec) -> Networks:
+    networking = spec.networking
+    return Networks(
+        pods=_networks(networking.pod_subnet), services=_networks(networking.service_subnet)
+    )
 
 
 def _networks(subnets: str) -> tuple[IPNetwork, ...]:
