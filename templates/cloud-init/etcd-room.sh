@@ -6,7 +6,7 @@
 # Then removes what the cluster still knows of an earlier life of this machine.
 make_room() {
   list=$(members) || return
-  stale=$(stale_members "$list")
+  stale=${REMOVED_MEMBERS:+$(stale_members "$list")}
   [ -z "$stale" ] || { echo "$stale"; return 1; }
   others=$(grep -vF " $ETCD_PEER_URL " <<<"$list") || { echo "etcd has no other member"; return 1; }
   if grep -v ' started$' <<<"$others"; then

@@ -21,33 +21,6 @@ for m in json.load(sys.stdin)["members"]:
     print(m["ID"], m["peerURLs"][0], "learner" if m.get("isLearner") else ran)' <<<"$list"
 }
 
-# How to run etcdctl at the member that answers.
-etcdctl_there() {
-  read -r name url < <(ask member/list '{}' | python3 -c '
-import json, sys
-said = json.load(sys.stdin)
-for m in said["members"]:
-    if m["ID"] == said["header"]["member_id"]:
-        print(m["name"], m["clientURLs"][0])')
-  if [ "${ENDPOINT-}" ]; then
-    place="kubectl -n kube-system exec etcd-$name -- etcdctl"
-  else
-    place="on $name: crictl exec \$(crictl ps -q --name etcd) etcdctl"
-  fi
-  pki=/etc/kubernetes/pki/etcd
-  echo "$place --endpoints=$url --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key"
-}
-
-# A line for each removed node that is still in $1, the list of members, with what clears it.
-stale_members() {
-  for removed in ${REMOVED_MEMBERS-}; do
-    id=$(grep -F " ${removed#*=} " <<<"$1" | cut -d' ' -f1) || true
-    [ "$id" ] || continue
-    echo "${removed%%=*} was removed, but is still a member of etcd; run: $(etcdctl_there)" \
-      "member remove $(printf %x "$id")"
-  done
-}
-
 # Fails, and says why, unless most of $1 members are healthy.
 quorum() {
   healthy=0

@@ -71,7 +71,8 @@ def boot_environment_files(
         values["FOUNDING_TOKEN"] = founding_token_id
     # The runner exports all of it to the steps, functions too.
     asks = verbatim("api.sh") if node.joins_kubernetes else ""
-    return (NodeFile(path=ENVIRONMENT, content=_assignments(values) + asks),)
+    names = verbatim("removed.sh") if any(name.startswith("REMOVED_") for name in values) else ""
+    return (NodeFile(path=ENVIRONMENT, content=_assignments(values) + asks + names),)
 
 
 def boot_environment(plan: Plan, node: NodePlan, not_before: datetime) -> dict[str, str]:

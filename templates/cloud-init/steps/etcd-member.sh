@@ -12,4 +12,4 @@ read -r id _ state <<<"$line"
 etcd "$ETCD_URL/health" >/dev/null || { echo "$ETCD_URL is $state, not healthy"; exit 1; }
 [ "$state" = started ]
 # Printed, but not waited for: this member is well.
-stale_members "$list"
+[ -z "${REMOVED_MEMBERS-}" ] || stale_members "$list"
