@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from khgen.files.boot import boot_environment, boot_files
+from khgen.files.templates import verbatim
 from khgen.plan.model import NodeKind, Plan
 from khgen.plan.steps import STEPS, Step, StepAct, steps_of
 from khgen.resources import resource_folder
@@ -17,6 +18,9 @@ from support.topologies import TOPOLOGIES, plan_with_joiner, topology
 TEMPLATES = resource_folder("templates") / "cloud-init"
 SCRIPTS = sorted((TEMPLATES / "steps").glob("*.sh"))
 SOURCED = sorted(TEMPLATES.glob("*.sh"))
+PROGRAMS = [
+    TEMPLATES / name for name in ("khgen-boot", "khgen-vip", "check-haproxy", "check-vip-hosts")
+]
 SET_BY_BASH = {"BASH_REMATCH", "IFS", "HOME", "KUBECONFIG"}
 
 
@@ -24,7 +28,7 @@ SET_BY_BASH = {"BASH_REMATCH", "IFS", "HOME", "KUBECONFIG"}
 def test_shellcheck_has_nothing_to_say() -> None:
     shellcheck = require_program("shellcheck")
     # What is sourced (SC1091) is at its path on a node only, and checked here by itself.
-    assert_accepts([shellcheck, "--severity=warning", "--exclude=SC1091", *SCRIPTS])
+    assert_accepts([shellcheck, "--severity=warning", "--exclude=SC1091", *SCRIPTS, *PROGRAMS])
     assert_accepts([shellcheck, "--severity=warning", "--shell=bash", *SOURCED])
 
 
@@ -72,8 +76,8 @@ ORDER = {
         " control-plane apiserver endpoint node cluster etcd-member control-plane-done"
     ),
     NodeKind.CONTROL_PLANE_JOINER: (
-        "clock containerd load-balancer identity endpoint kubeadm-config join-control-plane node"
-        " etcd-member control-plane-done"
+        "clock containerd identity endpoint kubeadm-config join-control-plane node load-balancer"
+        " etcd-member vip-hosts control-plane-done"
     ),
     NodeKind.WORKER: "clock containerd identity endpoint kubeadm-config join",
 }
@@ -84,6 +88,16 @@ EXTERNAL_ORDER = {
     ),
     NodeKind.ETCD_FOUNDER: "clock containerd founder etcd-host etcd-quorum etcd-member",
 }
+
+
+def test_khgen_vip_finds_every_value_that_it_reads() -> None:
+    for name in ("stacked", "external-etcd", "dedicated-lb"):
+        plan = plan_with_joiner(topology(name))
+        read = set(re.findall(r"\$\{?([A-Z][A-Z_]+)\b", verbatim("khgen-vip")))
+        for node in plan.load_balancers:
+            asks = set() if node.kind is NodeKind.LOAD_BALANCER else {"NODE_URL", "ENDPOINT"}
+            values = boot_environment(plan, node, FIXED_NOW)
+            assert read - {"NODE_URL", "ENDPOINT"} | asks <= set(values), node.name
 
 
 def order(plan: Plan, kind: NodeKind) -> str:

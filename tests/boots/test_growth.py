@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from khgen.rehearse.programs import ProgramError
+from khgen.rehearse.stage import seed_files
 from khgen.rehearse.waiting import wait_until
 from khgen.spec.model import ClusterSpec
 from support.api_client import requests, start_client
@@ -167,3 +168,71 @@ def test_a_cluster_grows_and_its_first_machines_are_not_touched(name: str) -> No
         assert max(after.counts) == 1, after.holders
         assert all(held for when, held in after.holders if when > 10), after.holders
         steady_holder(grown)
+
+
+def test_a_removed_and_a_replaced_host_leave_one_holder() -> None:
+    three = {"cp1": 11, "cp2": 12, "cp3": 13}
+    with local_cluster(spec_of(three), kube_bin() if REAL else STAND_IN) as hosts:
+        hosts.boot(seconds=300)
+        holder = steady_holder(hosts)
+        removed = next(name for name in three if name != holder)
+        log = start_client(hosts)
+        forget(hosts, removed, by=holder)
+        four = {**three, "cp4": 14}
+        del four[removed]
+        hosts.rendered_anew(spec_of(four))
+        hosts.set_up("cp4").power_on()
+        taking_its_place = watch(hosts, log, 40)
+        print(f"another in place of a removed host: {taking_its_place}")
+        assert taking_its_place.counts == {1}, taking_its_place.holders
+        hosts.wait_done("cp4", 300)
+        assert set(hosts.members("cp4")) == set(four)
+
+        hosts.replace_machine(holder)
+        hosts.hosts[holder].power_on()
+        replaced = watch(hosts, log, 40)
+        print(f"the holder replaced: {replaced}")
+        assert max(replaced.counts) == 1, replaced.holders
+        hosts.wait_done(holder, 300)
+        calm = watch(hosts, log, WATCHED)
+        print(f"all up: {calm}")
+        assert calm.counts == {1}, calm.holders
+        assert calm.failed == calm.broken == 0
+
+
+def forget(hosts: LocalCluster, name: str, by: str) -> None:
+    """Switch a control plane off for good, and have the cluster forget it, as the docs say."""
+    member = hosts.members(by)[name]
+    hosts.hosts.pop(name).power_cut()
+    hosts.etcd(by, "member", "remove", f"{int(member):x}")
+    kubectl = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+    hosts.hosts[by].run(*kubectl, "delete", "node", name)
+
+
+def test_a_third_balancer_is_counted_in_when_the_two_have_their_new_files() -> None:
+    two = {"cp1": 11, "lb1": 21, "lb3": 23}
+    with local_cluster(spec_of(two, port=6443), kube_bin() if REAL else STAND_IN) as hosts:
+        hosts.boot(seconds=300)
+        log = start_client(hosts, port=6443)
+        hosts.rendered_anew(spec_of({**two, "lb2": 22}, port=6443))
+        hosts.set_up("lb2").power_on()
+        waiting = watch(hosts, log, WATCHED)
+        print(f"two balancers do not know the third: {waiting}")
+        assert waiting.counts == {1}, waiting.holders
+        assert waiting.failed == waiting.broken == 0
+        assert "lb2" not in {h for _, held in waiting.holders for h in held}
+        for name in ("lb1", "lb3"):
+            reseed(hosts, name)
+        hosts.wait_done("lb2", 120)
+        holder = steady_holder(hosts)
+        after = watch(hosts, log, WATCHED, cut=holder)
+        print(f"three balancers, the holder cut: {after}")
+        assert max(after.counts) == 1, after.holders
+        assert all(held for when, held in after.holders if when > 10), after.holders
+
+
+def reseed(hosts: LocalCluster, name: str) -> None:
+    """Give a living host what it is rendered now, and reboot it."""
+    hosts.hosts[name].power_cut()
+    hosts.hosts[name].seed(seed_files(hosts.render.node(hosts.render.plan.by_name[name])))
+    hosts.boot([name], 120)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from support.local_cluster import ENDPOINT, LocalCluster
 
+ENDPOINT_PORT = int(str(ENDPOINT["port"]))
 EVERY = 0.1
 KEPT_EVERY = 0.2
 GIVEN_UP = 10.0
@@ -33,11 +34,11 @@ class Request:
     """Whether it went over the connection that is kept: one that failed there broke it."""
 
 
-def start_client(cluster: LocalCluster) -> Path:
+def start_client(cluster: LocalCluster, port: int = ENDPOINT_PORT) -> Path:
     """Start a client on the cluster's bridge; returns its log."""
     log = cluster.stage.ground.folder / f"client-{time.monotonic_ns()}.log"
-    vip, port = (str(ENDPOINT[part]) for part in ("vip", "port"))
-    command: list[str | Path] = [sys.executable, Path(__file__).resolve(), vip, port]
+    vip = str(ENDPOINT["vip"])
+    command: list[str | Path] = [sys.executable, Path(__file__).resolve(), vip, str(port)]
     # In the room another working directory holds.
     cluster.room.start(command, log, os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
     return log
