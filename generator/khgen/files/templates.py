@@ -7,7 +7,6 @@ import jinja2
 
 from khgen.resources import resource_folder
 
-
 COMMENT = re.compile(r"^[ \t]*# .*\n", re.MULTILINE)
 """A line that is nothing but a comment."""
 
