@@ -49,12 +49,17 @@ def dry_run(
 
 
 def publish(
-    render: ClusterRender, out: Path, nodes: Sequence[NodePlan], progress: Progress
+    render: ClusterRender,
+    out: Path,
+    nodes: Sequence[NodePlan],
+    progress: Progress,
+    settle: Callable[[], None] = lambda: None,
 ) -> dict[str, NodeEntry]:
     """Write these nodes to `out` and return their manifest entries.
 
     If they are all the plan's nodes, the output holds nothing else; if not, it keeps the others.
-    Raises OverBudgetError, and OSError.
+    `settle` is called when all is written, just before it replaces `out`. Raises OverBudgetError,
+    OSError, and what `settle` raises: `out` is then as it was.
     """
     whole = len(nodes) == len(render.plan.nodes)
     with staged(out, keep=not whole) as staging:
@@ -70,6 +75,7 @@ def publish(
             raise OverBudgetError(entries)
         _write_anew(staging, "admin.conf", render.admin_conf())
         _write_anew(staging, MANIFEST, manifest_text(render, {**kept, **entries}))
+        settle()
     return entries
 
 

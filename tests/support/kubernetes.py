@@ -71,13 +71,16 @@ def kubeadm(root: Path, *arguments: str) -> CompletedProcess[str]:
     return run_in(root, [str(kube_bin() / "kubeadm"), *arguments], "--net")
 
 
-def run_step(root: Path, name: str, **values: str) -> CompletedProcess[str]:
-    """A boot step with that folder's /etc and /var/lib, its values from node.env, and these."""
+def run_step(root: Path, name: str, *, kubeadm: bool = False) -> CompletedProcess[str]:
+    """A boot step with that folder's /etc and /var/lib, and its values from node.env.
+
+    `kubeadm`: the real one is in its PATH, and there is no network.
+    """
     (step,) = (root / "etc/khgen/steps.d").glob(f"[0-9][0-9]-{name}")
-    given = " ".join(f"{key}={shlex.quote(value)}" for key, value in values.items())
-    script = f"set -a; . /etc/khgen/node.env; {given or ':'}; "
-    script += f"exec bash /etc/khgen/steps.d/{step.name}"
-    return run_in(root, ["bash", "-c", script])
+    script = f"set -a; . /etc/khgen/node.env; exec bash /etc/khgen/steps.d/{step.name}"
+    if not kubeadm:
+        return run_in(root, ["bash", "-c", script])
+    return run_in(root, ["bash", "-c", f"PATH={kube_bin()}:$PATH; {script}"], "--net")
 
 
 def run_in(root: Path, command: Sequence[str], *unshared: str) -> CompletedProcess[str]:
