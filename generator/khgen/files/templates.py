@@ -1,10 +1,14 @@
 """Line-oriented files from Jinja templates; anything structured is dumped from data instead."""
 
+import re
 from functools import cache
 
 import jinja2
 
 from khgen.resources import resource_folder
+
+_COMMENT = re.compile(r"^[ \t]*# .*\n", re.MULTILINE)
+"""A line of its own; what khgen-boot reads of a step begins with #: or a word."""
 
 
 @cache
@@ -26,5 +30,6 @@ def filled(template: str, **context: object) -> str:
 
 @cache
 def verbatim(name: str) -> str:
-    """A file under templates/cloud-init that needs no filling."""
-    return (resource_folder("templates") / "cloud-init" / name).read_text(encoding="utf-8")
+    """A file under templates/cloud-init that needs no filling, without its comments."""
+    text = (resource_folder("templates") / "cloud-init" / name).read_text(encoding="utf-8")
+    return _COMMENT.sub("", text)

@@ -1,5 +1,11 @@
 #!/bin/bash
-#: the kubelet's first client certificate
+#: the kubelet's client certificate
+#files: /var/lib/kubelet/pki/kubelet-client-khgen.pem
 set -euo pipefail
 cd /var/lib/kubelet/pki
-[ -e kubelet-client-current.pem ] || ln -sfn kubelet-client-khgen.pem kubelet-client-current.pem
+given=kubelet-client-khgen.pem current=kubelet-client-current.pem
+# The kubelet's own is older: this step runs again when the given one is new.
+if [ ! -e $current ] || openssl x509 -noout -checkend 0 -in $given; then
+  ln -sfn $given $current
+  systemctl try-restart kubelet
+fi

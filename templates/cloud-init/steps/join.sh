@@ -1,6 +1,8 @@
 #!/bin/bash
 #: kubeadm joins this machine
 #hint: journalctl -u kubelet; a Ready Node of this name blocks it
+#files: /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*
+#once: /etc/khgen/kubeadm.yaml /var/lib/kubelet/kubeadm-flags.env by hand; kubectl label and taint
 set -euo pipefail
 cd /var/lib/kubelet
 joined() {
@@ -12,4 +14,5 @@ if ! joined; then
   rm -f /etc/kubernetes/bootstrap-kubelet.conf
   kubeadm join --config /etc/khgen/kubeadm.yaml
 fi
-systemctl enable --now kubelet
+systemctl enable kubelet
+systemctl restart kubelet

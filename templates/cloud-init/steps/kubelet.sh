@@ -1,8 +1,11 @@
 #!/bin/bash
 #: the kubelet
+#files: /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*
+#once: /etc/khgen/kubeadm.yaml kubeadm init phase kubelet-start --config /etc/khgen/kubeadm.yaml; kubectl label and taint
 set -euo pipefail
 cd /var/lib/kubelet
 if [ ! -s config.yaml ] || [ ! -s kubeadm-flags.env ]; then
   kubeadm init phase kubelet-start --config /etc/khgen/kubeadm.yaml
 fi
-systemctl enable --now kubelet
+systemctl enable kubelet
+systemctl restart kubelet

@@ -1,6 +1,7 @@
 #!/bin/bash
 #: haproxy and keepalived carry the virtual IP
 #hint: journalctl -u haproxy -u keepalived; does VRRP (IP protocol 112) get through?
+#files: /etc/khgen/haproxy.cfg /etc/khgen/keepalived.conf /usr/libexec/keepalived/check-haproxy
 set -euo pipefail
 haproxy -c -q -f /etc/khgen/haproxy.cfg
 # Not there before the packages: dpkg would have asked about it.
