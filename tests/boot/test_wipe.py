@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from khgen.files.boot import WIPES
+from khgen.files.templates import verbatim
 from support.boot_machine import LONG_SECONDS, Machine
 from support.programs import require_program, unavailable
+from support.rendering import render_of
+from support.topologies import cluster
 
 pytestmark = pytest.mark.tools
 KEY = "PRIVATE KEY"
@@ -146,15 +150,20 @@ def test_guestinfo_of_vmware_is_blanked(machine: Machine, tmp_path: Path) -> Non
     tool = machine.root / "bin/vmware-rpctool"
     tool.write_text(RPCTOOL.format(log=log))
     tool.chmod(0o755)
-    assert machine.run().returncode == 0
-    assert not log.exists(), "not this machine's datasource"
-    machine.place("/run/cloud-init/cloud-id", "vmware\n")
+    machine.place("/etc/khgen/wipe/guestinfo", verbatim("guestinfo"))
     assert machine.run().returncode == 0
     # As cloud-init itself redacts (DataSourceVMware.guestinfo_redact_keys).
     sent = ["info-set guestinfo.userdata ---|", "info-set guestinfo.userdata.encoding  |"]
     assert log.read_text().splitlines() == sent
     tool.write_text("#!/bin/sh\nexit 1\n")
-    assert machine.run().stdout.endswith("keys are left in guestinfo.userdata: delete it by hand\n")
+    assert machine.run().stdout.endswith("keys are left in guestinfo: delete it by hand\n")
+
+
+@pytest.mark.parametrize("datasource", ["vmware", "nocloud"])
+def test_only_nodes_of_vmware_know_guestinfo(datasource: str) -> None:
+    render = render_of(cluster({"cp": 1}, userData={"datasource": datasource}))
+    paths = {file.path for file in render.node(render.plan.nodes[0]).files}
+    assert (WIPES / "guestinfo" in paths) == (datasource == "vmware")
 
 
 def test_without_cloud_init_it_is_done_all_the_same(machine: Machine) -> None:

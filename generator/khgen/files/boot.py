@@ -32,6 +32,7 @@ from khgen.plan.model import (
     url,
 )
 from khgen.plan.steps import steps_of
+from khgen.spec.model.cluster import Datasource
 
 FOLDER = PurePosixPath("/etc/khgen")
 ENVIRONMENT = FOLDER / "node.env"
@@ -43,6 +44,8 @@ KEPT_HOST_KEYS = PurePosixPath("/etc/cloud/cloud.cfg.d/95-khgen.cfg")
 that an image may have, and a new seed leaves the host its own (cc_ssh.py)."""
 RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
 UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
+WIPES = FOLDER / "wipe"
+"""Scripts for other copies of the user-data than cloud-init's, each run once all is done."""
 SOURCED = ("etcd-room.sh", "etcd.sh")
 """What more than one step needs, each before what it sources itself; a node gets what it uses."""
 
@@ -61,9 +64,17 @@ def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
         NodeFile(path=UNIT, content=verbatim("khgen-boot.service")),
         NodeFile(path=ORDER, content="".join(f"{name}\n" for name in steps)),
         NodeFile(path=KEPT_HOST_KEYS, content="ssh_deletekeys: false\n"),
+        *_wipes(plan),
         *(NodeFile(path=FOLDER / name, content=text) for name, text in sourced.items()),
         *(NodeFile(path=STEPS / name, content=text) for name, text in steps.items()),
     )
+
+
+def _wipes(plan: Plan) -> tuple[NodeFile, ...]:
+    # Not `cleanup-guestinfo` in the meta-data: that blanks it before cloud-init has placed a file.
+    if plan.spec.user_data.datasource is not Datasource.VMWARE:
+        return ()
+    return (NodeFile(path=WIPES / "guestinfo", content=verbatim("guestinfo")),)
 
 
 def boot_environment_files(
