@@ -15,7 +15,7 @@ from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.programs import ProgramError
 from khgen.rehearse.replaced import MANIFESTS, rehearsed
 from khgen.rehearse.room import Room
-from khgen.rehearse.stage import Stage, stage
+from khgen.rehearse.stage import Stage, seed_files, stage
 from khgen.rehearse.waiting import wait_until
 from khgen.rehearse.watch import Watch
 from khgen.render import ClusterRender
@@ -68,6 +68,20 @@ class LocalCluster:
         node = self.render.node(self.render.plan.by_name[name])
         self.hosts[name] = self.stage.host(node, data_dir)
         return self.hosts[name]
+
+    def reseed(self, name: str) -> None:
+        """What the render has now as the seed of a machine's next boot; its power is cut."""
+        self.hosts[name].power_cut()
+        self.hosts[name].seed(seed_files(self.render.node(self.render.plan.by_name[name])))
+
+    def wait_wiped(self, host: LocalHost) -> None:
+        """Wait until cloud-init has no copy of a key."""
+        left = ("/var/lib/cloud", "/run/cloud-init", "/var/log")
+        wait_until(
+            lambda: host.tries("grep", "-raqE", "PRIVATE KEY|client-key-data", *left)[0] == 1,
+            60,
+            f"the keys to go: {host.tries('grep', '-ralE', 'PRIVATE KEY', *left)}",
+        )
 
     def replace_machine(self, name: str) -> None:
         """Another machine with a fresh disk in a node's place, as `khgen node replace` renders it."""
