@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.boot_machine import LONG_SECONDS, Machine
+from support.kubernetes import kube_bin, kubeadm_version
 
 pytestmark = pytest.mark.tools
 PREFLIGHT = """\
@@ -22,6 +23,14 @@ To see the stack trace of this error execute with --v=5 or higher
 CONFIG = """\
 unable to read config from "/nonexist" : open /nonexist: no such file or directory
 To see the stack trace of this error execute with --v=5 or higher
+"""
+CONFIGURATION = """\
+apiVersion: kubeadm.k8s.io/v1beta3
+kind: InitConfiguration
+nodeRegistration: {name: x, criSocket: "unix:///nowhere.sock"}
+---
+apiVersion: kubeadm.k8s.io/v1beta3
+kind: ClusterConfiguration
 """
 CAUSES = {
     PREFLIGHT: "[ERROR Port-2379]: Port 2379 is in use;"
@@ -54,3 +63,18 @@ def test_status_shows_the_cause(machine: Machine, said: str, cause: str) -> None
 
 def until(machine: Machine, field: str, text: str) -> None:
     machine.until("running", lambda status: status[field] == text)
+
+
+@pytest.mark.kubernetes
+def test_the_real_kubeadm_is_understood(machine: Machine) -> None:
+    kubeadm = kube_bin() / "kubeadm"
+    version = f"kubernetesVersion: v{str(kubeadm_version()).removeprefix('v')}"
+    machine.place("/etc/khgen/kubeadm.yaml", CONFIGURATION + version)
+    machine.step("1-a", f"{kubeadm} init phase preflight --config /etc/khgen/kubeadm.yaml")
+    with machine.start() as boot:
+        try:
+            status = machine.until("running", lambda status: status["failed"])
+        finally:
+            boot.kill()
+    assert "[ERROR " in str(status["failed"])
+    assert "--v=5" not in str(status["failed"])
