@@ -10,7 +10,7 @@ import pytest
 
 from khgen.pki.secrets import EVERYONE, renewed
 from khgen.plan.build import build_plan
-from khgen.rehearse.local_host import LocalHost
+from khgen.rehearse.local_host import LocalHost, put
 from khgen.rehearse.replaced import MANIFESTS, rehearsed
 from khgen.render import ClusterRender
 from support.local_cluster import ENDPOINT, LocalCluster, local_cluster
@@ -18,6 +18,7 @@ from support.topologies import cluster
 
 pytestmark = pytest.mark.boot
 FLAG = {"apiServer": {"extraArgs": {"audit-log-maxage": "7"}}}
+IMAGE_KEY = "ssh-ed25519 AAAAof-the-image"
 HOST_KEYS = "cat /etc/ssh/ssh_host_*_key.pub"
 SERVED = (
     "openssl s_client -connect 127.0.0.1:6443 </dev/null 2>/dev/null | openssl x509 -noout -serial"
@@ -31,6 +32,9 @@ STATUS = ("khgen-boot", "status", "--json")
 def booted() -> Iterator[LocalCluster]:
     """A single control plane, which has the VIP, and a worker."""
     with local_cluster(cluster({"cp": 1, "w": 1}, controlPlaneEndpoint=ENDPOINT)) as hosts:
+        for host in hosts.hosts.values():
+            put(host.folder / "upper/etc/ssh/ssh_host_ed25519_key.pub", IMAGE_KEY.encode())
+            put(host.folder / "upper/etc/ssh/ssh_host_ed25519_key", b"of the image")
         hosts.boot()
         yield hosts
 
@@ -93,7 +97,8 @@ def test_only_steps_whose_input_changed_ran_again(reseeded: LocalCluster) -> Non
 
 def test_the_hosts_keep_their_ssh_keys(reseeded: LocalCluster, before: dict[str, str]) -> None:
     for name, host in reseeded.hosts.items():
-        assert "ssh-" in before[f"keys of {name}"], "the first boot made some"
+        assert "ssh-ed25519" in before[f"keys of {name}"], "the first boot made some"
+        assert IMAGE_KEY not in before[f"keys of {name}"], "and deleted those of the image"
         assert shell(host, HOST_KEYS) == before[f"keys of {name}"]
 
 

@@ -9,10 +9,12 @@ joined() {
   [ -s config.yaml ] && [ -s kubeadm-flags.env ] && node=$(api "$ENDPOINT/api/v1/nodes/$NODE_NAME") &&
     { [ -e instance-config.yaml ] || grep -q cri-socket <<<"$node"; }
 }
-if ! joined; then
+if joined; then
+  systemctl daemon-reload
+  systemctl restart kubelet
+else
   systemctl stop kubelet
   rm -f /etc/kubernetes/bootstrap-kubelet.conf
   kubeadm join --config /etc/khgen/kubeadm.yaml
 fi
-systemctl enable kubelet
-systemctl restart kubelet
+systemctl enable --now kubelet

@@ -6,6 +6,8 @@ set -euo pipefail
 cd /var/lib/kubelet
 if [ ! -s config.yaml ] || [ ! -s kubeadm-flags.env ]; then
   kubeadm init phase kubelet-start --config /etc/khgen/kubeadm.yaml
+else
+  systemctl daemon-reload
+  systemctl restart kubelet
 fi
-systemctl enable kubelet
-systemctl restart kubelet
+systemctl enable --now kubelet
