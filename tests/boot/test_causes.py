@@ -36,6 +36,7 @@ CAUSES = {
     PREFLIGHT: "[ERROR Port-2379]: Port 2379 is in use;"
     " [ERROR FileExisting-crictl]: crictl not found in system path",
     CONFIG: "unable to read config from /nonexist : open /nonexist: no such file or directory",
+    "[ERROR A]: a\n[ERROR B]: b\n[ERROR A]: a\n": "[ERROR A]: a; [ERROR B]: b",
     "one\ntwo\n": "two",
 }
 

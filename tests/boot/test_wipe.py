@@ -143,6 +143,8 @@ def test_where_the_wipe_fails_the_boot_ends_and_says_which_file(machine: Machine
     assert status.returncode == 0
     assert json.loads(status.stdout)["keysLeft"].strip() == left
     assert keys_left(machine) == set(), "the rest is gone"
+    assert machine.run("applied").returncode == 0
+    assert json.loads(machine.run("status", "--json").stdout)["keysLeft"].strip() == left
 
 
 def test_guestinfo_of_vmware_is_blanked(machine: Machine, tmp_path: Path) -> None:
