@@ -40,6 +40,18 @@ def test_renewed_certificates_make_a_new_one_on_each_node_that_has_some() -> Non
     assert changed(instance_ids(secrets=renewed(SECRETS, ("w1",), LATER))) == {"w1"}
 
 
+def test_a_renewal_changes_nothing_that_is_used_once() -> None:
+    before, after = (
+        ClusterRender(build_plan(SPEC, SECRETS.founders), secrets, {})
+        for secrets in (SECRETS, renewed(SECRETS, (EVERYONE,), LATER))
+    )
+    for node in before.plan.nodes:
+        kept = {file.path: file for file in before.node(node).files}
+        for file in after.node(after.plan.by_name[node.name]).files:
+            if file.path.name in {"kubeadm.yaml", "etcd.yaml"}:
+                assert file == kept[file.path]
+
+
 def test_another_control_plane_makes_a_new_one_where_haproxy_is_to_know_it() -> None:
     spec = cluster({"cp": 4, "lb": 2, "w": 2}, controlPlaneEndpoint=SPEC.control_plane_endpoint)
     assert {"lb1", "lb2"} <= changed(instance_ids(spec))

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from khgen.pki.secrets import new_secrets, with_replaced
 from khgen.plan.build import build_plan, founders_of
 from khgen.rehearse.local_host import LocalHost
@@ -77,11 +79,18 @@ class LocalCluster:
     def wait_wiped(self, host: LocalHost) -> None:
         """Wait until cloud-init has no copy of a key."""
         left = ("/var/lib/cloud", "/run/cloud-init", "/var/log")
-        wait_until(
-            lambda: host.tries("grep", "-raqE", "PRIVATE KEY|client-key-data", *left)[0] == 1,
-            60,
-            f"the keys to go: {host.tries('grep', '-ralE', 'PRIVATE KEY', *left)}",
-        )
+        try:
+            wait_until(
+                lambda: host.tries("grep", "-raqE", "PRIVATE KEY|client-key-data", *left)[0] == 1,
+                120,
+                "the keys to go",
+            )
+        except ProgramError:
+            found = host.tries("grep", "-ralE", "PRIVATE KEY", *left)[1]
+            boot = host.tries("systemctl", "status", "--no-pager", "-l", "khgen-boot")[1]
+            state = host.tries("cloud-init", "status", "--long")[1]
+            jobs = host.tries("systemctl", "list-jobs", "--no-pager")[1]
+            pytest.fail(f"{found}\n{boot}\n{state}\n{jobs}")
 
     def replace_machine(self, name: str) -> None:
         """Another machine with a fresh disk in a node's place, as `khgen node replace` renders it."""
