@@ -22,6 +22,8 @@ class RenderedNode:
     own: tuple[NodeFile, ...]
     credentials: NodeCredentials
     user_data: UserData
+    machine: int
+    """Which machine of that name it is: the first, or the one after so many replacements."""
     instance_id: str
     meta_data: str
     network_config: str | None
@@ -64,6 +66,7 @@ class ClusterRender:
             own=own,
             credentials=credentials,
             user_data=kind.user_data.build(node, own),
+            machine=1 + self.secrets.replaced.count(node.name),
             instance_id=instance_id(self.plan, node, identity),
             meta_data=meta_data(self.plan, node, identity),
             network_config=network_config(node),

@@ -4,7 +4,7 @@
 - results go to standard output, so that a pipeline can take them;
 - no question is ever asked; no key is ever shown;
 - exit codes: 0 done, 1 the input has errors, 2 wrong usage, 3 cannot read or write,
-  4 an external program failed, 70 a defect in khgen.
+  4 an external program failed, 70 a defect in khgen; and of diff: 2 something changes.
 """
 
 import sys
@@ -18,6 +18,7 @@ from khgen.cli.outcome import EXIT_DEFECT, EXIT_FILES, report_defect, report_os_
 COMMANDS = {
     "init": "khgen.cli.start:init",
     "schema": "khgen.cli.start:schema",
+    "diff": "khgen.cli.diff:diff",
     "render": "khgen.cli.render:render",
     "seed": "khgen.cli.seed:seed",
     "export": "khgen.cli.export:export",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from khgen.cli.closing import Closing
 from khgen.cli.inputs import Inputs, SecretsSource, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.cli.summary import LISTED_NODES, summary
@@ -44,8 +45,9 @@ def run_render(request: RenderRequest) -> None:
     report.stop_if_fatal()
     cluster = ClusterRender(plan, source.secrets, inputs.manifests)
     nodes = _chosen(cluster, request.names)
-    entries = _rendered(request, cluster, nodes, inputs, report)
-    _tell(request, cluster, entries, source, report)
+    closing = None if request.output is None else Closing(cluster, request.output)
+    entries = _rendered(request, cluster, nodes, inputs, report, closing=closing)
+    _tell(request, cluster, entries, source, report, closing=closing)
 
 
 def _chosen(cluster: ClusterRender, names: tuple[str, ...]) -> tuple[NodePlan, ...]:
@@ -59,19 +61,21 @@ def _chosen(cluster: ClusterRender, names: tuple[str, ...]) -> tuple[NodePlan, .
     return tuple(node for node in cluster.plan.nodes if node.name in names)
 
 
-def _rendered(
+def _rendered(  # noqa: PLR0913 - the stages before it
     request: RenderRequest,
     cluster: ClusterRender,
     nodes: tuple[NodePlan, ...],
     inputs: Inputs,
     report: Report,
+    *,
+    closing: Closing | None,
 ) -> Mapping[str, NodeEntry]:
     with _progress(len(nodes)) as progress:
         try:
-            if request.output is None:
+            if request.output is None or closing is None:
                 entries = dry_run(cluster, nodes, progress)
             else:
-                entries = publish(cluster, request.output, nodes, progress)
+                entries = publish(cluster, request.output, nodes, progress, closing.compare)
         except OverBudgetError as error:
             entries = error.entries
     report.add(inputs.problems(budget_findings(cluster, entries)), {})
@@ -89,12 +93,14 @@ def _progress(nodes: int) -> Iterator[Progress]:
         yield bar.update
 
 
-def _tell(
+def _tell(  # noqa: PLR0913 - the stages before it
     request: RenderRequest,
     cluster: ClusterRender,
     entries: Mapping[str, NodeEntry],
     source: SecretsSource,
     report: Report,
+    *,
+    closing: Closing | None,
 ) -> None:
     output = request.output
     if request.as_json:
@@ -104,11 +110,14 @@ def _tell(
                 "output": None if output is None else str(output),
                 "secrets": {"path": str(source.path), "created": source.created},
                 "nodes": dict(entries),
+                "changes": None if closing is None else closing.plain(),
             }
         )
         return
     report.show(written=output is not None)
     click.echo(summary(cluster.plan, entries, output))
+    for line in () if closing is None else closing.lines():
+        click.echo(line)
     if source.created:
         click.echo(
             f"\ncreated {source.path} (0600): the cluster's identity, to be kept and kept secret"
