@@ -37,6 +37,7 @@ _CERTIFICATES = (
 )
 _NETWORK = "Certificates, pods and Services hold the old value: it needs a new cluster."
 _ENDPOINT = "Certificates, kubeconfigs and kubelets hold the endpoint: it needs a new cluster."
+_CLUSTER_NAME = "Every kubeconfig and the kubeadm-config ConfigMap hold it: it needs a new cluster."
 _VIP_INTERFACE = "keepalived reads it again with a new seed and a reboot."
 _VRRP = (
     "Load balancers with the old value and with the new one do not hear each other, so two hold the"
@@ -65,7 +66,7 @@ CLUSTER_KEYS = table(
         "metadata.name": (_NEVER, _ALL, _NAME),
         "kubernetes.version": (_DRAIN, _KUBERNETES, _UPGRADE),
         "kubernetes.imageRepository": (_REPLACE, _CONTROL, _STATIC_POD),
-        "kubernetes.clusterName": (_NEVER, _ALL, _ENDPOINT),
+        "kubernetes.clusterName": (_NEVER, _ALL, _CLUSTER_NAME),
         "kubernetes.featureGates": (_REPLACE, _CONTROL, _STATIC_POD),
         "kubernetes.apiServer.extraArgs": (_REPLACE, _CONTROL, _STATIC_POD),
         "kubernetes.apiServer.certSANs": (_RESTART, _CONTROL, _CERTIFICATES),
