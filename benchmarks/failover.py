@@ -10,42 +10,28 @@ kubectl. Prints a Markdown table of seconds since the cut.
 """
 
 import argparse
-import http.client
 import json
 import os
-import ssl
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from khgen.rehearse.waiting import wait_until
 from markdown_table import say
+from support.api_client import requests, start_client
 from support.balance import api_servers
 from support.local_cluster import ENDPOINT, STAND_IN, LocalCluster, local_cluster
 from support.topologies import cluster
 from support.virtual_ip import steady_holder
 
 CONTROL_PLANES = ("cp1", "cp2", "cp3")
-CLIENT = "--client"
-EVERY = 0.1
-GIVEN_UP = 10.0
 SLOW = 0.5
 """A request that took longer was held up: otherwise it takes about ten milliseconds."""
 CALM = 20.0
 """The client goes on for so long after a cut, until haproxy has taken the lost API server out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request of the client, by CLOCK_MONOTONIC, which all hosts of a machine share."""
-
-    begun: float
-    ended: float
-    well: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,35 +44,6 @@ class Times:
     """The first request that was begun after the cut was answered."""
     held_up: float
     """The last request that failed or was slow had ended."""
-
-
-def run_client(address: str, port: int) -> None:
-    """Begin a request every EVERY seconds for ever, and print each as it ends."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    while True:
-        threading.Thread(target=_request, args=(address, port, context), daemon=True).start()
-        time.sleep(EVERY)
-
-
-def _request(address: str, port: int, context: ssl.SSLContext) -> None:
-    begun, well = time.monotonic(), False
-    connection = http.client.HTTPSConnection(address, port, timeout=GIVEN_UP, context=context)
-    try:
-        connection.request("GET", "/readyz")
-        well = connection.getresponse().read() == b"ok"
-    except (OSError, http.client.HTTPException):
-        pass
-    finally:
-        connection.close()
-    told = Request(begun=begun, ended=time.monotonic(), well=well)
-    # In one piece, whichever threads tell something at the same time.
-    os.write(sys.stdout.fileno(), f"{json.dumps(asdict(told))}\n".encode())
-
-
-def requests(log: Path) -> list[Request]:
-    """What the client has told."""
-    return [Request(**json.loads(line)) for line in log.read_text().splitlines()]
 
 
 def cut(booted: LocalCluster, log: Path) -> Times:
@@ -140,11 +97,7 @@ def row(title: str, times: Sequence[float]) -> None:
 def measure(booted: LocalCluster, cuts: int) -> None:
     """Cut by cut, then the medians and the worst."""
     booted.boot(seconds=600)
-    log = booted.stage.ground.folder / "client.log"
-    vip, port = (str(ENDPOINT[part]) for part in ("vip", "port"))
-    client: list[str | Path] = [sys.executable, Path(__file__).resolve(), CLIENT, vip, port]
-    # In the room another working directory holds.
-    booted.room.start(client, log, os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    log = start_client(booted)
     say("cut", "VIP moved", "API answered", "last request held up")
     say(*["---"] * 4)
     all_times = []
@@ -157,9 +110,7 @@ def measure(booted: LocalCluster, cuts: int) -> None:
 
 
 def main() -> None:
-    """Measure and print; in the room, be the client."""
-    if sys.argv[1:2] == [CLIENT]:
-        run_client(sys.argv[2], int(sys.argv[3]))
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cuts", type=int, default=20, help="of the holder's power")
     arguments = parser.parse_args()

@@ -24,7 +24,7 @@ PARALLEL_FROM = 100
 Progress = Callable[[int], None]
 """Is told how many further nodes are done."""
 
-BeforeSwap = Callable[[Mapping[str, NodeEntry]], None]
+Settle = Callable[[Mapping[str, NodeEntry]], None]
 """Is given the new entries while the old output is still in its place."""
 
 
@@ -57,12 +57,13 @@ def publish(
     out: Path,
     nodes: Sequence[NodePlan],
     progress: Progress,
-    before_swap: BeforeSwap = lambda _: None,
+    settle: Settle = lambda _: None,
 ) -> dict[str, NodeEntry]:
     """Write these nodes to `out` and return their manifest entries.
 
     If they are all the plan's nodes, the output holds nothing else; if not, it keeps the others.
-    Raises OverBudgetError, and OSError.
+    `settle` is called when all is written, just before it replaces `out`. Raises OverBudgetError,
+    OSError, and what `settle` raises: `out` is then as it was.
     """
     whole = len(nodes) == len(render.plan.nodes)
     with staged(out, keep=not whole) as staging:
@@ -81,7 +82,7 @@ def publish(
             # Nodes that are kept were rendered from the spec that is kept with them.
             _write_anew(staging, SPEC, _spec_text(render))
         _write_anew(staging, MANIFEST, manifest_text(render, {**kept, **entries}))
-        before_swap(entries)
+        settle(entries)
     return entries
 
 

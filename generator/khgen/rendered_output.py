@@ -95,6 +95,17 @@ def load_manifest(out: Path) -> LoadedManifest:
     return LoadedManifest(manifest=None, problems=Problems.of(problems), text=text)
 
 
+def held_cluster(out: Path) -> str | None:
+    """The name of the cluster whose render that folder holds, "" for one that cannot be told."""
+    try:
+        manifest = json.loads((out / MANIFEST).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError:
+        return ""
+    return str(manifest.get("cluster", "")) if isinstance(manifest, dict) else ""
+
+
 def load_nodes(
     out: Path, manifest: RenderedManifest, names: tuple[str, ...]
 ) -> tuple[ExportCluster, Problems]:

@@ -1,6 +1,7 @@
 """The secrets file: the only code that reads or writes secrets.
 
-It is created once, whole or not at all, and never replaced but by an extension of itself.
+It is created once, whole or not at all, and never replaced but by an extension of itself, or, as
+long as no machine has booted, by the same keys for other founders.
 """
 
 import os
@@ -14,7 +15,15 @@ from pathlib import Path
 
 from khgen.folder_lock import locked_folder
 from khgen.pki.adopt import ADOPTED_FILES, AdoptedPki, adopted_pki
-from khgen.pki.secrets import RandomBytes, Secrets, adopted_secrets, new_secrets, only_extends
+from khgen.pki.secrets import (
+    RandomBytes,
+    Secrets,
+    adopted_secrets,
+    new_secrets,
+    only_extends,
+    only_refounds,
+    refounded,
+)
 from khgen.pki.secrets_decode import decode_secrets
 from khgen.pki.secrets_text import encode_secrets
 from khgen.problems import Place, Problem, Problems, Severity
@@ -32,7 +41,8 @@ class LoadedSecrets:
 
     secrets: Secrets | None
     problems: Problems
-    created: bool = False
+    fresh: bool = False
+    """Whether they were made just now, and are in no file yet."""
 
 
 def default_secrets_path(spec_path: Path, spec: ClusterSpec) -> Path:
@@ -40,16 +50,14 @@ def default_secrets_path(spec_path: Path, spec: ClusterSpec) -> Path:
     return spec_path.parent / f"{spec.metadata.name}.secrets.yaml"
 
 
-def load_or_create(
-    path: Path, spec: ClusterSpec, *, now: datetime, random_bytes: RandomBytes, write: bool = True
+def load_or_make(
+    path: Path, spec: ClusterSpec, *, now: datetime, random_bytes: RandomBytes
 ) -> LoadedSecrets:
-    """The cluster's secrets; where there are none yet, new ones, written unless told not to."""
+    """The cluster's secrets; where there is no such file, new ones, which `create` then writes."""
     if path == STANDARD_INPUT or os.path.lexists(path):
         return load(path, spec.metadata.name, now=now)
     secrets = new_secrets(spec, now, random_bytes)
-    if not write or create(path, secrets):
-        return LoadedSecrets(secrets=secrets, problems=Problems(), created=write)
-    return load(path, spec.metadata.name, now=now)  # Another render was faster: its secrets count.
+    return LoadedSecrets(secrets=secrets, problems=Problems(), fresh=True)
 
 
 def load(path: Path, cluster: str | None = None, *, now: datetime | None = None) -> LoadedSecrets:
@@ -80,6 +88,19 @@ def create(path: Path, secrets: Secrets) -> bool:
 
 def extend(path: Path, change: Callable[[Secrets], Secrets]) -> Secrets:
     """Add to a secrets file, one writer at a time; a change that loses anything is a defect."""
+    return _rewrite(path, change, only_extends)
+
+
+def refound(path: Path, spec: ClusterSpec) -> Secrets:
+    """Record the spec's founders and identity anew: only for a cluster no machine of which booted."""
+    return _rewrite(path, lambda old: refounded(old, spec), only_refounds)
+
+
+def _rewrite(
+    path: Path,
+    change: Callable[[Secrets], Secrets],
+    allowed: Callable[[Secrets, Secrets], bool],
+) -> Secrets:
     target = path.resolve()
     with locked_folder(target.parent):
         old = load(target).secrets
@@ -87,7 +108,7 @@ def extend(path: Path, change: Callable[[Secrets], Secrets]) -> Secrets:
             message = "the secrets file is damaged: load it first, and show its problems"
             raise ValueError(message)
         new = change(old)
-        if not only_extends(new, old):
+        if not allowed(new, old):
             message = "a secrets file is only ever added to"
             raise ValueError(message)
         with _staged(target, new) as staged:
@@ -107,10 +128,10 @@ def import_pki(directory: Path, now: datetime) -> tuple[AdoptedPki | None, Probl
 
 def create_imported(
     path: Path, spec: ClusterSpec, adopted: AdoptedPki, *, now: datetime, random_bytes: RandomBytes
-) -> bool:
-    """Write a new secrets file around an adopted PKI; False where there is one already."""
+) -> Secrets | None:
+    """Write a new secrets file around an adopted PKI; None where there is one already."""
     secrets = adopted_secrets(spec, adopted.authorities, adopted.service_account, now, random_bytes)
-    return create(path, secrets)
+    return secrets if create(path, secrets) else None
 
 
 def _read(path: Path) -> tuple[bytes, list[Problem]]:

@@ -2,11 +2,13 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from khgen.files.boot import boot_environment, boot_files
+from khgen.files.templates import verbatim
 from khgen.plan.model import NodeKind, Plan
 from khgen.plan.steps import STEPS, Step, StepAct, steps_of
 from khgen.resources import resource_folder
@@ -17,6 +19,9 @@ from support.topologies import TOPOLOGIES, plan_with_joiner, topology
 TEMPLATES = resource_folder("templates") / "cloud-init"
 SCRIPTS = sorted((TEMPLATES / "steps").glob("*.sh"))
 SOURCED = sorted(TEMPLATES.glob("*.sh"))
+PROGRAMS = [
+    TEMPLATES / name for name in ("khgen-boot", "khgen-vip", "check-haproxy", "check-vip-hosts")
+]
 SET_BY_BASH = {"BASH_REMATCH", "IFS", "HOME", "KUBECONFIG"}
 
 
@@ -24,7 +29,7 @@ SET_BY_BASH = {"BASH_REMATCH", "IFS", "HOME", "KUBECONFIG"}
 def test_shellcheck_has_nothing_to_say() -> None:
     shellcheck = require_program("shellcheck")
     # What is sourced (SC1091) is at its path on a node only, and checked here by itself.
-    assert_accepts([shellcheck, "--severity=warning", "--exclude=SC1091", *SCRIPTS])
+    assert_accepts([shellcheck, "--severity=warning", "--exclude=SC1091", *SCRIPTS, *PROGRAMS])
     assert_accepts([shellcheck, "--severity=warning", "--shell=bash", *SOURCED])
 
 
@@ -72,8 +77,8 @@ ORDER = {
         " control-plane apiserver endpoint node cluster etcd-member control-plane-done"
     ),
     NodeKind.CONTROL_PLANE_JOINER: (
-        "clock containerd load-balancer identity endpoint kubeadm-config join-control-plane node"
-        " etcd-member control-plane-done"
+        "clock containerd identity endpoint kubeadm-config join-control-plane node load-balancer"
+        " etcd-member vip-hosts control-plane-done"
     ),
     NodeKind.WORKER: "clock containerd identity endpoint kubeadm-config join",
 }
@@ -84,6 +89,16 @@ EXTERNAL_ORDER = {
     ),
     NodeKind.ETCD_FOUNDER: "clock containerd founder etcd-host etcd-quorum etcd-member",
 }
+
+
+def test_khgen_vip_finds_every_value_that_it_reads() -> None:
+    for name in ("stacked", "external-etcd", "dedicated-lb"):
+        plan = plan_with_joiner(topology(name))
+        read = set(re.findall(r"\$\{?([A-Z][A-Z_]+)\b", verbatim("khgen-vip")))
+        for node in plan.load_balancers:
+            asks = set() if node.kind is NodeKind.LOAD_BALANCER else {"NODE_URL", "ENDPOINT"}
+            values = boot_environment(plan, node, FIXED_NOW)
+            assert read - {"NODE_URL", "ENDPOINT"} | asks <= set(values), node.name
 
 
 def order(plan: Plan, kind: NodeKind) -> str:
@@ -126,3 +141,28 @@ def test_nodes_get_what_their_steps_source() -> None:
                 for path in re.findall(r"^ *\. (/etc/khgen/\S+)$", content, re.MULTILINE)
             }
             assert named == {path for path in files if path.endswith(".sh")}, kind
+
+
+@pytest.mark.parametrize(
+    ("found", "ignored"),
+    [
+        ((), ""),
+        (("lost+found",), "DirAvailable-{folder}"),
+        (("lost+found", "member"), ""),
+    ],
+)
+@pytest.mark.parametrize("step", ["preflight", "join-control-plane"])
+def test_a_disk_of_its_own_is_an_empty_data_directory(
+    tmp_path: Path, step: str, found: tuple[str, ...], ignored: str
+) -> None:
+    """The lines that both steps have before they call kubeadm."""
+    folder = tmp_path / "etcd"
+    for name in found:
+        (folder / name).mkdir(parents=True)
+    text = (TEMPLATES / "steps" / f"{step}.sh").read_text(encoding="utf-8")
+    lines = re.search(r"( *)ignored=\n.*\n.*ignored=Dir.*\n", text)
+    assert lines is not None
+    assert text.count('--ignore-preflight-errors="$ignored"') == 1
+    script = f'set -euo pipefail; ETCD_DATA_DIR={folder}\n{lines[0]}echo "$ignored"'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ignored.format(folder=str(folder).replace("/", "-"))

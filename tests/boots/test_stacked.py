@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from khgen.plan.virtual_ip import HostState
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.waiting import wait_until
 from support.balance import api_servers, server_state, tell_haproxy
 from support.local_cluster import ENDPOINT, LocalCluster, local_cluster
 from support.topologies import cluster
 from support.virtual_ip import VirtualIp, steady_holder, vrrp_events
+from support.vrrp_model import HostState
 
 pytestmark = pytest.mark.boot
 CONTROL_PLANES = ("cp1", "cp2", "cp3")

@@ -146,7 +146,8 @@ def test_a_key_that_an_older_khgen_did_not_know_is_no_change() -> None:
 
 def test_what_is_handed_on_as_it_is_is_kept_as_a_digest() -> None:
     spec = SMALL_SPEC.replace(
-        "address: 10.9.0.21", "address: 10.9.0.21, network: {prefixLength: 24, raw: {wifi: hush}}"
+        "address: 10.9.0.21",
+        "address: 10.9.0.21, network: {prefixLength: 24, raw: {version: 2, wifis: {w: {access-points: {hush: {}}}}}}",
     )
     values = spec_values(spec_of(f"{spec}userData: {{extra: {{chpasswd: hush}}}}\n"))
     assert "hush" not in str(values)

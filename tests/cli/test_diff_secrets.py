@@ -24,12 +24,14 @@ SPEC = SMALL_SPEC.replace(
     "addons: {manifests: [{name: login, path: login.yaml}]}\nnodes:\n",
 ).replace(
     "address: 10.9.0.21",
-    f"address: 10.9.0.21, network: {{prefixLength: 24, raw: {{wifis: {{password: {PASSWORD}}}}}}}",
+    f"address: 10.9.0.21, network: {{prefixLength: 24, raw: {{version: 2, wifis: {{w: {{access-points: {{home: {{password: {PASSWORD}}}}}}}}}}}}}}}",
 )
 PRIVATE_KEY = re.compile(r"BEGIN ((?:EC )?)PRIVATE KEY-----\n(.*?)-----END", re.DOTALL)
 SCALAR = {"EC ": 12, "": 48}
 """Where base64 of the secret number begins, in SEC 1 and in PKCS #8; a public half may follow."""
-MANIFEST = f"kind: Secret\nstringData: {{login: {PASSWORD}}}\n"
+MANIFEST = (
+    f"apiVersion: v1\nkind: Secret\nmetadata: {{name: login}}\nstringData: {{login: {PASSWORD}}}\n"
+)
 
 
 @pytest.fixture(scope="module")

@@ -155,6 +155,25 @@ def test_errors_are_told_all_at_once_and_nothing_is_written(folder: Path) -> Non
     assert [path.name for path in folder.iterdir()] == ["cluster.yaml"]
 
 
+def test_manifests_are_checked_where_they_are(folder: Path) -> None:
+    (folder / "more").mkdir()
+    (folder / "more/a.yaml").write_bytes(b"\x7fELF\0\xff")
+    (folder / "more/b.yaml").write_text("kind: Pod\n")
+    (folder / "more/c.yaml").write_text(
+        "apiVersion: operator.tigera.io/v1\nkind: Installation\nmetadata: {name: default}\n"
+        "spec: {calicoNetwork: {ipPools: [{cidr: 192.168.0.0/16}]}}\n"
+    )
+    manifests = ", ".join(f"{{name: {name}, path: more/{name}.yaml}}" for name in "abc")
+    spec = SMALL_SPEC.replace("addons: {", f"addons: {{manifests: [{manifests}], ")
+    (folder / "cluster.yaml").write_text(spec)
+    done = khgen("render", "cluster.yaml", cwd=folder)
+    assert done.returncode == 1
+    assert "more/a.yaml:1:1: error: this is a binary file, not YAML" in done.stderr
+    assert "more/b.yaml:1:1: error: 'Pod' lacks apiVersion, metadata.name" in done.stderr
+    assert "more/c.yaml:4:41: error: Calico's network 192.168.0.0/16 contradicts" in done.stderr
+    assert done.stderr.splitlines()[-1] == "3 errors; nothing was written"
+
+
 def test_errors_as_json(folder: Path) -> None:
     (folder / "cluster.yaml").write_text(SMALL_SPEC.replace("role: worker", "role: wroker"))
     done = khgen("render", "cluster.yaml", "--format", "json", cwd=folder)

@@ -21,18 +21,29 @@ class Shape:
 
     counts: Mapping[str, int]
     external: bool = False
-    founders: tuple[str, ...] = ()
+    before: Mapping[str, int] | None = None
+    """How many there were when the living hosts were rendered; they keep those files."""
 
     def spec(self, version: Mapping[str, str]) -> ClusterSpec:
         """Its spec, of that version of Kubernetes."""
+        return self._spec(self.counts, version)
+
+    def spec_before(self, version: Mapping[str, str]) -> ClusterSpec:
+        """The spec that its living hosts were rendered from."""
+        return self._spec(self.before or self.counts, version)
+
+    def _spec(self, counts: Mapping[str, int], version: Mapping[str, str]) -> ClusterSpec:
         etcd = {"topology": "external"} if self.external else {}
-        return cluster(self.counts, etcd=etcd, controlPlaneEndpoint=ENDPOINT, kubernetes=version)
+        return cluster(counts, etcd=etcd, controlPlaneEndpoint=ENDPOINT, kubernetes=version)
 
 
 SHAPES: Mapping[str, Shape] = {
     "three founders": Shape(counts={"cp": 3}),
     "three founders, workers": Shape(counts={"cp": 3, "w": 24}),
-    "three founders, a joiner": Shape(counts={"cp": 4}, founders=("cp1", "cp2", "cp3")),
+    "three founders, a joiner": Shape(counts={"cp": 4}, before={"cp": 3}),
+    "one founder, two joiners": Shape(counts={"cp": 3}, before={"cp": 1}),
+    "three founders, two joiners": Shape(counts={"cp": 5}, before={"cp": 3}),
+    "a third balancer": Shape(counts={"cp": 1, "lb": 3}, before={"cp": 1, "lb": 2}),
     "etcd hosts": Shape(counts={"etcd": 3, "cp": 1}, external=True),
     "load balancers": Shape(counts={"cp": 3, "lb": 2}),
 }
@@ -50,6 +61,8 @@ class Case:
     host: str = ""
     """To whom it happens."""
     cut_at: str = ""
+    cut_host: str = ""
+    """Who loses its power when `host` is at that step; default: itself."""
     unplug_at: str = ""
     """The step at which power or cable goes, for --off seconds."""
     full: str = ""
@@ -60,8 +73,8 @@ class Case:
     """Seconds that the render's clock is ahead of the hosts'."""
     patience: float = 0
     """Seconds until khgen-boot calls a step stalled (default: its own), which must happen."""
-    kubernetes: bool = False
-    """Whether the stand-in cannot play it."""
+    reseeded: tuple[str, ...] = ()
+    """Living hosts that get their new files, and reboot, one after the other."""
 
     @property
     def expected(self) -> tuple[str, ...]:
@@ -78,7 +91,6 @@ class Role:
     host: str
     power: Mapping[str, float]
     living: tuple[str, ...] = ()
-    kubernetes: bool = False
 
 
 CP = ("cp1", "cp2", "cp3")
@@ -109,7 +121,6 @@ ROLES: Mapping[str, Role] = {
         host="cp4",
         power={"cp4": 0},
         living=CP,
-        kubernetes=True,
     ),
 }
 
@@ -152,6 +163,42 @@ OTHERS: tuple[Case, ...] = (
         damage=lambda data: bytes(byte ^ 0x5A for byte in data),
     ),
     Case(name="user-data: empty", power=AT_ONCE, host="cp2", damage=lambda _: b""),
+    Case(
+        name="growth: one to three",
+        shape="one founder, two joiners",
+        power={"cp2": 0, "cp3": 0},
+        living=("cp1",),
+    ),
+    Case(
+        name="growth: one to three, a newcomer cut at its join",
+        shape="one founder, two joiners",
+        power={"cp2": 0, "cp3": 0},
+        living=("cp1",),
+        host="cp2",
+        cut_at="join-control-plane",
+    ),
+    Case(
+        name="growth: one to three, the first cut at a newcomer's join",
+        shape="one founder, two joiners",
+        power={"cp2": 0, "cp3": 0},
+        living=("cp1",),
+        host="cp2",
+        cut_at="join-control-plane",
+        cut_host="cp1",
+    ),
+    Case(
+        name="growth: three to five",
+        shape="three founders, two joiners",
+        power={"cp4": 0, "cp5": 0},
+        living=CP,
+    ),
+    Case(
+        name="growth: two balancers to three",
+        shape="a third balancer",
+        power={"lb3": 0},
+        living=("cp1", "lb1", "lb2"),
+        reseeded=("lb1", "lb2"),
+    ),
 )
 
 
@@ -175,11 +222,12 @@ def _of_role(name: str, role: Role) -> Iterator[Case]:
             host=host,
             cut_at=step if act == "cut" else "",
             unplug_at=step if act == "cable" else "",
-            kubernetes=role.kubernetes,
         )
 
 
 def plan_of(shape: str) -> Plan:
     """The plan that a shape's hosts are rendered from."""
-    spec = rehearsed(SHAPES[shape].spec({})).spec
-    return build_plan(spec, SHAPES[shape].founders or founders_of(spec))
+    spec, before = (
+        rehearsed(made({})).spec for made in (SHAPES[shape].spec, SHAPES[shape].spec_before)
+    )
+    return build_plan(spec, founders_of(before))

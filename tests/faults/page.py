@@ -96,5 +96,5 @@ def _not_played(cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> Itera
         yield "## Not yet played"
         yield ""
         for case in missing:
-            yield f"- {case.name}" + (" (needs `KHGEN_KUBE_BIN`)" if case.kubernetes else "")
+            yield f"- {case.name}"
         yield ""

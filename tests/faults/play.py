@@ -11,6 +11,7 @@ from pathlib import Path
 
 from faults.cases import CLOUD_INIT, SHAPES, Case
 from khgen.plan.model import NodeKind
+from khgen.plan.steps import steps_of
 from khgen.rehearse.local_host import LocalHost, put
 from khgen.rehearse.programs import ProgramError
 from khgen.rehearse.stage import seed_files
@@ -76,6 +77,7 @@ class Play:
             self._power_on()
             self._fault()
             others = [name for name in self.case.expected if name != self.case.host]
+            self._reseed()
             if self.case.damage:
                 self._until_done(others)
                 self._repair()
@@ -122,9 +124,10 @@ class Play:
         if case.cut_at or case.unplug_at:
             self._until_step(case.cut_at or case.unplug_at)
         if case.cut_at:
-            host.power_cut()
+            cut = self.cluster.hosts[case.cut_host] if case.cut_host else host
+            cut.power_cut()
             time.sleep(self.pace.off / 5)
-            host.power_on()
+            cut.power_on()
         elif case.unplug_at:
             host.unplug()
             time.sleep(self.pace.off)
@@ -133,8 +136,24 @@ class Play:
             self._free()
         self.over = time.monotonic()
 
+    def _reseed(self) -> None:
+        """Give living hosts what they are rendered now, and reboot each."""
+        for name in self.case.reseeded:
+            host = self.cluster.hosts[name]
+            node = self.cluster.render.plan.by_name[name]
+            host.power_cut()
+            host.seed(seed_files(self.cluster.render.node(node)))
+            host.power_on()
+            self._until_done([name])
+            self.over = time.monotonic()
+
     def _until_step(self, step: str) -> None:
         """Until the host does that step, or has just done it: short ones go unseen."""
+        if not step[:1].isdigit() and step != CLOUD_INIT:
+            steps = steps_of(
+                self.cluster.render.plan, self.cluster.render.plan.by_name[self.case.host].kind
+            )
+            step = next(numbered.file_name for numbered in steps if numbered.step.name == step)
         until = time.monotonic() + self.pace.timeout
         while time.monotonic() < until:
             if step == CLOUD_INIT:
@@ -197,10 +216,25 @@ class Play:
         hosts = [self.cluster.hosts[name] for name in names]
         until = time.monotonic() + self.pace.timeout
         while waiting := [s for s in (standing(h, 0) for h in hosts) if s.state is not State.DONE]:
+            self._one_holder()
             if time.monotonic() > until:
                 told = [f"{s.host} {s.state} {s.step}: {s.said}" for s in waiting]
                 raise ProgramError("not done: " + ", ".join(told))
             time.sleep(0.2)
+
+    def _one_holder(self) -> None:
+        """Two may race for the VIP within a moment; not for a second."""
+        if self.cluster.render.plan.endpoint.vip is None or len(self._holders()) < 2:
+            return
+        time.sleep(1)
+        if len(found := self._holders()) > 1:
+            raise ProgramError("two hosts hold the virtual IP: " + ", ".join(found))
+
+    def _holders(self) -> list[str]:
+        try:
+            return self.cluster.holders()
+        except ProgramError:  # a host that is on its way up, or down
+            return []
 
     def _until_sound(self) -> None:
         """Done is what they say; that the API answers and etcd has its members is what is so."""
@@ -212,6 +246,7 @@ class Play:
             wrong = [name for name in sorted(etcd) if self._members(name) != etcd]
             api = not founding or self.cluster.ready()
             if not wrong and api:
+                self._one_holder()
                 return
             if time.monotonic() > until:
                 message = f"done, but etcd is not whole on {wrong}, the API answers: {api}"
@@ -227,8 +262,8 @@ class Play:
 
 def _fresh_disk(cluster: LocalCluster, name: str) -> None:
     """A machine for that node which nobody has seen before."""
-    host = cluster.hosts[name]
-    if host.folder.exists():
+    host = cluster.hosts.get(name)
+    if host is not None and host.folder.exists():
         host.power_cut()
         shutil.rmtree(host.folder)
     cluster.set_up(name)
@@ -238,9 +273,12 @@ def _fresh_disk(cluster: LocalCluster, name: str) -> None:
 def cluster_for(case: Case, programs: Path, version: str | None) -> Iterator[LocalCluster]:
     """A cluster of the case's shape; its living hosts are done."""
     shape = SHAPES[case.shape]
-    spec = shape.spec({"version": version} if version else {})
+    wanted = {"version": version} if version else {}
+    spec = shape.spec_before(wanted)
     ahead = timedelta(seconds=case.ahead) + (spec.pki.backdate if case.ahead else timedelta())
-    with local_cluster(spec, programs, shape.founders, ahead) as cluster:
+    with local_cluster(spec, programs, (), ahead) as cluster:
         if case.living:
             cluster.boot(case.living, 300)
+        if shape.before is not None:
+            cluster.rendered_anew(shape.spec(wanted))
         yield cluster

@@ -3,7 +3,8 @@
 import pytest
 
 from khgen.files.downloads import download_files
-from khgen.plan.installation import DOWNLOAD_TARGETS
+from khgen.plan.installation import DOWNLOAD_TARGETS, image_programs
+from khgen.plan.machine_steps import machine_steps
 from khgen.plan.model import NodeKind
 from khgen.spec.model.machine import Artifacts
 from support.machine_specs import machine_plan
@@ -45,6 +46,25 @@ def test_what_is_downloaded_by_kind() -> None:
     assert downloaded(NodeKind.LOAD_BALANCER, EVERYTHING) == []
     extras = downloaded(NodeKind.WORKER, EVERYTHING, nerdctl=True, buildkit=True)
     assert extras[3:5] == ["nerdctl", "buildkit"]
+
+
+@pytest.mark.parametrize("source", ["docker", "distribution"])
+def test_nerdctl_and_buildkit_come_beside_containerd_from_packages(source: str) -> None:
+    install: dict[str, object] = {"containerd": source, "artifacts": ARTIFACTS}
+    assert downloaded(NodeKind.WORKER, install, nerdctl=True) == ["nerdctl"]
+    assert downloaded(NodeKind.WORKER, install, buildkit=True) == ["buildkit"]
+    assert downloaded(NodeKind.LOAD_BALANCER, install, nerdctl=True, buildkit=True) == []
+    plan = machine_plan(install=install, containerd={"buildkit": True})
+    steps = machine_steps(plan, NodeKind.WORKER)
+    assert steps.index("install-downloads") < steps.index("buildkit")
+
+
+def test_nerdctl_and_buildkit_of_the_image_are_looked_for_there() -> None:
+    containerd = {"nerdctl": True, "buildkit": True}
+    plan = machine_plan(install={"containerd": "image"}, containerd=containerd)
+    names = [program.name for program in image_programs(plan, NodeKind.WORKER)]
+    assert names == ["containerd", "runc", "nerdctl", "buildkitd"]
+    assert not download_files(plan, NodeKind.WORKER)
 
 
 @pytest.mark.parametrize("kind", list(NodeKind))

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from khgen.files.haproxy import haproxy_files
+from khgen.files.keepalived import CHECK_HAPROXY, vip_files
 from khgen.plan.build import build_plan, founders_of
 from khgen.plan.model import NodeKind, Plan
 from khgen.spec.model import ClusterSpec
@@ -87,9 +88,20 @@ def test_ipv6_servers_are_in_brackets() -> None:
 
 
 def test_keepalived_may_run_the_check_and_it_asks_only_haproxy() -> None:
-    check = haproxy_files(planned(*CONTROL_PLANES), NodeKind.FOUNDER)[1]
+    plan = planned(*CONTROL_PLANES)
+    check = next(f for f in vip_files(plan, NodeKind.FOUNDER) if f.path == CHECK_HAPROXY)
     assert check.mode == 0o755
     socket = re.findall(r"--unix-socket (\S+)", check.content)
-    assert socket == re.findall(r"bind unix@(\S+)", config(planned(*CONTROL_PLANES)))
+    assert socket == re.findall(r"bind unix@(\S+)", config(plan))
     assert "6443" not in check.content
     assert "readyz" not in check.content
+
+
+def test_it_answers_which_hosts_share_the_virtual_ip() -> None:
+    answer = re.search(r'http-request return .* string "(.*)"', config(planned(*CONTROL_PLANES)))
+    assert answer is not None
+    assert answer[1].split() == [node["address"] for node in CONTROL_PLANES]
+
+
+def test_there_is_a_place_for_servers_that_join_later_in_both_lists() -> None:
+    assert config(planned(*CONTROL_PLANES)).count("  # joined later:\n\n") == 2

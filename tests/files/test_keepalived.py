@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from khgen.files.keepalived import keepalived_files, load_balancer_environment
+from khgen.files.keepalived import keepalived_files, load_balancer_environment, vip_files
 from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import Plan
+from khgen.plan.model import NodeKind, Plan
 from khgen.spec.model import ClusterSpec
+from support.topologies import cluster
 
 PASSWORD = "k9XvW2pa"  # noqa: S105 - a test's own
 
@@ -57,6 +58,31 @@ def test_a_backup_waits_for_two_advertisements_of_a_second(ipv6: bool) -> None:
     assert "advert_int" not in text
 
 
+@pytest.mark.parametrize(("ipv6", "loopback"), [(False, "127.0.0.1"), (True, "::1")])
+def test_a_host_alone_is_unicast_too(ipv6: bool, loopback: str) -> None:
+    assert f"  unicast_peer {{\n    {loopback}\n  }}\n" in config(planned(1, ipv6=ipv6))
+
+
+def test_a_host_holds_the_vip_only_while_the_others_count_it_in() -> None:
+    text = config(planned())
+    asks = 'script "/usr/libexec/keepalived/check-vip-hosts 192.168.10.11"'
+    block = text[text.index(asks) :].partition("}")[0]
+    assert "weight" not in block
+    assert "init_fail" in block
+    assert "    vip-hosts\n" in text[text.index("track_script {") :]
+
+
+def test_only_control_planes_follow_the_api() -> None:
+    def paths(kind: NodeKind, plan: Plan) -> list[str]:
+        return [file.path.name for file in vip_files(plan, kind)]
+
+    assert "khgen-vip.service" in paths(NodeKind.FOUNDER, planned())
+    dedicated = cluster({"cp": 1, "lb": 2}, controlPlaneEndpoint={"vip": "10.4.0.9"})
+    plan = build_plan(dedicated, founders_of(dedicated))
+    assert paths(NodeKind.LOAD_BALANCER, plan) == ["khgen-vip", "check-haproxy", "check-vip-hosts"]
+    assert paths(NodeKind.FOUNDER, plan) == []
+
+
 def test_multicast_has_no_peers() -> None:
     text = config(planned(vrrp="multicast"))
     assert "unicast" not in text
@@ -70,6 +96,8 @@ def test_an_interface_is_named_or_left_to_the_step() -> None:
     assert load_balancer_environment(plan, plan.nodes[0]) == {
         "VIP_INTERFACE": "auto",
         "VIP_SOURCE": "192.168.10.11",
+        "VIP_HOSTS": "192.168.10.11 192.168.10.12 192.168.10.13",
+        "VIP_PORT": "8443",
     }
 
 

@@ -16,6 +16,7 @@ from support.kubernetes import (
     kubeadm,
     kubeadm_version,
     kubernetes_files,
+    run_step,
     write_root,
 )
 from support.topologies import TOPOLOGIES, cluster, plan_with_joiner, topology
@@ -183,6 +184,24 @@ def test_manifest_of_external_etcd_is_kubeadms_own(tmp_path: Path) -> None:
     assert [flag for flag in their_flags if flag not in (*founding, own)] == [
         flag for flag in our_flags if flag not in founding
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "fatal"), [((), False), (("lost+found",), False), (("lost+found", "member"), True)]
+)
+def test_a_data_directory_may_be_a_disk_of_its_own(
+    tmp_path: Path, found: tuple[str, ...], *, fatal: bool
+) -> None:
+    spec = of_this_version(cluster({"cp": 3}, etcd={"dataDir": "/var/lib/etcd/"}))
+    plan = plan_with_joiner(spec)
+    root = rendered(tmp_path, plan, plan.control_planes[0])
+    for name in found:
+        (root / "var/lib/etcd" / name).mkdir(parents=True)
+    # On this machine the preflight ends with other errors: it is what it says that counts.
+    said = run_step(root, "preflight", kubeadm=True).stderr
+    assert "[preflight] Some fatal errors occurred" in said
+    assert ("[ERROR DirAvailable--var-lib-etcd-]" in said) is fatal
+    assert ("[WARNING DirAvailable--var-lib-etcd-]" in said) is (bool(found) and not fatal)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -127,6 +127,44 @@ def test_a_mistake_is_named(change: Callable[[Document], None], message: str) ->
     assert [p.message for p in damaged(change)] == [message]
 
 
+RECORDS: list[tuple[str, object, str]] = [
+    ("podSubnet", "10.244.0.0/33", "a network like 10.244.0.0/16 is expected"),
+    ("serviceSubnet", "", "a network like 10.96.0.0/12 is expected"),
+    ("dnsDomain", "A b", "a DNS domain is expected"),
+    ("endpoint", "10.0.0.1", "host:port is expected"),
+    ("endpoint", ":6443", "host:port is expected"),
+    ("etcdTopology", "elsewhere", "stacked or external is expected"),
+    ("etcdDataDir", "etcd", "an absolute path is expected"),
+    ("algorithm", "RSA", "ECDSA-P256 or ECDSA-P384 is expected"),
+    ("clusterName", "two words", "a word is expected"),
+    ("encryptionAtRest", "yes", "true or false is expected"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), RECORDS)
+def test_a_damaged_record_of_the_identity_is_named(key: str, value: object, message: str) -> None:
+    (problem,) = damaged(lambda d: d["identity"].update({key: value}))
+    assert problem.message == f"identity.{key}: {message}"
+    assert problem.place.path == f"identity.{key}"
+    assert problem.place.line > 10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"identity": []}, "a mapping is expected here"),
+        ({"identity": {"podSubnet": ["10.244.0.0/16"]}}, "a text is expected here"),
+        ({"identity": {"vip": "10.0.0.1"}}, "unknown key; known are: podSubnet, "),
+        ({"kubernetes": "1.29"}, "kubernetes: a version like 1.29.6 is expected"),
+        ({"kubernetes": []}, "a text is expected here"),
+        ({"refounded": "often"}, "refounded: a number is expected"),
+    ],
+)
+def test_a_record_that_is_none(change: Document, message: str) -> None:
+    (problem,) = damaged(lambda d: d.update(change))
+    assert problem.message.startswith(message)
+
+
 def test_an_unknown_key_is_a_problem_and_not_quoted() -> None:
     (problem,) = damaged(lambda d: d.update({"A" * 40: 1}))
     assert problem.message.startswith("unknown key; known are: apiVersion, kind, ")

@@ -106,7 +106,7 @@ def test_the_imported_secrets_are_written_once(rsa_pki: Path, tmp_path: Path) ->
         written = secrets_file.create_imported(
             path, SPEC, adopted, now=NOW, random_bytes=os.urandom
         )
-        assert written is wanted
+        assert (written is not None) is wanted
     loaded = secrets_file.load(path, "tested", now=NOW)
     assert loaded.secrets is not None, loaded.problems
     assert not loaded.problems

@@ -10,6 +10,13 @@ EVEN = {"nodes.2": None}
 ETCD = {"name": "e1", "role": "etcd", "address": "192.168.10.31"}
 BALANCER = {"name": "lb1", "role": "load-balancer", "address": "192.168.10.41"}
 BALANCER_2 = {"name": "lb2", "role": "load-balancer", "address": "192.168.10.42"}
+WORKER = {"name": "w1", "role": "worker", "address": "192.168.10.21"}
+API_SERVER = "kubernetes.apiServer.extraArgs"
+CONTROLLER_MANAGER = "kubernetes.controllerManager.extraArgs"
+KUBELET = "kubernetes.kubelet.config"
+KUBE_PROXY = "kubernetes.kubeProxy.config"
+AUDIT = "/etc/kubernetes/audit.yaml"
+RAW = {"version": 2, "ethernets": {"eth0": {"dhcp4": True}}}
 NETWORK = {"prefixLength": 28, "gateway": "192.168.10.1"}
 HOST = {"controlPlaneEndpoint": {"host": "api.example.com"}}
 PIN = {"url": "https://example.com/x", "sha256": "0" * 64}
@@ -158,13 +165,6 @@ ERRORS: tuple[Case, ...] = (
         "controlPlaneEndpoint.vip",
         "network of node 'lb1'",
         {"nodes.4": BALANCER},
-    ),
-    (
-        "vip_unusable",
-        {"controlPlaneEndpoint.vip": "224.0.0.1"},
-        "controlPlaneEndpoint.vip",
-        "cannot be a virtual IP",
-        {},
     ),
     (
         "port_taken",
@@ -508,6 +508,20 @@ ERRORS: tuple[Case, ...] = (
         "is there twice",
         {"nodes.3.taints": [{"key": "a", "effect": "NoSchedule"}]},
     ),
+    *(
+        (
+            "missing_artifacts",
+            {"install.containerd": source, f"containerd.{program}": True},
+            f"containerd.{program}",
+            f"install.artifacts.{program} is missing",
+            {
+                "install": {"containerd": source, "artifacts": {program: PIN}},
+                f"containerd.{program}": True,
+            },
+        )
+        for source in ("docker", "distribution")
+        for program in ("nerdctl", "buildkit")
+    ),
     (
         "missing_artifacts",
         {"install.containerd": "tarball"},
@@ -525,9 +539,9 @@ ERRORS: tuple[Case, ...] = (
     (
         "missing_artifacts",
         {"install": {"containerd": "tarball", "artifacts": TARBALLS}, "containerd.nerdctl": True},
-        "install.artifacts.nerdctl",
         "containerd.nerdctl",
-        {"containerd.nerdctl": True},
+        "install.artifacts.nerdctl is missing",
+        {"install.containerd": "image", "containerd.nerdctl": True},
     ),
     (
         "duplicate_registries",
@@ -599,8 +613,352 @@ ERRORS: tuple[Case, ...] = (
         "must be a list",
         {"userData.extra": {"runcmd": ["true"]}},
     ),
+    *(
+        (
+            "unusable_addresses",
+            {"nodes.3.address": address},
+            "nodes[3].address",
+            f"cannot be the address of a machine: it is {kind}",
+            {},
+        )
+        for address, kind in (
+            ("0.1.2.3", "an address of 'this network'"),
+            ("0.0.0.0", "an address of"),  # noqa: S104 - refused
+            ("169.254.7.7", "a link-local"),
+            ("224.0.0.1", "a multicast"),
+            ("240.0.0.1", "a reserved"),
+            ("255.255.255.255", "the broadcast"),
+            ("::1", "a loopback"),
+            ("fe80::1", "a link-local"),
+            ("ff02::1", "a multicast"),
+            ("::ffff:10.0.0.1", "an IPv4-mapped"),
+        )
+    ),
+    (
+        "unusable_addresses",
+        {"nodes.3.additionalAddresses": ["fe80::1"]},
+        "nodes[3].additionalAddresses[0]",
+        "a link-local",
+        {"nodes.3.additionalAddresses": ["fd00::1"]},
+    ),
+    (
+        "unusable_endpoint",
+        {"controlPlaneEndpoint.vip": "224.0.0.1"},
+        "controlPlaneEndpoint.vip",
+        "cannot be a virtual IP: it is a multicast address",
+        {},
+    ),
+    *(
+        (
+            "unusable_endpoint",
+            {"controlPlaneEndpoint": {"host": host}},
+            "controlPlaneEndpoint.host",
+            fragment,
+            {"controlPlaneEndpoint": {"host": "10.9.9.9"}},
+        )
+        for host, fragment in (
+            ("localhost", "every machine itself"),
+            ("127.0.0.1", "it is a loopback address"),
+            ("255.255.255.255", "the broadcast address"),
+        )
+    ),
+    (
+        "unusable_in_its_network",
+        {"nodes.3": WORKER | {"address": "192.168.10.15", "network": {"prefixLength": 28}}},
+        "nodes[3].address",
+        "is the broadcast address of 192.168.10.0/28",
+        {"nodes.3": WORKER | {"address": "192.168.10.15", "network": {"prefixLength": 24}}},
+    ),
+    (
+        "unusable_in_its_network",
+        {"nodes.3.network": {"prefixLength": 24, "gateway": "192.168.10.0"}},
+        "nodes[3].network.gateway",
+        "is the network address",
+        {"nodes.3.network": {"prefixLength": 24, "gateway": "192.168.10.1"}},
+    ),
+    (
+        "unusable_in_its_network",
+        {"controlPlaneEndpoint.vip": "192.168.10.255", "nodes.3.network": {"prefixLength": 24}},
+        "controlPlaneEndpoint.vip",
+        "is the broadcast address",
+        {"controlPlaneEndpoint.vip": "192.168.10.254", "nodes.3.network": {"prefixLength": 24}},
+    ),
+    (
+        "unusable_servers",
+        {"nodes.3.network": {"prefixLength": 24, "nameservers": ["10.0.0.2", "127.0.0.53"]}},
+        "nodes[3].network.nameservers[1]",
+        "cannot be a DNS server of pods: it is a loopback",
+        {"nodes.3.network": {"prefixLength": 24, "nameservers": ["169.254.169.253"]}},
+    ),
+    (
+        "unusable_servers",
+        {"nodes.3.network": {"prefixLength": 24, "gateway": "224.0.0.1"}},
+        "nodes[3].network.gateway",
+        "cannot be a gateway",
+        {"nodes.3.network": {"prefixLength": 24, "gateway": "169.254.1.1"}},
+    ),
+    *(
+        (
+            "local_names",
+            {"nodes.3.name": name},
+            "nodes[3].name",
+            fragment,
+            {"nodes.3.name": "node-1.example"},
+        )
+        for name, fragment in (
+            ("localhost", "every machine's name for itself"),
+            ("localhost.localdomain", "every machine's name for itself"),
+            ("n1.localhost", "every machine's name for itself"),
+            ("10.0.0.1", "is read as an IP address"),
+            ("123", "is read as an IP address"),
+        )
+    ),
+    *(
+        (
+            "node_mask_flags",
+            {f"{CONTROLLER_MANAGER}.{flag}": value},
+            f"{CONTROLLER_MANAGER}.{flag}",
+            fragment,
+            {f"{CONTROLLER_MANAGER}.node-cidr-mask-size-ipv4": "26"},
+        )
+        for flag, value, fragment in (
+            ("node-cidr-mask-size-ipv4", "x", "is not a whole number from 1 to 32"),
+            ("node-cidr-mask-size-ipv4", "33", "is not a whole number from 1 to 32"),
+            ("node-cidr-mask-size", "33", "is not a whole number from 1 to 32"),
+            ("node-cidr-mask-size-ipv6", "64", "not allowed without IPv6 pods"),
+        )
+    ),
+    (
+        "node_mask_flags",
+        DUAL_NODES | {f"{CONTROLLER_MANAGER}.node-cidr-mask-size": "24"},
+        f"{CONTROLLER_MANAGER}.node-cidr-mask-size",
+        "not allowed with two families",
+        DUAL_NODES | {f"{CONTROLLER_MANAGER}.node-cidr-mask-size-ipv6": "64"},
+    ),
+    *(
+        (
+            "unmounted_files",
+            {f"{path}.{flag}": value},
+            f"{path}.{flag}",
+            f"file '{file}' is not in {component}'s container",
+            {f"{path}.{flag}": accepted},
+        )
+        for path, flag, value, file, component, accepted in (
+            (
+                API_SERVER,
+                "audit-policy-file",
+                AUDIT,
+                AUDIT,
+                "the API server",
+                "/etc/kubernetes/pki/a",
+            ),
+            (API_SERVER, "audit-policy-file", "a.yaml", "a.yaml", "the API server", "/etc/pki/a"),
+            (API_SERVER, "audit-log-path", "/var/log/a", "/var/log/a", "the API server", "-"),
+            (
+                API_SERVER,
+                "oidc-ca-file",
+                "/etc/ssl/c/../d",
+                "/etc/ssl/c/../d",
+                "the API server",
+                "/etc/ssl/certs/a.pem",
+            ),
+            (
+                API_SERVER,
+                "tls-sni-cert-key",
+                "/etc/pki/a,/x/b:a.com",
+                "/x/b",
+                "the API server",
+                "/etc/pki/a,/etc/pki/b:a.com",
+            ),
+            (
+                CONTROLLER_MANAGER,
+                "cloud-config",
+                "/etc/cloud.conf",
+                "/etc/cloud.conf",
+                "the controller manager",
+                "/etc/kubernetes/pki/cloud.conf",
+            ),
+            (
+                "kubernetes.scheduler.extraArgs",
+                "config",
+                "/etc/s.yaml",
+                "/etc/s.yaml",
+                "the scheduler",
+                "/etc/kubernetes/scheduler.conf",
+            ),
+            ("etcd.extraArgs", "wal-dir", "/data/wal", "/data/wal", "etcd", "/var/lib/etcd/wal"),
+            (
+                "etcd.extraArgs",
+                "auth-token",
+                "jwt,pub-key=/a.pem",
+                "/a.pem",
+                "etcd",
+                "jwt,pub-key=/etc/kubernetes/pki/etcd/a.pem",
+            ),
+        )
+    ),
+    *(
+        (
+            "unmounted_files",
+            {f"{API_SERVER}.oidc-ca-file": AUDIT},
+            f"{API_SERVER}.oidc-ca-file",
+            "nothing mounts it",
+            {f"{path}.{flag}": value},
+        )
+        for path, flag, value in (
+            (API_SERVER, "etcd-prefix", "/registry"),
+            (API_SERVER, "cors-allowed-origins", "//a.example.com(:|$)"),
+            (API_SERVER, "service-account-jwks-uri", "https://a.example.com/openid/v1/jwks"),
+            (API_SERVER, "runtime-config", "api/all=true"),
+            (CONTROLLER_MANAGER, "authorization-always-allow-paths", "/healthz,/readyz"),
+            (CONTROLLER_MANAGER, "flex-volume-plugin-dir", "/var/lib/flex"),
+        )
+    ),
+    *(
+        (
+            "shared_data_directory",
+            {"etcd.dataDir": folder},
+            "etcd.dataDir",
+            fragment,
+            {"etcd.dataDir": "/data/etcd/"},
+        )
+        for folder, fragment in (
+            ("/", "is a folder of the system"),
+            ("//etc/", "is a folder of the system"),
+            ("/var/lib", "is a folder of the system"),
+            ("/home", "is a folder of the system"),
+            ("/a/../etc", "goes up by '..'"),
+            ("/tmp/etcd", "emptied by systemd-tmpfiles"),  # noqa: S108 - refused
+            ("/run/etcd", "empty after every boot"),
+            ("/etc/kubernetes/etcd", "kubeadm's files are there"),
+            ("/var/lib/kubelet", "the kubelet's data is there"),
+        )
+    ),
+    *(
+        (
+            "set_by_kube_proxy",
+            {"os.sysctl.extra": {key: "1"}},
+            f"os.sysctl.extra.{key}",
+            "kube-proxy sets it at its start",
+            {"os.sysctl.extra": {"net.netfilter.nf_conntrack_buckets": "1"}},
+        )
+        for key in (
+            "net.netfilter.nf_conntrack_max",
+            "net/netfilter/nf_conntrack_max",
+            "-net.nf_conntrack_max",
+            "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
+        )
+    ),
+    *(
+        (
+            "component_configs",
+            {f"{path}.{key}": value},
+            f"{path}.{at}",
+            fragment,
+            {f"{path}.{key}": accepted},
+        )
+        for path, key, at, value, fragment, accepted in (
+            (KUBELET, "maxPods", "maxPods", "many", "must be a whole number, found 'many'", 9),
+            (KUBELET, "maxPods", "maxPods", True, "must be a whole number, found 'true'", 9),
+            (KUBELET, "maxPods", "maxPods", 1.5, "must be a whole number, found '1.5'", 1),
+            (KUBELET, "failSwapOn", "failSwapOn", "false", "must be true or false", False),
+            (KUBELET, "clusterDNS", "clusterDNS", "10.96.0.10", "a list of text", ["10.96.0.10"]),
+            (
+                KUBELET,
+                "kubeReserved",
+                "kubeReserved",
+                {"cpu": 1},
+                "a mapping of text",
+                {"cpu": "1"},
+            ),
+            (
+                KUBELET,
+                "featureGates",
+                "featureGates",
+                {"A": "x"},
+                "a mapping of true and false",
+                {"A": True},
+            ),
+            (KUBELET, "shutdownGracePeriod", "shutdownGracePeriod", "1d", "a duration", "24h"),
+            (
+                KUBELET,
+                "authentication",
+                "authentication.webhook.cacheTTL",
+                {"webhook": {"cacheTTL": 5}},
+                "cacheTTL of KubeletWebhookAuthentication must be",
+                {"webhook": {"cacheTTL": "5s"}},
+            ),
+            (KUBELET, "authentication", "authentication", True, "must be a mapping", {}),
+            (KUBE_PROXY, "conntrack", "conntrack", [], "must be a mapping", {"maxPerCore": 0}),
+            (
+                KUBE_PROXY,
+                "clientConnection",
+                "clientConnection.qps",
+                {"qps": "5"},
+                "must be a number",
+                {"qps": 5.5},
+            ),
+            (KUBE_PROXY, "portRange", "portRange", 1, "must be text", "1-2"),
+        )
+    ),
+    (
+        "component_configs",
+        {f"{KUBELET}.maxpods": 9},
+        f"{KUBELET}.maxpods",
+        "KubeletConfiguration has no field 'maxpods'",
+        {f"{KUBELET}.maxPods": 9},
+    ),
+    (
+        "component_configs",
+        {f"{KUBELET}.newField": 9},
+        f"{KUBELET}.newField",
+        "KubeletConfiguration has no field 'newField'",
+        {"kubernetes": {"version": "1.30.0", "kubelet": {"config": {"newField": 9}}}},
+    ),
+    *(
+        (
+            "network_configs",
+            {"nodes.3.network": {"prefixLength": 24, "raw": raw}},
+            f"nodes[3].network.raw{at}",
+            fragment,
+            {"nodes.3.network": {"prefixLength": 24, "raw": RAW}},
+        )
+        for raw, at, fragment in (
+            ({"ethernets": {}}, "", "key 'version' is missing"),
+            ({"version": 3, "ethernets": {}}, ".version", "is not one of: 1, 2"),
+            ({"version": "2", "ethernets": {}}, ".version", "is not one of: 1, 2"),
+            ({"network": RAW}, ".network", "inside of 'network'"),
+            ({"version": 2, "ethernet": {}}, ".ethernet", "has no key 'ethernet'"),
+            ({"version": 2}, "", "without any device"),
+            ({"version": 1, "config": {}}, ".config", "a list of mappings"),
+            ({"version": 2, "ethernets": []}, ".ethernets", "a mapping of devices by name"),
+            ({"version": 2, "ethernets": {"a": None}}, ".ethernets.a", "must be a mapping"),
+            (
+                {"version": 2, "ethernets": {"a": {"match": None}}},
+                ".ethernets.a.match",
+                "must be a mapping",
+            ),
+            (
+                {"version": 2, "ethernets": {"a": {"addresses": "10.0.0.1/24"}}},
+                ".ethernets.a.addresses",
+                "must be a list",
+            ),
+            (
+                {"version": 2, "ethernets": {"a": {"mtu": True}}},
+                ".ethernets.a.mtu",
+                "must be a whole number",
+            ),
+        )
+    ),
 )
 WARNINGS: tuple[Case, ...] = (
+    (
+        "no_pod_network",
+        {"addons": None},
+        "addons",
+        "nodes stay NotReady until one is applied",
+        {"addons": {"manifests": [{"name": "a"} | PIN]}},
+    ),
     (
         "selinux_elsewhere",
         {"os.selinux": "permissive"},

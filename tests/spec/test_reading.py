@@ -1,14 +1,20 @@
 """YAML as khgen reads it: plain words only, places that are exact, nothing that ends the process."""
 
+from typing import get_args, get_origin, get_type_hints
+
 import pytest
+from pydantic import BaseModel
 
 from khgen.problems import Place, ValuePath
+from khgen.spec.free_form import EVERY, FREE_FORM
 from khgen.spec.load import load_spec
+from khgen.spec.model import ClusterSpec
 from khgen.spec.model.texts import ACCEPTED
-from khgen.spec.model.values import PlainNumber
+from khgen.spec.model.values import Passthrough, PlainNumber
 from khgen.spec.places import Places
 from khgen.spec.yaml_nodes import PlainValue
 from khgen.spec.yaml_reader import YamlReader
+from support.spec_texts import Changes, loaded
 
 
 def value_of(text: str) -> PlainValue:
@@ -74,10 +80,49 @@ def test_places_of_an_empty_text() -> None:
 
 
 def test_no_two_text_types_share_a_pattern() -> None:
-    assert len(ACCEPTED) == 29
+    assert len(ACCEPTED) == 31
 
 
 def test_one_mistake_in_many_nodes_is_told_once_for_each() -> None:
     nodes = "".join(f"  - {{name: n{i}, role: x, address: 10.1.0.{i}}}\n" for i in range(200))
     found = load_spec(f"nodes:\n{nodes}", "x").problems
     assert sum("'x' is not one of" in p.message for p in found) == 200
+
+
+def free_form_fields(model: type[BaseModel], path: ValuePath = ()) -> set[ValuePath]:
+    """The path of every Passthrough of a model."""
+    found: set[ValuePath] = set()
+    for name, hint in get_type_hints(model, include_extras=True).items():
+        if name in model.model_fields:
+            at = (*path, model.model_fields[name].alias or name)
+            found |= {at} if Passthrough in {hint, *get_args(hint)} else set()
+            for part in (hint, *get_args(hint)):
+                below = (*at, EVERY) if get_origin(hint) is tuple else at
+                if isinstance(part, type) and issubclass(part, BaseModel):
+                    found |= free_form_fields(part, below)
+    return found
+
+
+def test_every_free_form_mapping_is_looked_through_for_unclear_words() -> None:
+    assert free_form_fields(ClusterSpec) == set(FREE_FORM)
+
+
+@pytest.mark.parametrize("port", [True, False, 8443.0, "8443.0", "8_443", " 8443", "0x20"])
+def test_what_is_no_whole_number_is_none(port: object) -> None:
+    (problem,) = loaded({"controlPlaneEndpoint.port": port}).problems
+    assert problem.place.path == "controlPlaneEndpoint.port"
+    assert problem.message.startswith("expected a whole number, found ")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"os.hosts": [{"address": "10.0.0.4", "names": ["10.0.0.256"]}]},
+        {"os.timeSync.servers": ["a:b"]},
+        {"os.timeSync.pools": ["1.2.3"]},
+        {"nodes.0.network": {"prefixLength": 24, "search": ["10.0.0.256"]}},
+    ],
+)
+def test_what_looks_like_an_address_is_one(changes: Changes) -> None:
+    (problem,) = loaded(changes).problems
+    assert "is not an IP address" in problem.message

@@ -71,11 +71,16 @@ def kubeadm(root: Path, *arguments: str) -> CompletedProcess[str]:
     return run_in(root, [str(kube_bin() / "kubeadm"), *arguments], "--net")
 
 
-def run_step(root: Path, name: str) -> CompletedProcess[str]:
-    """A boot step with that folder's /etc and /var/lib, and its values from node.env."""
+def run_step(root: Path, name: str, *, kubeadm: bool = False) -> CompletedProcess[str]:
+    """A boot step with that folder's /etc and /var/lib, and its values from node.env.
+
+    `kubeadm`: the real one is in its PATH, and there is no network.
+    """
     (step,) = (root / "etc/khgen/steps.d").glob(f"[0-9][0-9]-{name}")
     script = f"set -a; . /etc/khgen/node.env; exec bash /etc/khgen/steps.d/{step.name}"
-    return run_in(root, ["bash", "-c", script])
+    if not kubeadm:
+        return run_in(root, ["bash", "-c", script])
+    return run_in(root, ["bash", "-c", f"PATH={kube_bin()}:$PATH; {script}"], "--net")
 
 
 def run_in(root: Path, command: Sequence[str], *unshared: str) -> CompletedProcess[str]:

@@ -69,6 +69,12 @@ class LocalCluster:
         self.hosts[name] = self.stage.host(node, data_dir)
         return self.hosts[name]
 
+    def rendered_anew(self, spec: ClusterSpec) -> None:
+        """What `khgen render` gives for another spec now; machines keep what they were given."""
+        secrets = self.render.secrets
+        plan = build_plan(rehearsed(spec).spec, secrets.founders, secrets.replaced)
+        self.render = ClusterRender(plan, secrets, MANIFESTS)
+
     def replace_machine(self, name: str) -> None:
         """Another machine with a fresh disk in a node's place, as `khgen node replace` renders it."""
         self.hosts[name].power_cut()

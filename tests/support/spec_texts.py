@@ -20,6 +20,7 @@ SOUND: dict[str, Any] = {
         {"name": "cp3", "role": "control-plane", "address": "192.168.10.13"},
         {"name": "w1", "role": "worker", "address": "192.168.10.21"},
     ],
+    "addons": {"calico": {"url": "https://example.com/calico.yaml", "sha256": "0" * 64}},
 }
 
 

@@ -5,10 +5,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from khgen.plan.virtual_ip import HostState, Situation, VrrpHost, may_hold, vrrp_hosts
+from khgen.plan.virtual_ip import VrrpHost, vrrp_hosts
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.waiting import wait_until
 from support.local_cluster import LocalCluster
+from support.vrrp_model import HostState, Situation, effective, may_hold
 
 PATIENCE = 60.0
 UNDISTURBED = 4.0
@@ -51,7 +52,7 @@ class VirtualIp:
         running = self.states[name] is HostState.HEALTHY
         self.cluster.hosts[name].run("systemctl", "stop" if running else "start", "haproxy")
         self.states[name] = HostState.WITHOUT_HAPROXY if running else HostState.HEALTHY
-        wanted = self._modelled[name].effective(self.states[name])
+        wanted = effective(self._modelled[name], self.states[name])
         host = self.cluster.hosts[name]
         wait_until(lambda: effective_priority(host) == wanted, PATIENCE, f"{name} at {wanted}")
         self.settle()

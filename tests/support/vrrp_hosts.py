@@ -5,22 +5,34 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+from khgen.files.keepalived import KHGEN_VIP_UNIT
 from khgen.files.node_file import NodeFile
 from khgen.rehearse.waiting import wait_until
+from khgen.render import ClusterRender
 from support.programs import SYSTEM_PATH
+from support.rendering import ROOT
 
 SYSTEMCTL = """\
 #!/bin/sh
-# Takes systemd's place in a namespace: starts the two programs as Debian's units do.
-[ "$1" = reload-or-restart ] || exit 0
-case $2 in
-haproxy) exec haproxy -W -D -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid ;;
-keepalived) keepalived --dont-fork --log-console --log-detail --use-file /etc/keepalived/keepalived.conf & ;;
+# Takes systemd's place in a namespace: runs the two programs as Debian's units do.
+verb=$1
+for unit; do :; done
+runs() { [ -s "/run/$1.pid" ] && kill -0 "$(cat "/run/$1.pid")"; }
+case "$verb $unit" in
+"reload-or-restart haproxy")
+  if runs haproxy; then kill -USR2 "$(cat /run/haproxy.pid)"; else
+    haproxy -W -D -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid
+  fi ;;
+"start keepalived")
+  runs keepalived || keepalived --dont-fork --log-console --log-detail --pid /run/keepalived.pid \\
+    --use-file /etc/keepalived/keepalived.conf & ;;
+"try-reload-or-restart keepalived") ! runs keepalived || kill -HUP "$(cat /run/keepalived.pid)" ;;
 esac
 """
 
@@ -28,11 +40,12 @@ BOOT = """\
 set -eu
 layer=$1 step=$2
 mount -t tmpfs tmpfs /run
-for folder in etc usr; do
-  mkdir -p "/run/upper/$folder" "/run/work/$folder"
+for folder in etc usr var/lib; do
+  mkdir -p "/run/upper/$folder" "/run/work/$folder" "$layer/$folder"
   mount -t overlay overlay -o "lowerdir=$layer/$folder:/$folder,upperdir=/run/upper/$folder,workdir=/run/work/$folder" "/$folder"
 done
-bash "$step" && exec sleep infinity
+bash "$step"
+exec sleep infinity
 """
 
 
@@ -50,7 +63,6 @@ class VrrpMachine:
     name: str
     address: IPv4Address | IPv6Address
     files: tuple[NodeFile, ...]
-    environment: dict[str, str]
     folder: Path
     step: Path
     init: "subprocess.Popen[bytes] | None" = field(default=None)
@@ -71,15 +83,7 @@ class VrrpMachine:
         nodad = ("nodad",) if length == 64 else ()
         ip("-n", self.namespace, "addr", "add", f"{self.address}/{length}", "dev", "lan0", *nodad)
         ip("-n", self.namespace, "link", "set", "lan0", "up")
-        stand_in = self.folder / "usr/local/bin/systemctl"
-        for path, content, mode in (
-            *((self.folder / str(f.path).lstrip("/"), f.content, f.mode) for f in self.files),
-            (stand_in, SYSTEMCTL, 0o755),
-        ):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
-            path.chmod(mode)
-        (self.folder / "etc").mkdir(exist_ok=True)
+        self._place()
 
     def power_on(self) -> None:
         """Boot: plug the cable in and run the load-balancer step, as pid 1 of a new pid namespace."""
@@ -93,7 +97,7 @@ class VrrpMachine:
                 ],
                 stdout=console,
                 stderr=console,
-                env={**os.environ, "PATH": f"/usr/local/bin:{SYSTEM_PATH}", **self.environment},
+                env={**os.environ, "PATH": f"/usr/local/bin:/usr/local/sbin:{SYSTEM_PATH}"},
             )
 
     def power_off(self) -> None:
@@ -107,6 +111,22 @@ class VrrpMachine:
             ip("-n", self.bridge, "link", "set", self.name, "down")
             for address in self.foreign_addresses():
                 ip("-n", self.namespace, "addr", "del", address, "dev", "lan0")
+
+    def give(self, files: tuple[NodeFile, ...]) -> None:
+        """Other files, as a new seed would place them; in force with the next power."""
+        self.files = files
+        self._place()
+
+    def _place(self) -> None:
+        stand_in = self.folder / "usr/local/bin/systemctl"
+        for path, content, mode in (
+            *((self.folder / str(f.path).lstrip("/"), f.content, f.mode) for f in self.files),
+            (stand_in, SYSTEMCTL, 0o755),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+            path.chmod(mode)
+        (self.folder / "etc").mkdir(exist_ok=True)
 
     def processes(self, comm: str = "") -> list[int]:
         """Process ids in the namespace, of that program or of all."""
@@ -145,6 +165,43 @@ class VrrpMachine:
         """Power off and remove the namespace."""
         self.power_off()
         ip("netns", "del", self.namespace)
+
+
+def vip_machine(render: ClusterRender, name: str, bridge: str, folder: Path) -> VrrpMachine:
+    """The host of that node: what it has of the VIP, as rendered."""
+    node = render.plan.by_name[name]
+    return VrrpMachine(
+        bridge=bridge,
+        name=name,
+        address=node.address,
+        files=vip_files_of(render, name),
+        folder=folder / name,
+        step=ROOT / "templates/cloud-init/steps/load-balancer.sh",
+    )
+
+
+def vip_files_of(render: ClusterRender, name: str) -> tuple[NodeFile, ...]:
+    """What a node has of the VIP; without the unit that asks the API, which there is none of."""
+    node = render.node(render.plan.by_name[name])
+    words = ("haproxy", "keepalived", "vip", "node.env")
+    return tuple(
+        file
+        for file in node.files
+        if any(word in file.path.name for word in words) or file.path.parent.name == "keepalived"
+        if file.path != KHGEN_VIP_UNIT and "steps.d" not in str(file.path)
+    )
+
+
+@contextmanager
+def bridged(name: str) -> Iterator[None]:
+    """A network namespace of that name with a bridge in it."""
+    ip("netns", "add", name)
+    try:
+        ip("-n", name, "link", "add", "br0", "type", "bridge")
+        ip("-n", name, "link", "set", "br0", "up")
+        yield
+    finally:
+        ip("netns", "del", name)
 
 
 def steady_holder(machines: list[VrrpMachine]) -> VrrpMachine:

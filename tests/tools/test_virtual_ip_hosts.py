@@ -1,5 +1,5 @@
 """Three hosts with the rendered files of external-etcd: the real keepalived agrees with
-the proof in khgen.plan.virtual_ip."""
+the model in support.vrrp_model."""
 
 import time
 from collections.abc import Iterator
@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from khgen.files.haproxy import haproxy_files
-from khgen.files.keepalived import keepalived_files, load_balancer_environment
 from khgen.rehearse.waiting import wait_until
 from support.programs import require_namespaces, require_program
-from support.rendering import ROOT, example_render
-from support.vrrp_hosts import VrrpMachine, holding, ip, steady_holder
+from support.rendering import example_render
+from support.vrrp_hosts import VrrpMachine, bridged, holding, steady_holder, vip_machine
 
 pytestmark = pytest.mark.tools
 BRIDGE = "khvip"
-STEP = ROOT / "templates/cloud-init/steps/load-balancer.sh"
 
 
 @pytest.fixture
@@ -26,31 +23,15 @@ def machines(tmp_path: Path) -> Iterator[list[VrrpMachine]]:
         require_program(program)
     render = example_render("external-etcd")
     made: list[VrrpMachine] = []
-    ip("netns", "add", BRIDGE)
-    try:
-        ip("-n", BRIDGE, "link", "add", "br0", "type", "bridge")
-        ip("-n", BRIDGE, "link", "set", "br0", "up")
-        for node in render.plan.load_balancers:
-            files = (
-                *haproxy_files(render.plan, node.kind),
-                *keepalived_files(render.plan, node, render.secrets.vrrp_password),
-            )
-            machine = VrrpMachine(
-                bridge=BRIDGE,
-                name=node.name,
-                address=node.address,
-                files=files,
-                environment=load_balancer_environment(render.plan, node),
-                folder=tmp_path / node.name,
-                step=STEP,
-            )
-            made.append(machine)
-            machine.assemble()
-        yield made
-    finally:
-        for machine in made:
-            machine.dismantle()
-        ip("netns", "del", BRIDGE)
+    with bridged(BRIDGE):
+        try:
+            for node in render.plan.load_balancers:
+                made.append(vip_machine(render, node.name, BRIDGE, tmp_path))
+                made[-1].assemble()
+            yield made
+        finally:
+            for machine in made:
+                machine.dismantle()
 
 
 def test_exactly_one_holder_through_power_cuts_and_dead_haproxies(

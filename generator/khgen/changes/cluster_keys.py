@@ -40,8 +40,8 @@ _ENDPOINT = "Certificates, kubeconfigs and kubelets hold the endpoint: it needs 
 _CLUSTER_NAME = "Every kubeconfig and the kubeadm-config ConfigMap hold it: it needs a new cluster."
 _VIP_INTERFACE = "keepalived reads it again with a new seed and a reboot."
 _VRRP = (
-    "Load balancers with the old value and with the new one do not hear each other, so two hold the"
-    " VIP: give all of them their new seeds and reboot them together."
+    "Load balancers with the old value and with the new one do not hear each other, so two may hold"
+    " the VIP: give all of them their new seeds and reboot them together."
 )
 _TOPOLOGY = "The members of etcd cannot move to other hosts: it needs a new cluster."
 _DATA = "etcd's data stays where it is: it needs a new cluster."

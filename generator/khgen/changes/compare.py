@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from khgen.changes.effect import Effect, strongest
-from khgen.changes.files import SECRET_MARKS, FileRule, file_rule
+from khgen.changes.files import META_DATA, SECRET_MARKS, FileRule, file_rule
 from khgen.changes.keys import KeyChange
 from khgen.changes.rules import concerns
 from khgen.spec.model import NodeRole
@@ -91,6 +91,9 @@ def changed_node(  # noqa: PLR0913 - two generations, and what is known about th
         for path in sorted(before.keys() | after.keys())
         if _content(before, path) != _content(after, path)
     )
+    if replaced or any(file.path != META_DATA for file in files):
+        # The instance-id follows what the machine is given: alone it would be something to tell.
+        files = tuple(file for file in files if file.path != META_DATA)
     effects = [file.effect for file in files] + [key.rule.effect for key in keys]
     if replaced:
         effects.append(Effect.REPLACE)

@@ -52,6 +52,8 @@ FILES: tuple[FileRule, ...] = (
     _rule("/etc/khgen/haproxy.cfg", _RELOAD, "load balancer"),
     _rule("/etc/khgen/keepalived.conf", _RELOAD, "virtual IP", _PRIVATE),
     _rule("/usr/libexec/keepalived/*", _RELOAD, "virtual IP"),
+    _rule("/usr/local/sbin/khgen-vip", _RELOAD, "virtual IP"),
+    _rule("/etc/systemd/system/khgen-vip.service", _RELOAD, "virtual IP"),
     _rule(
         "/etc/khgen/kubeadm.yaml",
         _REPLACE,
@@ -69,6 +71,7 @@ FILES: tuple[FileRule, ...] = (
     _rule("/etc/khgen/downloads", _NEW, "what is downloaded", _BY_KEYS),
     _rule("/etc/khgen/*", _NEW, _STEP),
     _rule("/usr/local/sbin/khgen-boot", _NEW, _STEP),
+    _rule("/usr/local/sbin/*", _RESTART, "program of a service"),
     _rule("/etc/systemd/system/khgen-boot.service", _NEW, _STEP),
     _rule("/etc/kubernetes/pki/*ca.crt", _NEVER, _CA),
     _rule("/etc/kubernetes/pki/sa.*", _NEVER, "key of the service accounts", _PRIVATE),
@@ -89,6 +92,8 @@ FILES: tuple[FileRule, ...] = (
     _rule("/etc/systemd/timesyncd*", _RESTART, "time"),
     _rule("/etc/apt/*", _NEW, "package repositories"),
     _rule("/etc/yum.repos.d/*", _NEW, "package repositories"),
+    _rule("/etc/pki/rpm-gpg/*", _NEW, "package repositories"),
+    _rule("/etc/cloud/*", _NEW, "settings of cloud-init"),
     _rule("/etc/systemd/system/*", _RESTART, "service"),
     _rule("*", _RESTART, "file"),
 )

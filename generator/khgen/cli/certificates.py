@@ -5,19 +5,21 @@ from pathlib import Path
 
 import click
 
-from khgen.cli.inputs import now, read_inputs, read_secrets
+from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.pki.credentials import certificate_dates, node_credentials
 from khgen.pki.secrets import EVERYONE, Secrets, renewed
 from khgen.plan.build import build_plan
-from khgen.secrets_file import default_secrets_path, extend, load
+from khgen.secrets_file import extend
 
 
 def date_lines(spec: Path, named: str | None) -> list[str]:
     """A line for each certificate: its end, the days left, its holder, its name."""
     report = Report()
     inputs = read_inputs(spec, report)
-    secrets = read_secrets(inputs, named, report, create=False, must_exist=True).secrets
+    secrets = read_secrets(inputs, named, report, must_exist=True).secrets
+    report.add(identity_problems(inputs, secrets), {})
+    report.stop_if_fatal()
     plan = build_plan(inputs.spec, secrets.founders, secrets.replaced)
     rows = [
         (authority.certificate.not_valid_after_utc, "(CA)", name.value)
@@ -51,8 +53,8 @@ def change_secrets(
     if unknown := [name for name in names if name not in known]:
         message = f"no node '{unknown[0]}' in the spec"
         raise click.UsageError(message)
-    path = Path(named) if named else default_secrets_path(spec, inputs.spec)
-    report.add(load(path, inputs.spec.metadata.name, now=now()).problems, {})
+    source = read_secrets(inputs, named, report, must_exist=True)
+    report.add(identity_problems(inputs, source.secrets), {})
     report.stop_if_fatal()
-    extend(path, change)
-    return path
+    extend(source.path, change)
+    return source.path

@@ -11,7 +11,7 @@ from khgen.cli.changes_text import SIGNS
 from khgen.cli.comparing import Comparison, held_in
 from khgen.cli.summary import LISTED_NODES
 from khgen.manifest import NodeEntry
-from khgen.plan.model import NodePlan
+from khgen.plan.model import NodePlan, Plan
 from khgen.render import ClusterRender
 from khgen.rendered_output import load_manifest
 
@@ -48,6 +48,11 @@ class Closing:
         self.nodes: tuple[NodeChange, ...] = ()
         """What changed, if no more than are listed."""
         self.sums: tuple[Sum, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that was rendered."""
+        return self._render.plan
 
     def compare(self, entries: Mapping[str, NodeEntry]) -> None:
         """Compare while the old output is still there; that it is damaged is no reason to fail."""

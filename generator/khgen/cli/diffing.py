@@ -3,7 +3,8 @@
 import errno
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -11,16 +12,18 @@ import click
 from khgen.changes.compare import Change, NodeChange, new_node
 from khgen.cli.changes_text import Changes, changes_json, changes_lines
 from khgen.cli.comparing import Comparison, held_in
-from khgen.cli.inputs import Inputs, now, read_inputs, read_secrets
+from khgen.cli.inputs import Inputs, identity_problems, now, read_inputs, read_secrets, secrets_path
 from khgen.cli.outcome import Report
 from khgen.cli.rendered import read_manifest
 from khgen.manifest import NodeEntry, budget_findings, node_entry
+from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import Secrets
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.build import build_plan
-from khgen.render import ClusterRender
+from khgen.problems import Problems, Severity
+from khgen.render import ClusterRender, RenderedNode
 from khgen.rendered_output import RenderedManifest
-from khgen.secrets_file import STANDARD_INPUT, default_secrets_path
+from khgen.secrets_file import STANDARD_INPUT
 
 EXIT_CHANGES = 2
 
@@ -58,13 +61,22 @@ def run_diff(request: DiffRequest) -> None:
 
 
 def _secrets(request: DiffRequest, inputs: Inputs, report: Report) -> Secrets:
-    """The cluster's secrets, which must be there: new ones would change everything."""
-    named = request.secrets
-    path = Path(named) if named else default_secrets_path(inputs.path, inputs.spec)
+    """The cluster's secrets, which must be there: new ones would change everything.
+
+    What a render would refuse as a contradiction of them is a warning here: it has its effect.
+    """
+    path = secrets_path(inputs, request.secrets)
     if path != STANDARD_INPUT and not os.path.lexists(path):
         reason = "there is no such secrets file: khgen render makes it, khgen diff never does"
         raise FileNotFoundError(errno.ENOENT, reason, str(path))
-    return read_secrets(inputs, named, report, create=False, must_exist=True).secrets
+    secrets = read_secrets(inputs, request.secrets, report, must_exist=True).secrets
+    refused = (
+        *identity_problems(inputs, secrets),
+        *inputs.problems(founder_findings(inputs.spec, secrets)),
+    )
+    warnings = (replace(problem, severity=Severity.WARNING) for problem in refused)
+    report.add(Problems.of(warnings), {})
+    return secrets
 
 
 def _changes(
@@ -78,31 +90,34 @@ def _changes(
     comparison = Comparison(render, held)
     wanted = _wanted(request.names, render, manifest)
     nodes: list[NodeChange] = []
-    unchanged: list[str] = []
     entries: dict[str, NodeEntry] = {}
     for node in render.plan.nodes:
-        if node.name not in wanted:
-            continue
-        rendered = render.node(node)
-        entry = entries[node.name] = node_entry(rendered)
-        if comparison.stays(node.name, entry):
-            unchanged.append(node.name)
-        elif not comparison.knows(node.name):
-            nodes.append(new_node(node.name, node.role))
-        else:
-            change, problems = comparison.changed(rendered)
-            report.add(problems, {})
-            nodes.append(change)
+        if node.name in wanted:
+            rendered = render.node(node)
+            entries[node.name] = node_entry(rendered)
+            nodes += _node_changes(comparison, rendered, entries[node.name], report)
     report.add(inputs.problems(budget_findings(render, entries)), {})
     report.stop_if_fatal()
     return Changes(
         out=request.output,
         nodes=(*nodes, *(node for node in comparison.gone() if node.name in wanted)),
-        unchanged=tuple(unchanged),
+        unchanged=tuple(name for name, entry in entries.items() if comparison.stays(name, entry)),
         keys=comparison.keys,
         keys_known=held.spec is not None,
         admin_conf=_admin_conf(request.output, render),
     )
+
+
+def _node_changes(
+    comparison: Comparison, rendered: RenderedNode, entry: NodeEntry, report: Report
+) -> Iterator[NodeChange]:
+    node = rendered.node
+    if not comparison.knows(node.name):
+        yield new_node(node.name, node.role)
+    elif not comparison.stays(node.name, entry):
+        change, problems = comparison.changed(rendered)
+        report.add(problems, {})
+        yield change
 
 
 def _wanted(

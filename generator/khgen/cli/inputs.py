@@ -9,11 +9,15 @@ from pathlib import Path
 import click
 
 from khgen.cli.outcome import Report
+from khgen.pki.identity import contradictions, version_findings
 from khgen.pki.secrets import Secrets
 from khgen.problems import Finding, Problems
-from khgen.secrets_file import default_secrets_path, load, load_or_create
+from khgen.secrets_file import default_secrets_path, load, load_or_make
 from khgen.spec.load import Loaded, load_spec
+from khgen.spec.manifest_text import read_manifest
 from khgen.spec.model import ClusterSpec
+from khgen.spec.model.values import parse_networks
+from khgen.spec.pod_network import network_problems
 from khgen.spec_file import read_manifests, read_spec
 
 
@@ -33,11 +37,11 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretsSource:
-    """The secrets, and where they are kept; `created` if this run made them."""
+    """The secrets, and where they are kept; `fresh` if this run made them."""
 
     secrets: Secrets
     path: Path
-    created: bool
+    fresh: bool
 
 
 def read_inputs(path: Path, report: Report) -> Inputs:
@@ -49,23 +53,51 @@ def read_inputs(path: Path, report: Report) -> Inputs:
     assert loaded.spec is not None, "a spec without errors is a spec"  # noqa: S101
     manifests, missing = read_manifests(loaded.spec, path.parent)
     report.add(Problems.of(map(loaded.problem, missing)), {})
+    _check_manifests(loaded.spec, manifests, path.parent, report)
     report.stop_if_fatal()
     return Inputs(path=path, loaded=loaded, spec=loaded.spec, manifests=manifests)
 
 
+def _check_manifests(
+    spec: ClusterSpec, manifests: Mapping[str, bytes], folder: Path, report: Report
+) -> None:
+    pods = parse_networks(spec.networking.pod_subnet)
+    for name, content in manifests.items():
+        file = str(folder / name)
+        text = content.decode("utf-8", errors="surrogateescape")
+        manifest = read_manifest(text, file)
+        contradictions = network_problems(manifest.objects, pods, file)
+        report.add(Problems.of((*manifest.problems, *contradictions)), {file: text})
+
+
 def read_secrets(
-    inputs: Inputs, named: str | None, report: Report, *, create: bool, must_exist: bool = False
+    inputs: Inputs, named: str | None, report: Report, *, must_exist: bool = False
 ) -> SecretsSource:
-    """The secrets of this cluster; where there are none, new ones, written if `create`."""
-    path = Path(named) if named else default_secrets_path(inputs.path, inputs.spec)
+    """The secrets of this cluster; where there are none, new ones, which are written nowhere."""
+    path = secrets_path(inputs, named)
     if must_exist:
         loaded = load(path, inputs.spec.metadata.name, now=now())
     else:
-        loaded = load_or_create(path, inputs.spec, now=now(), random_bytes=os.urandom, write=create)
+        loaded = load_or_make(path, inputs.spec, now=now(), random_bytes=os.urandom)
     report.add(loaded.problems, {})
     report.stop_if_fatal()
     assert loaded.secrets is not None, "secrets without errors are secrets"  # noqa: S101
-    return SecretsSource(secrets=loaded.secrets, path=path, created=loaded.created)
+    return SecretsSource(secrets=loaded.secrets, path=path, fresh=loaded.fresh)
+
+
+def secrets_path(inputs: Inputs, named: str | None) -> Path:
+    """Where the secrets file is: as the user named it, or beside the spec."""
+    return Path(named) if named else default_secrets_path(inputs.path, inputs.spec)
+
+
+def identity_problems(inputs: Inputs, secrets: Secrets) -> Problems:
+    """Where the spec contradicts what is recorded of the cluster."""
+    return inputs.problems(
+        (
+            *contradictions(inputs.spec, secrets.identity),
+            *version_findings(inputs.spec, secrets.kubernetes),
+        )
+    )
 
 
 def now() -> datetime:

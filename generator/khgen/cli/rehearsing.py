@@ -14,6 +14,7 @@ import click
 from khgen.cli.ending import INTERRUPTED, ending_in_order
 from khgen.cli.inputs import now, read_inputs, read_secrets
 from khgen.cli.outcome import EXIT_PROGRAM, Report
+from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import founding_nodes, new_secrets
 from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan
@@ -45,7 +46,10 @@ def run_rehearsal(request: RehearseRequest) -> None:
     """Rehearse, and tell; ends the command with 4 unless every host is done."""
     report = Report()
     inputs = read_inputs(request.spec, report)
-    founders = founding_nodes(read_secrets(inputs, request.secrets, report, create=False).secrets)
+    recorded = read_secrets(inputs, request.secrets, report).secrets
+    report.add(inputs.problems(founder_findings(inputs.spec, recorded)), {})
+    report.stop_if_fatal()
+    founders = founding_nodes(recorded)
     rehearsal = rehearsed(inputs.spec)
     secrets = replace(new_secrets(rehearsal.spec, now(), os.urandom), founders=founders)
     cluster = ClusterRender(build_plan(rehearsal.spec, founders), secrets, MANIFESTS)

@@ -44,7 +44,8 @@ def render(  # noqa: PLR0913 - one for each option
 
     request = RenderRequest(
         spec=spec,
-        output=None if check else output,
+        output=output,
+        check=check,
         secrets=secrets,
         names=names,
         strict=strict,

@@ -1,5 +1,6 @@
 """The render behind `khgen render`, stage by stage, and what it tells the user."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,15 +10,28 @@ from pathlib import Path
 import click
 
 from khgen.cli.closing import Closing
-from khgen.cli.inputs import Inputs, SecretsSource, now, read_inputs, read_secrets
+from khgen.cli.inputs import (
+    Inputs,
+    SecretsSource,
+    identity_problems,
+    now,
+    read_inputs,
+    read_secrets,
+    secrets_path,
+)
+from khgen.cli.lost_secrets import lost_secrets
 from khgen.cli.outcome import Report
+from khgen.cli.recording import SecretsAppearedError, founders_line, keep_new, record, unrecorded
 from khgen.cli.summary import LISTED_NODES, summary
 from khgen.manifest import NodeEntry, budget_findings
+from khgen.pki.founding import founder_findings
+from khgen.pki.secrets import founding_nodes
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan
-from khgen.publish import OverBudgetError, Progress, dry_run, publish
+from khgen.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.render import ClusterRender
+from khgen.rendered_output import held_cluster
 
 PROGRESS_FROM = 500
 """Smaller clusters are done before a progress bar could be read."""
@@ -25,10 +39,12 @@ PROGRESS_FROM = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderRequest:
-    """What the user asked for; without an output folder nothing is written at all."""
+    """What the user asked for."""
 
     spec: Path
-    output: Path | None
+    output: Path
+    check: bool
+    """Whether nothing is written at all."""
     secrets: str | None
     names: tuple[str, ...]
     strict: bool
@@ -37,17 +53,50 @@ class RenderRequest:
 
 def run_render(request: RenderRequest) -> None:
     """Render, write, and tell."""
+    try:
+        _render(request)
+    except SecretsAppearedError:
+        _render(request)
+
+
+def _render(request: RenderRequest) -> None:
     report = Report(strict=request.strict, as_json=request.as_json)
     inputs = read_inputs(request.spec, report)
-    source = read_secrets(inputs, request.secrets, report, create=request.output is not None)
+    source = _secrets(request, inputs, report)
     plan = build_plan(inputs.spec, source.secrets.founders, source.secrets.replaced)
     report.add(inputs.problems(lifetime_findings(plan, source.secrets, now())), {})
     report.stop_if_fatal()
     cluster = ClusterRender(plan, source.secrets, inputs.manifests)
     nodes = _chosen(cluster, request.names)
-    closing = None if request.output is None else Closing(cluster, request.output)
-    entries = _rendered(request, cluster, nodes, inputs, report, closing=closing)
-    _tell(request, cluster, entries, source, report, closing=closing)
+    closing = Closing(cluster, request.output)
+
+    def settle(entries: Mapping[str, NodeEntry]) -> None:
+        closing.compare(entries)
+        keep_new(source)
+
+    with _progress(len(nodes)) as progress:
+        entries = _rendered(request, cluster, nodes, progress, settle)
+    report.add(inputs.problems(budget_findings(cluster, entries)), {})
+    report.stop_if_fatal()
+    if not request.check:
+        report.add(record(inputs, source), {})
+    _tell(request, closing, entries, source, report)
+
+
+def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsSource:
+    """The cluster's secrets, if the spec does not contradict them."""
+    # Asked before the secrets file is read: another first render makes that one before its output.
+    missing = not os.path.lexists(secrets_path(inputs, request.secrets))
+    held = held_cluster(request.output) if missing else None
+    source = read_secrets(inputs, request.secrets, report)
+    if source.fresh:
+        name = inputs.spec.metadata.name
+        report.add(lost_secrets(request.spec, name, source.path, request.output, held), {})
+    report.add(identity_problems(inputs, source.secrets), {})
+    report.add(inputs.problems(founder_findings(inputs.spec, source.secrets)), {})
+    if not request.check:
+        report.add(unrecorded(inputs, source), {})
+    return source
 
 
 def _chosen(cluster: ClusterRender, names: tuple[str, ...]) -> tuple[NodePlan, ...]:
@@ -61,26 +110,19 @@ def _chosen(cluster: ClusterRender, names: tuple[str, ...]) -> tuple[NodePlan, .
     return tuple(node for node in cluster.plan.nodes if node.name in names)
 
 
-def _rendered(  # noqa: PLR0913 - the stages before it
+def _rendered(
     request: RenderRequest,
     cluster: ClusterRender,
     nodes: tuple[NodePlan, ...],
-    inputs: Inputs,
-    report: Report,
-    *,
-    closing: Closing | None,
+    progress: Progress,
+    settle: Settle,
 ) -> Mapping[str, NodeEntry]:
-    with _progress(len(nodes)) as progress:
-        try:
-            if request.output is None or closing is None:
-                entries = dry_run(cluster, nodes, progress)
-            else:
-                entries = publish(cluster, request.output, nodes, progress, closing.compare)
-        except OverBudgetError as error:
-            entries = error.entries
-    report.add(inputs.problems(budget_findings(cluster, entries)), {})
-    report.stop_if_fatal()
-    return entries
+    try:
+        if request.check:
+            return dry_run(cluster, nodes, progress)
+        return publish(cluster, request.output, nodes, progress, settle)
+    except OverBudgetError as error:
+        return error.entries
 
 
 @contextmanager
@@ -93,32 +135,34 @@ def _progress(nodes: int) -> Iterator[Progress]:
         yield bar.update
 
 
-def _tell(  # noqa: PLR0913 - the stages before it
+def _tell(
     request: RenderRequest,
-    cluster: ClusterRender,
+    closing: Closing,
     entries: Mapping[str, NodeEntry],
     source: SecretsSource,
     report: Report,
-    *,
-    closing: Closing | None,
 ) -> None:
-    output = request.output
+    output = None if request.check else request.output
+    created = source.fresh and not request.check
+    founders = founding_nodes(source.secrets)
     if request.as_json:
         report.print_json(
             {
                 "written": output is not None,
                 "output": None if output is None else str(output),
-                "secrets": {"path": str(source.path), "created": source.created},
+                "secrets": {"path": str(source.path), "created": created},
+                "founders": {"names": founders, "fixed": created},
                 "nodes": dict(entries),
-                "changes": None if closing is None else closing.plain(),
+                "changes": closing.plain(),
             }
         )
         return
     report.show(written=output is not None)
-    click.echo(summary(cluster.plan, entries, output))
-    for line in () if closing is None else closing.lines():
+    click.echo(summary(closing.plan, entries, output))
+    for line in closing.lines():
         click.echo(line)
-    if source.created:
+    if created:
         click.echo(
-            f"\ncreated {source.path} (0600): the cluster's identity, to be kept and kept secret"
+            f"\ncreated {source.path} (0600): the cluster's identity, to be kept and kept secret\n"
+            f"{founders_line(source.secrets, request.spec)}"
         )

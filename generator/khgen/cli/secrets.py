@@ -25,9 +25,10 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     """
     import os
 
-    from khgen.cli.inputs import now, read_inputs
+    from khgen.cli.inputs import now, read_inputs, secrets_path
     from khgen.cli.outcome import Report
-    from khgen.secrets_file import create_imported, default_secrets_path, import_pki
+    from khgen.cli.recording import founders_line
+    from khgen.secrets_file import create_imported, import_pki
 
     report = Report()
     inputs = read_inputs(spec, report)
@@ -35,10 +36,27 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     report.add(problems, {})
     report.stop_if_fatal()
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
-    path = Path(named) if named else default_secrets_path(spec, inputs.spec)
+    path = secrets_path(inputs, named)
     made = create_imported(path, inputs.spec, adopted, now=now(), random_bytes=os.urandom)
-    if not made:
+    if made is None:
         click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
         sys.exit(EXIT_FILES)
     report.show(written=True)
     click.echo(f"created {path} (0600) around the CAs of {directory}")
+    click.echo(founders_line(made, spec))
+
+
+@secrets.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
+@click.option("--no-machine-has-booted", is_flag=True, help="Confirm it here, not at the prompt.")
+def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> None:
+    """Name the founders anew, as long as no machine has booted.
+
+    Records the control planes (and etcd hosts) of SPEC as the founders, and its networks, endpoint,
+    version and the like. Keys stay; every machine needs its new user-data. A cluster that has
+    booted would be founded a second time, so this asks for the cluster's name first.
+    """
+    from khgen.cli.refounding import refound_cluster
+
+    click.echo(refound_cluster(spec, named, confirmed=no_machine_has_booted))

@@ -12,7 +12,7 @@ from khgen.files.etcd_manifest import etcd_manifest_files
 from khgen.files.golden_image import MACHINE_FILES, wanted_image_files
 from khgen.files.haproxy import haproxy_files
 from khgen.files.hosts import hosts_files
-from khgen.files.keepalived import keepalived_files
+from khgen.files.keepalived import keepalived_files, vip_files
 from khgen.files.kubeadm_config import kubeadm_config_files
 from khgen.files.manifests import manifest_files
 from khgen.files.node_file import NodeFile
@@ -31,6 +31,7 @@ SHARED: tuple[SharedFiles, ...] = (
     *MACHINE_FILES,
     patch_files,
     haproxy_files,
+    vip_files,
 )
 """What depends on the kind of node alone."""
 

@@ -16,7 +16,7 @@ from khgen.files.buildkit import buildkit_files
 from khgen.files.containerd import containerd_files
 from khgen.files.crictl import crictl_files
 from khgen.files.downloads import download_files
-from khgen.files.haproxy import CHECK_HAPROXY
+from khgen.files.keepalived import VIP_SCRIPTS
 from khgen.files.kernel import kernel_files
 from khgen.files.kubelet import kubelet_files
 from khgen.files.nerdctl import nerdctl_files
@@ -105,7 +105,7 @@ def _boot_files() -> tuple[NodeFile, ...]:
     steps = (step for step in numbered_steps() if step.step.name != IMAGE_STEP)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
-        NodeFile(path=CHECK_HAPROXY, content=verbatim("check-haproxy"), mode=0o755),
+        *VIP_SCRIPTS,
         *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in SOURCED),
         *(
             NodeFile(path=IMAGE_STEPS / s.file_name, content=verbatim(f"steps/{s.step.name}.sh"))

@@ -3,22 +3,17 @@
 from pathlib import PurePosixPath
 
 from khgen.files.node_file import NodeFile
-from khgen.files.templates import filled, verbatim
+from khgen.files.templates import filled
 from khgen.plan.installation import balances_load
 from khgen.plan.model import API_SERVER_PORT, NodeKind, Plan, host_port
-
-CHECK_HAPROXY = PurePosixPath("/usr/libexec/keepalived/check-haproxy")
-"""In the folder from which SELinux lets keepalived run scripts (keepalived_selinux(8))."""
+from khgen.plan.virtual_ip import vrrp_hosts
 
 
 def haproxy_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """haproxy.cfg, which steps/load-balancer.sh puts in place, and keepalived's check of haproxy."""
+    """haproxy.cfg, which khgen-vip puts into force."""
     if not balances_load(plan, kind):
         return ()
-    return (
-        NodeFile(path=PurePosixPath("/etc/khgen/haproxy.cfg"), content=_haproxy_cfg(plan)),
-        NodeFile(path=CHECK_HAPROXY, content=verbatim("check-haproxy"), mode=0o755),
-    )
+    return (NodeFile(path=PurePosixPath("/etc/khgen/haproxy.cfg"), content=_haproxy_cfg(plan)),)
 
 
 def _haproxy_cfg(plan: Plan) -> str:
@@ -28,6 +23,7 @@ def _haproxy_cfg(plan: Plan) -> str:
         api_servers=tuple(
             (node.name, host_port(node.address, API_SERVER_PORT)) for node in plan.control_planes
         ),
+        vip_hosts=tuple(host.address for host in vrrp_hosts(plan)),
     )
 
 

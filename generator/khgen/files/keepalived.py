@@ -1,38 +1,63 @@
 """keepalived: the hosts that share the VIP agree by VRRP which one holds it."""
 
-from functools import lru_cache
 from pathlib import PurePosixPath
 
-from khgen.files.haproxy import CHECK_HAPROXY
 from khgen.files.node_file import NodeFile
-from khgen.files.templates import filled
-from khgen.plan.model import NodePlan, Plan
-from khgen.plan.virtual_ip import HAPROXY_WEIGHT, SILENT_ADVERTS, prove, vrrp_address, vrrp_hosts
+from khgen.files.templates import filled, verbatim
+from khgen.plan.installation import balances_load
+from khgen.plan.model import NodeKind, NodePlan, Plan, loopback
+from khgen.plan.virtual_ip import HAPROXY_WEIGHT, SILENT_ADVERTS, vrrp_address, vrrp_hosts
 from khgen.spec.model.values import IPAddress
 
 AUTO_INTERFACE = "auto"
 INTERFACE_PLACEHOLDER = "@INTERFACE@"
-"""What steps/load-balancer.sh replaces on a host that finds its interface by its address."""
+"""What khgen-vip replaces on a host that finds its interface by its address."""
+SCRIPTS = PurePosixPath("/usr/libexec/keepalived")
+"""The folder from which SELinux lets keepalived run scripts (keepalived_selinux(8))."""
+CHECK_HAPROXY = SCRIPTS / "check-haproxy"
+CHECK_VIP_HOSTS = SCRIPTS / "check-vip-hosts"
+KHGEN_VIP = PurePosixPath("/usr/local/sbin/khgen-vip")
+KHGEN_VIP_UNIT = PurePosixPath("/etc/systemd/system/khgen-vip.service")
 
-_proved = lru_cache(maxsize=8)(prove)
+
+VIP_SCRIPTS = tuple(
+    NodeFile(path=path, content=verbatim(path.name), mode=0o755)
+    for path in (KHGEN_VIP, CHECK_HAPROXY, CHECK_VIP_HOSTS)
+)
+"""What every host of the VIP runs."""
+
+
+def vip_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """khgen-vip, and the scripts by which keepalived knows whether its host may hold the VIP."""
+    if not balances_load(plan, kind):
+        return ()
+    if kind is NodeKind.LOAD_BALANCER:
+        return (
+            VIP_SCRIPTS  # It has no identity to ask the API with: its files alone say who is there.
+        )
+    return (*VIP_SCRIPTS, NodeFile(path=KHGEN_VIP_UNIT, content=verbatim(KHGEN_VIP_UNIT.name)))
 
 
 def keepalived_files(plan: Plan, node: NodePlan, vrrp_password: str) -> tuple[NodeFile, ...]:
-    """keepalived.conf of a host that shares the VIP; steps/load-balancer.sh puts it in place."""
+    """keepalived.conf of a host that shares the VIP; khgen-vip puts it into force."""
     vip = plan.endpoint.vip
     if vip is None or node not in plan.load_balancers:
         return ()
-    _proved(vrrp_hosts(plan))
     content = _keepalived_conf(plan, node, vip, vrrp_password)
     path = PurePosixPath("/etc/khgen/keepalived.conf")
     return (NodeFile(path=path, content=content, mode=0o600),)
 
 
 def load_balancer_environment(plan: Plan, node: NodePlan) -> dict[str, str]:
-    """What steps/load-balancer.sh wants to know of its host; empty where the step does not run."""
+    """What khgen-vip wants to know of its host; empty where it is not."""
     if node not in plan.load_balancers:
         return {}
-    return {"VIP_INTERFACE": node.interface, "VIP_SOURCE": str(vrrp_address(plan, node))}
+    return {
+        "VIP_INTERFACE": node.interface,
+        "VIP_SOURCE": str(vrrp_address(plan, node)),
+        "VIP_HOSTS": " ".join(str(host.address) for host in vrrp_hosts(plan)),
+        "VIP_PORT": str(plan.endpoint.port),
+    }
 
 
 def _keepalived_conf(plan: Plan, node: NodePlan, vip: IPAddress, vrrp_password: str) -> str:
@@ -43,12 +68,16 @@ def _keepalived_conf(plan: Plan, node: NodePlan, vip: IPAddress, vrrp_password: 
     return filled(
         "keepalived.conf.j2",
         check=CHECK_HAPROXY,
+        check_vip_hosts=CHECK_VIP_HOSTS,
         weight=HAPROXY_WEIGHT,
         interface=INTERFACE_PLACEHOLDER if auto else node.interface,
         router_id=endpoint.virtual_router_id,
         silent_adverts=SILENT_ADVERTS,
         source=vrrp_address(plan, node),
-        peers=tuple(vrrp_address(plan, peer) for peer in others) if unicast else (),
+        unicast=unicast,
+        # A host alone speaks to itself: keepalived takes no peers at all for multicast, and coming
+        # from there to unicast, once there are peers, it would drop the VIP for three seconds.
+        peers=tuple(vrrp_address(plan, peer) for peer in others) or (loopback(vip),),
         # VRRP version 3, which IPv6 needs, has no authentication (RFC 5798, 9).
         password=vrrp_password if vip.version == 4 else "",
         vip=_vip_line(vip),

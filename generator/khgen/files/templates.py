@@ -1,10 +1,14 @@
 """Line-oriented files from Jinja templates; anything structured is dumped from data instead."""
 
+import re
 from functools import cache
 
 import jinja2
 
 from khgen.resources import resource_folder
+
+COMMENT = re.compile(r"^[ \t]*# .*\n", re.MULTILINE)
+"""A line that is nothing but a comment."""
 
 
 @cache
@@ -26,5 +30,10 @@ def filled(template: str, **context: object) -> str:
 
 @cache
 def verbatim(name: str) -> str:
-    """A file under templates/cloud-init that needs no filling."""
-    return (resource_folder("templates") / "cloud-init" / name).read_text(encoding="utf-8")
+    """A file under templates/cloud-init that needs no filling; a script without its comments.
+
+    So a script may explain itself, and user-data stays small. What khgen-boot reads of a step has
+    no blank after the number sign.
+    """
+    text = (resource_folder("templates") / "cloud-init" / name).read_text(encoding="utf-8")
+    return COMMENT.sub("", text) if text.startswith("#!") or name.endswith(".sh") else text

@@ -7,7 +7,9 @@ from types import MappingProxyType
 
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey, new_authority
 from khgen.pki.derive import alphabet_text, derive_key_pair
+from khgen.pki.identity import identity_of, may_follow
 from khgen.plan.build import founders_of
+from khgen.plan.versions import KubernetesVersion
 from khgen.spec.model import ClusterSpec
 
 RandomBytes = Callable[[int], bytes]
@@ -20,9 +22,7 @@ SEED_BYTES = 32
 ENCRYPTION_KEY_BYTES = 32
 VRRP_PASSWORD_LENGTH = 8
 """keepalived.conf(5): only the first eight characters of auth_pass are used."""
-_UNCHANGING = (
-    "cluster", "issued_at", "seed", "service_account", "vrrp_password", "encryption_key"
-)  # fmt: skip
+_KEYS = ("cluster", "issued_at", "seed", "service_account", "vrrp_password", "encryption_key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,6 +43,12 @@ class Secrets:
     """When that was last; certificates count their days from there."""
     replaced: tuple[str, ...]
     """Nodes whose machines were replaced, each time once, in that order."""
+    identity: Mapping[str, str]
+    """What a living cluster cannot change; empty as long as no render has recorded it."""
+    kubernetes: KubernetesVersion | None
+    """The version that was rendered last."""
+    refounded: int
+    """How often the founders were named anew before any machine had booted."""
 
     def __repr__(self) -> str:
         """The cluster's name alone: no key may reach a log."""
@@ -64,7 +70,7 @@ def new_secrets(spec: ClusterSpec, now: datetime, random_bytes: RandomBytes) -> 
         for name in AuthorityName
     }
     service_account = derive_key_pair(random_bytes(64), algorithm)
-    return adopted_secrets(spec, authorities, service_account, now, random_bytes)
+    return recorded(adopted_secrets(spec, authorities, service_account, now, random_bytes), spec)
 
 
 def adopted_secrets(
@@ -87,6 +93,40 @@ def adopted_secrets(
         generations=MappingProxyType({}),
         renewed_at=MappingProxyType({}),
         replaced=(),
+        identity=MappingProxyType({}),
+        kubernetes=None,
+        refounded=0,
+    )
+
+
+def recorded(secrets: Secrets, spec: ClusterSpec) -> Secrets:
+    """The secrets with what they did not know of the cluster yet, and the version it is to have."""
+    wanted, last = KubernetesVersion.parse(spec.kubernetes.version), secrets.kubernetes
+    return replace(
+        secrets,
+        identity=MappingProxyType({**identity_of(spec), **secrets.identity}),
+        kubernetes=wanted if last is None or may_follow(wanted, last) else last,
+    )
+
+
+def is_recorded(secrets: Secrets, spec: ClusterSpec) -> bool:
+    """Whether the secrets know all of a spec that does not contradict them."""
+    after = recorded(secrets, spec)
+    return (after.identity, after.kubernetes) == (secrets.identity, secrets.kubernetes)
+
+
+def refounded(secrets: Secrets, spec: ClusterSpec) -> Secrets:
+    """The secrets of a cluster of which no machine has booted, with what the spec now says of it.
+
+    CAs and keys stay. Every instance-id changes, so that machines take what is rendered next.
+    """
+    return replace(
+        secrets,
+        founders=founders_of(spec),
+        replaced=(),
+        identity=identity_of(spec),
+        kubernetes=KubernetesVersion.parse(spec.kubernetes.version),
+        refounded=secrets.refounded + 1,
     )
 
 
@@ -116,7 +156,8 @@ def founding_nodes(secrets: Secrets) -> tuple[str, ...]:
 def incarnation(secrets: Secrets, node: str) -> str:
     """What differs when a machine of that name is to start over: a new cluster, a replacement."""
     times = secrets.replaced.count(node)
-    return secrets.issued_at.isoformat() + (f"/{times}" if times else "")
+    founding = f"#{secrets.refounded}" if secrets.refounded else ""
+    return secrets.issued_at.isoformat() + founding + (f"/{times}" if times else "")
 
 
 def generation(secrets: Secrets, node: str) -> str:
@@ -134,10 +175,28 @@ def issue_date(secrets: Secrets, node: str) -> datetime:
 def only_extends(new: Secrets, old: Secrets) -> bool:
     """Whether nothing of the old secrets is lost in the new ones."""
     return (
-        all(getattr(new, name) == getattr(old, name) for name in _UNCHANGING)
+        _keeps_keys(new, old)
+        and new.refounded == old.refounded
         and new.founders[: len(old.founders)] == old.founders
         and new.replaced[: len(old.replaced)] == old.replaced
+        and all(new.identity.get(key) == value for key, value in old.identity.items())
+        and _may_become(new.kubernetes, old.kubernetes)
+    )
+
+
+def only_refounds(new: Secrets, old: Secrets) -> bool:
+    """Whether the new secrets are the old ones' keys for other founders."""
+    return _keeps_keys(new, old) and new.refounded == old.refounded + 1
+
+
+def _keeps_keys(new: Secrets, old: Secrets) -> bool:
+    return (
+        all(getattr(new, name) == getattr(old, name) for name in _KEYS)
         and all(new.authorities.get(name) is old.authorities[name] for name in old.authorities)
         and all(new.generations.get(k, 0) >= count for k, count in old.generations.items())
         and all(new.renewed_at.get(k, old.issued_at) >= d for k, d in old.renewed_at.items())
     )
+
+
+def _may_become(new: KubernetesVersion | None, old: KubernetesVersion | None) -> bool:
+    return old is None or (new is not None and may_follow(new, old))

@@ -1,24 +1,34 @@
 """From a secrets file's text to the secrets, or to what is wrong with it."""
 
-import re
-from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import yaml
 
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
+from khgen.pki.identity import FACTS, recorded_fact
 from khgen.pki.pem import RESIGN_HINT, PemError, expiry_text, read_authority, read_private_key
-from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, VRRP_PASSWORD_LENGTH, Secrets
+from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, Secrets
 from khgen.pki.secrets_reader import Fields, SecretsReader
 from khgen.pki.secrets_text import API_VERSION, KIND
+from khgen.pki.secrets_values import (
+    count,
+    exact_bytes,
+    kubernetes_version,
+    moment,
+    only,
+    own_cluster,
+    vrrp_password,
+)
+from khgen.plan.versions import KubernetesVersion
 from khgen.problems import Problems, ValuePath, path_text
 
 _KEYS = (
-    "apiVersion", "kind", "cluster", "issuedAt", "founders", "replaced", "generations", "seed",
-    "vrrpPassword", "encryptionKey", "authorities", "serviceAccount",
+    "apiVersion", "kind", "cluster", "issuedAt", "founders", "replaced", "refounded", "identity",
+    "kubernetes", "generations", "seed", "vrrpPassword", "encryptionKey", "authorities",
+    "serviceAccount",
 )  # fmt: skip
 _ENCRYPTED_BY = (
     ("age-encryption.org/", "age -d FILE | khgen render --secrets - …"),
@@ -48,6 +58,16 @@ def decode_secrets(
     return secrets, reader.problems
 
 
+class _Record(TypedDict):
+    """What the secrets know of the cluster besides its keys."""
+
+    founders: tuple[str, ...]
+    replaced: tuple[str, ...]
+    refounded: int
+    identity: Mapping[str, str]
+    kubernetes: KubernetesVersion | None
+
+
 class _Decoder:
     def __init__(self, reader: SecretsReader, root: yaml.Node | None) -> None:
         self._reader = reader
@@ -55,16 +75,15 @@ class _Decoder:
         self._fields: Fields = reader.fields(root, (), _KEYS)
 
     def secrets(self, cluster: str | None, now: datetime | None) -> Secrets | None:
-        self._text("apiVersion", _only(API_VERSION), "")
-        self._text("kind", _only(KIND), "")
+        self._text("apiVersion", only(API_VERSION), "")
+        self._text("kind", only(KIND), "")
         never = datetime.min.replace(tzinfo=UTC)
-        issued_at = self._text("issuedAt", _time, never)
-        name = self._text("cluster", _own_cluster(cluster), "")
-        seed = self._text("seed", _bytes(SEED_BYTES), b"")
-        password = self._text("vrrpPassword", _password, "")
-        encryption_key = self._text("encryptionKey", _bytes(ENCRYPTION_KEY_BYTES), b"")
-        founders = self._reader.items(self._node("founders"), ("founders",))
-        replaced = self._reader.items(self._node("replaced"), ("replaced",))
+        issued_at = self._text("issuedAt", moment, never)
+        name = self._text("cluster", own_cluster(cluster), "")
+        seed = self._text("seed", exact_bytes(SEED_BYTES), b"")
+        password = self._text("vrrpPassword", vrrp_password, "")
+        encryption_key = self._text("encryptionKey", exact_bytes(ENCRYPTION_KEY_BYTES), b"")
+        record = self._record()
         authorities = self._authorities(now)
         service_account = self._service_account()
         generations = self._generations()
@@ -74,14 +93,13 @@ class _Decoder:
             cluster=name,
             issued_at=issued_at,
             seed=seed,
-            founders=founders,
             authorities=MappingProxyType(authorities),
             service_account=service_account,
             vrrp_password=password,
             encryption_key=encryption_key,
             generations=MappingProxyType({k: number for k, (number, _) in generations.items()}),
             renewed_at=MappingProxyType({k: date for k, (_, date) in generations.items()}),
-            replaced=replaced,
+            **record,
         )
 
     def _node(self, key: str) -> yaml.Node | None:
@@ -101,6 +119,28 @@ class _Decoder:
             key: self._reader.value(node, (*path, key), str, "")
             for key, node in nodes.items()
             if node is not None
+        }
+
+    def _record(self) -> _Record:
+        reader, fields = self._reader, self._fields
+        return _Record(
+            founders=reader.items(self._node("founders"), ("founders",)),
+            replaced=reader.items(self._node("replaced"), ("replaced",)),
+            refounded=reader.value(fields.get("refounded"), ("refounded",), count, 0),
+            identity=MappingProxyType(self._identity()),
+            kubernetes=reader.value(
+                fields.get("kubernetes"), ("kubernetes",), kubernetes_version, None
+            ),
+        )
+
+    def _identity(self) -> dict[str, str]:
+        """What is recorded of the cluster; files of before there was a record have none."""
+        known = {fact.key: fact for fact in FACTS}
+        fields = self._reader.fields(self._fields.get("identity"), ("identity",), tuple(known))
+        return {
+            key: self._reader.value(node, ("identity", key), recorded_fact(known[key]), "")
+            for key, node in fields.items()
+            if key in known
         }
 
     def _authorities(self, now: datetime | None) -> dict[AuthorityName, Authority]:
@@ -145,63 +185,7 @@ class _Decoder:
             number = self._reader.required(fields, entry, (*path, "number"))
             date = self._reader.required(fields, entry, (*path, "renewedAt"))
             found[scope] = (
-                self._reader.value(number, (*path, "number"), _count, 0),
-                self._reader.value(date, (*path, "renewedAt"), _time, never),
+                self._reader.value(number, (*path, "number"), count, 0),
+                self._reader.value(date, (*path, "renewedAt"), moment, never),
             )
         return found
-
-
-def _only(wanted: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text != wanted:
-            message = f"only {wanted} is known"
-            raise ValueError(message)
-        return text
-
-    return read
-
-
-def _own_cluster(wanted: str | None) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if wanted is not None and text != wanted:
-            message = f"these are the secrets of cluster '{text[:63]}', not of '{wanted}'"
-            raise ValueError(message)
-        return text
-
-    return read
-
-
-def _bytes(size: int) -> Callable[[str], bytes]:
-    def read(text: str) -> bytes:
-        message = f"{size} bytes in base64 are expected"
-        try:
-            value = b64decode(text, validate=True)
-        except ValueError:
-            raise ValueError(message) from None
-        if len(value) != size:
-            raise ValueError(message)
-        return value
-
-    return read
-
-
-def _password(text: str) -> str:
-    if not re.fullmatch(f"[A-Za-z0-9]{{{VRRP_PASSWORD_LENGTH}}}", text):
-        message = f"{VRRP_PASSWORD_LENGTH} letters and digits are expected"
-        raise ValueError(message)
-    return text
-
-
-def _time(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        message = "a time like 2026-01-31T12:00:00Z is expected"
-        raise ValueError(message) from None
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text):
-        message = "a number is expected"
-        raise ValueError(message)
-    return int(text)

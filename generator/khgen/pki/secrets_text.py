@@ -12,7 +12,7 @@ KIND = "Secrets"
 
 _HEADING = """\
 # The identity of cluster {cluster}: every certificate and key comes from this file.
-# Keep it private and keep a copy. Nothing can make it again; khgen only ever adds to it.
+# Keep it private and keep a copy. Nothing can make it again; khgen adds to it, and takes no key away.
 """
 
 
@@ -25,6 +25,9 @@ def encode_secrets(secrets: Secrets) -> str:
         "issuedAt": time_text(secrets.issued_at),
         "founders": list(secrets.founders),
         "replaced": list(secrets.replaced),
+        "refounded": secrets.refounded,
+        "identity": dict(secrets.identity),
+        **({} if secrets.kubernetes is None else {"kubernetes": str(secrets.kubernetes)}),
         "generations": {
             scope: {"number": count, "renewedAt": time_text(secrets.renewed_at[scope])}
             for scope, count in sorted(secrets.generations.items())

@@ -48,7 +48,7 @@ def build_plan(
             pods=_networks(spec.networking.pod_subnet),
             services=_networks(spec.networking.service_subnet),
         ),
-        endpoint=_endpoint(spec),
+        endpoint=endpoint_of(spec),
         images=_images(spec, version, facts),
         nodes=nodes,
         control_planes=control_planes,
@@ -89,7 +89,8 @@ def _networks(subnets: str) -> tuple[IPNetwork, ...]:
     return tuple(ip_network(part.strip(), strict=False) for part in subnets.split(","))
 
 
-def _endpoint(spec: ClusterSpec) -> Endpoint:
+def endpoint_of(spec: ClusterSpec) -> Endpoint:
+    """Where the API of that cluster is reached."""
     endpoint = spec.control_plane_endpoint
     return Endpoint(host=endpoint.host or str(endpoint.vip), port=endpoint.port, vip=endpoint.vip)
 

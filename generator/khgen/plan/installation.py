@@ -172,7 +172,8 @@ def _downloaded(plan: Plan, kind: NodeKind) -> Iterator[str]:
     containerd = plan.spec.containerd
     if plan.spec.install.containerd is ContainerdSource.TARBALL:
         yield from ("containerd", "runc", "cni_plugins")
-        yield from ("nerdctl",) * containerd.nerdctl
+    if plan.spec.install.containerd is not ContainerdSource.IMAGE:
+        yield from ("nerdctl",) * containerd.nerdctl  # in no package repository
         yield from ("buildkit",) * containerd.buildkit
     if plan.spec.install.kubernetes is KubernetesSource.BINARIES:
         if plan.spec.install.containerd is not ContainerdSource.TARBALL:
@@ -201,6 +202,8 @@ def _image_containerd(plan: Plan, kind: NodeKind) -> Iterator[Program]:
         version = plan.spec.containerd.version.removesuffix(".x")
         yield Program(name="containerd", version=version)
         yield Program(name="runc")
+        yield from (Program(name="nerdctl"),) * plan.spec.containerd.nerdctl
+        yield from (Program(name="buildkitd"),) * plan.spec.containerd.buildkit
 
 
 def _image_rest(plan: Plan, kind: NodeKind) -> Iterator[Program]:

@@ -76,6 +76,7 @@ FOUNDER = frozenset({NodeKind.FOUNDER})
 JOINER = frozenset({NodeKind.CONTROL_PLANE_JOINER})
 WORKER = frozenset({NodeKind.WORKER})
 JOINS = JOINER | WORKER
+LOAD_BALANCER = frozenset({NodeKind.LOAD_BALANCER})
 ETCD_JOINER = frozenset({NodeKind.ETCD_JOINER})
 IMAGE_STEP = "image"
 """The only step that no image brings: it looks whether the image is the right one."""
@@ -90,7 +91,8 @@ STEPS: tuple[Step, ...] = (
     Step(name="clock", act=GATE, kinds=ALL),
     *_PREPARING[1:],
     Step(name="haproxy-selinux", act=ACTION, kinds=ALL, applies=_confines_haproxy),
-    Step(name="load-balancer", act=ACTION, kinds=ALL, applies=balances_load),
+    Step(name="load-balancer", act=ACTION, kinds=ALL - JOINER, applies=balances_load),
+    Step(name="vip-hosts", act=GATE, kinds=LOAD_BALANCER),
     Step(name="identity", act=ACTION, kinds=CONTROL_PLANE_KINDS | WORKER),
     # A founder, up to its own API server.
     Step(name="founder", act=GATE, kinds=FOUNDER, applies=_stacked),
@@ -110,12 +112,15 @@ STEPS: tuple[Step, ...] = (
     Step(name="join", act=ACTION, kinds=WORKER),
     Step(name="join-control-plane", act=ACTION, kinds=JOINER),
     Step(name="node", act=GATE, kinds=CONTROL_PLANE_KINDS),
+    # Others hold the virtual IP, and learn from the API of a control plane that has joined.
+    Step(name="load-balancer", act=ACTION, kinds=JOINER, applies=balances_load),
     # The cluster, once.
     Step(name="cluster", act=ACTION, kinds=FOUNDER),
     Step(name="manifests", act=ACTION, kinds=FOUNDER, applies=expects_pod_network),
     # Done means: well by itself, not only seen through the others.
     Step(name="etcd-member", act=GATE, kinds=CONTROL_PLANE_KINDS, applies=_stacked),
     Step(name="etcd-member", act=GATE, kinds=ETCD_KINDS),
+    Step(name="vip-hosts", act=GATE, kinds=JOINER, applies=balances_load),
     Step(name="control-plane-done", act=GATE, kinds=CONTROL_PLANE_KINDS),
     Step(name="ready", act=GATE, kinds=WORKER, applies=expects_pod_network),
 )

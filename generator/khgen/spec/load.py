@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from khgen.problems import Finding, Place, Problem, Problems
 from khgen.spec.check import findings_of
+from khgen.spec.free_form import unclear_words
 from khgen.spec.model import ClusterSpec
 from khgen.spec.places import Places
 from khgen.spec.repair import sound_part
@@ -49,6 +50,7 @@ def load_spec(text: str, file: str) -> Loaded:
 
 
 def _checked(value: PlainValue) -> tuple[ClusterSpec | None, list[Finding]]:
+    findings = list(unclear_words(value))
     if value is None:
         hint = "khgen init writes a commented cluster.yaml to start from"
         return None, [Finding(path=(), message="the file is empty", hint=hint)]
@@ -56,8 +58,11 @@ def _checked(value: PlainValue) -> tuple[ClusterSpec | None, list[Finding]]:
         spec = ClusterSpec.model_validate(value)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        return None, [*schema_findings(errors), *_findings_of_sound_part(value, error)]
-    return spec, list(findings_of(spec))
+        findings += [*schema_findings(errors), *_findings_of_sound_part(value, error)]
+        return None, findings
+    unclear = {finding.path for finding in findings}
+    findings += [found for found in findings_of(spec) if found.path not in unclear]
+    return spec, findings
 
 
 def _findings_of_sound_part(value: PlainValue, error: ValidationError) -> Iterator[Finding]:

@@ -50,6 +50,7 @@ def _better_text(pattern: str, value: str) -> str:
         value.replace("_", "-").lower(),
         value.strip().removeprefix("v"),
         value.removeprefix("https://").removeprefix("http://").rstrip("/"),
+        re.sub(r":[^:/]*$", "", value.partition("@")[0]),
         f"{value}.0",
     )
     for better in tried:

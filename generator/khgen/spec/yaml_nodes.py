@@ -11,7 +11,7 @@ from math import isfinite
 
 import yaml
 
-from khgen.spec.model.values import PlainNumber
+from khgen.spec.model.values import PlainNumber, PlainWord
 from khgen.spec.source import LINE_END
 
 PlainValue = str | int | bool | None | list["PlainValue"] | dict[str, "PlainValue"]
@@ -19,6 +19,12 @@ PlainValue = str | int | bool | None | list["PlainValue"] | dict[str, "PlainValu
 MAX_DEPTH = 64
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
+OTHER_WORDS: dict[str, str] = {
+    **dict.fromkeys(("True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), "true"),
+    **dict.fromkeys(("False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), "false"),
+    **dict.fromkeys(("Null", "NULL"), "null"),
+}
+"""Words that YAML 1.1 readers, cloud-init and Kubernetes among them, take for one of the above."""
 _NUMBER = re.compile(
     r"(-?(?:0|[1-9][0-9]{0,17}))|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)"
     r"(?:[eE][-+]?[0-9]{1,3})?"
@@ -58,7 +64,7 @@ def scalar_value(event: yaml.ScalarEvent) -> PlainValue:
         return _WORDS[text]
     match = _NUMBER.fullmatch(text)
     if match is None:
-        return text
+        return PlainWord(text) if text in OTHER_WORDS else text
     if match[1] is not None:
         return int(text)
     if _INTEGER_LIKE.fullmatch(text) or not isfinite(float(text)):

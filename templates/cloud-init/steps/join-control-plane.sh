@@ -26,6 +26,10 @@ else
   systemctl stop kubelet
   rm -f $pods/kube-{apiserver,controller-manager,scheduler}.yaml \
     /etc/kubernetes/bootstrap-kubelet.conf
-  kubeadm join --config $config
+  # A disk of its own is not empty for kubeadm, which etcd does not mind.
+  ignored=
+  [ "$(ls -A "${ETCD_DATA_DIR-}" 2>/dev/null)" != lost+found ] ||
+    ignored=DirAvailable-${ETCD_DATA_DIR//\//-}
+  kubeadm join --config $config --ignore-preflight-errors="$ignored"
 fi
 systemctl enable kubelet

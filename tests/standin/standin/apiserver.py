@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from standin.node import flags
 
@@ -18,7 +18,8 @@ PREFIX = "/standin"
 class Etcd:
     """Keys and values over etcd's HTTP gateway (etcd: api-grpc-gateway)."""
 
-    def __init__(self, given: dict[str, str]) -> None:
+    def __init__(self, given: dict[str, str], service: str = "kv") -> None:
+        self._service = service
         self._servers = [urlsplit(url) for url in given["etcd-servers"].split(",")]
         self._context = ssl.create_default_context(cafile=given["etcd-cafile"])
         self._context.load_cert_chain(given["etcd-certfile"], given["etcd-keyfile"])
@@ -31,7 +32,7 @@ class Etcd:
                 server.hostname or "", server.port, context=self._context, timeout=3
             )
             try:
-                connection.request("POST", f"/v3/kv/{call}", json.dumps(body))
+                connection.request("POST", f"/v3/{self._service}/{call}", json.dumps(body))
                 answer = connection.getresponse()
                 said = answer.read()
                 if answer.status == 200:
@@ -74,14 +75,17 @@ class Handler(BaseHTTPRequestHandler):
     """One request."""
 
     etcd: Etcd
+    protocol_version = "HTTP/1.1"
+    """Connections are kept, as kube-apiserver keeps them."""
 
     def do_GET(self) -> None:
         """An object, a list of objects, or whether etcd has quorum."""
-        path = urlsplit(self.path).path
+        url = urlsplit(self.path)
+        path, label = url.path, parse_qs(url.query).get("labelSelector", [""])[0]
         if path in {"/readyz", "/livez", "/healthz"}:
             self._answered(self._health)
         elif self._known():
-            self._answered(lambda: self._read(path))
+            self._answered(lambda: self._read(path, label))
 
     def do_POST(self) -> None:
         """A new object."""
@@ -103,13 +107,15 @@ class Handler(BaseHTTPRequestHandler):
         self.etcd.get("health")
         return 200, b"ok"
 
-    def _read(self, path: str) -> tuple[int, bytes]:
+    def _read(self, path: str, label: str) -> tuple[int, bytes]:
         if found := self.etcd.get(PREFIX + path):
             return 200, found[0]
         collection = path.rsplit("/", 1)[-1].endswith("s") and path.count("/") in {3, 5}
         if not collection:
             return 404, b"not found"
         items = [json.loads(value) for value in self.etcd.get(PREFIX + path, below=True)]
+        if label:
+            items = [item for item in items if label in item["metadata"].get("labels", {})]
         return 200, json.dumps({"items": items}).encode()
 
     def _create(self, body: dict[str, Any]) -> tuple[int, bytes]:

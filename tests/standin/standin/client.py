@@ -28,10 +28,10 @@ class ApiError(Exception):
 class Client:
     """Talks to one API server."""
 
-    def __init__(self, kubeconfig: str | Path) -> None:
+    def __init__(self, kubeconfig: str | Path, server_url: str | None = None) -> None:
         config = yaml.safe_load(Path(kubeconfig).read_text(encoding="utf-8"))
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        server = urlsplit(cluster["server"])
+        server = urlsplit(server_url or cluster["server"])
         self._host, self._port = server.hostname or "", server.port or 443
         self._context = ssl.create_default_context(cafile=_file(cluster, "certificate-authority"))
         certificate, key = _file(user, "client-certificate"), _file(user, "client-key")

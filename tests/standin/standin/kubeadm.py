@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from standin.client import ApiError, Client, ending
+from standin.etcd import join_etcd
 from standin.manifests import MANIFESTS, PKI, apiserver_command, etcd_command, write_pod
 from standin.node import Document, arguments, documents, wanted_version
 
@@ -123,7 +124,11 @@ def addon(_: Documents) -> None:
 
 def mark_control_plane(config: Documents) -> None:
     """This Node's label."""
-    name = config["InitConfiguration"]["nodeRegistration"]["name"]
+    _mark(config["InitConfiguration"])
+
+
+def _mark(own: Document) -> None:
+    name = own["nodeRegistration"]["name"]
     node = _admin().ask("GET", f"/api/v1/nodes/{name}")
     node["metadata"].setdefault("labels", {})[LABEL] = ""
     _admin().put("/api/v1/nodes", node)
@@ -136,20 +141,41 @@ def super_admin(_: Documents) -> None:
 
 
 def join(config: Documents) -> None:
-    """A worker: discovery by its own kubelet.conf, then the kubelet."""
+    """Discovery by the node's own kubelet.conf, then the kubelet; of a control plane, kubeadm 1.29's
+    order: static pods, kubelet, member of etcd (a learner first), label."""
     own = config["JoinConfiguration"]
-    _must("controlPlane" not in own, "the stand-in joins workers only")
     client = Client(own["discovery"]["file"]["kubeConfigPath"])
-    found = client.ask("GET", f"{SYSTEM}/configmaps/kubelet-config")
-    kubelet = yaml.safe_load(found["data"]["kubelet"])
+    kubelet = _found(client, "kubelet-config", "kubelet")
+    control_plane = own.get("controlPlane")
+    cluster = _found(client, "kubeadm-config", "ClusterConfiguration") if control_plane else {}
+    init = {**own, **(control_plane or {})}
+    if control_plane:
+        write_pod("kube-apiserver", apiserver_command(init, cluster), init)
+        for component in ("controller-manager", "scheduler"):
+            write_pod(f"kube-{component}", [f"kube-{component}"], init)
     kubelet_start({**config, "KubeletConfiguration": kubelet})
+    if control_plane and "local" in cluster["etcd"]:
+        join_etcd(init, cluster)
     name = own["nodeRegistration"]["name"]
     for _ in range(60):
         if client.get(f"/api/v1/nodes/{name}"):
             _annotate(own["nodeRegistration"], client)
-            return
+            break
         time.sleep(0.5)
-    _must(False, f"Node {name} did not register")
+    else:
+        _must(False, f"Node {name} did not register")
+    if control_plane:
+        _mark(own)
+
+
+def _found(client: Client, name: str, key: str) -> Document:
+    found = client.ask("GET", f"{SYSTEM}/configmaps/{name}")["data"][key]
+    return dict(yaml.safe_load(found))
+
+
+def mark_joined(config: Documents) -> None:
+    """This Node's label, after its join."""
+    _mark(config["JoinConfiguration"])
 
 
 def _admin() -> Client:
@@ -186,4 +212,5 @@ COMMANDS: Mapping[str, Callable[[Documents], None]] = {
     "init phase mark-control-plane": mark_control_plane,
     "init phase kubeconfig super-admin": super_admin,
     "join": join,
+    "join phase control-plane-join mark-control-plane": mark_joined,
 }

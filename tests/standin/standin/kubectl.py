@@ -1,6 +1,7 @@
 """In place of kubectl: the few commands that boot steps use."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -27,19 +28,24 @@ def main() -> None:
         parser.add_argument(flag, action="store_true")
     for flag in ("-o", "-l", "-f"):
         parser.add_argument(flag)
-    parser.add_argument("--field-selector")
+    for option in ("--field-selector", "--server", "--request-timeout", "--raw"):
+        parser.add_argument(option)
     parser.add_argument("words", nargs="+")
     given = parser.parse_intermixed_args()
     command, *words = given.words
     if command == "version":
         print("Client Version:", wanted_version("kubectl"), "(stand-in)")
         return
+    kubeconfig = given.kubeconfig or "/etc/kubernetes/admin.conf"
     with ending("kubectl"):
-        COMMANDS[command](Client(given.kubeconfig or "/etc/kubernetes/admin.conf"), words, given)
+        COMMANDS[command](Client(kubeconfig, given.server), words, given)
 
 
 def get(client: Client, words: list[str], given: argparse.Namespace) -> None:
-    """Names of the objects asked for."""
+    """Names of the objects asked for, or what the API answers for a path."""
+    if given.raw:
+        print(json.dumps(client.ask("GET", given.raw)))
+        return
     place = PLACES[words[0]].format(given.namespace)
     if words[1:]:
         found = [client.get(f"{place}/{words[1]}")]

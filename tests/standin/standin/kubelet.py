@@ -90,9 +90,11 @@ def register(client: Client, given: dict[str, str]) -> None:
         return
     labels = dict(pair.split("=") for pair in given.get("node-labels", "").split(",") if pair)
     ready = {"type": "Ready", "status": "True", "message": "stand-in"}
+    own = [address for address in given.get("node-ip", "").split(",") if address]
+    addresses = [{"type": "InternalIP", "address": address} for address in own]
     node: dict[str, Any] = {
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": {}},
-        "status": {"conditions": [ready]},
+        "status": {"conditions": [ready], "addresses": addresses},
     }
     client.ask("POST", "/api/v1/nodes", node)

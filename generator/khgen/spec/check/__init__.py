@@ -5,13 +5,19 @@ from collections.abc import Iterator
 from khgen.problems import Finding, ValuePath
 from khgen.spec.check import (
     addons,
+    addresses,
     balancing,
     cloud_config,
+    component_configs,
     components,
+    data_directory,
     endpoint,
     families,
+    kernel_settings,
     machines,
     membership,
+    mounted_files,
+    network_config,
     networks,
     node_settings,
     programs,
@@ -24,6 +30,7 @@ from khgen.spec.model import ClusterSpec
 
 CHECKS: tuple[Check, ...] = (
     *machines.CHECKS,
+    *addresses.CHECKS,
     *endpoint.CHECKS,
     *balancing.CHECKS,
     *networks.CHECKS,
@@ -33,10 +40,15 @@ CHECKS: tuple[Check, ...] = (
     *versions.CHECKS,
     *validity.CHECKS,
     *components.CHECKS,
+    *component_configs.CHECKS,
+    *mounted_files.CHECKS,
+    *data_directory.CHECKS,
+    *kernel_settings.CHECKS,
     *node_settings.CHECKS,
     *programs.CHECKS,
     *addons.CHECKS,
     *cloud_config.CHECKS,
+    *network_config.CHECKS,
 )
 """Every check there is."""
 

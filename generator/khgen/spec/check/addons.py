@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from khgen.problems import Finding, ValuePath
+from khgen.problems import Finding, Severity, ValuePath
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.addons import Calico, Manifest
@@ -59,7 +59,19 @@ def typha_settings(spec: ClusterSpec) -> Iterator[Finding]:
         yield Finding(path=(*CALICO, "typhaReplicas"), message=message, hint=hint, at_key=True)
 
 
+def no_pod_network(spec: ClusterSpec) -> Iterator[Finding]:
+    """Nothing that pods could talk through."""
+    if spec.addons.calico is None and not spec.addons.manifests:
+        message = "no pod network is given: nodes stay NotReady until one is applied"
+        hint = "give addons.calico or addons.manifests, or apply one yourself with kubectl"
+        yield Finding(
+            path=("addons",), message=message, hint=hint, severity=Severity.WARNING, at_key=True
+        )
+
+
 CHECKS = (
+    # Only beside no other mistake: whoever writes a spec comes to it last.
+    Check(find=no_pod_network, reads=((),), counts_nodes=True),
     Check(find=manifest_sources, reads=(("addons",),)),
     Check(find=duplicate_manifests, reads=(("addons",),)),
     Check(find=typha_settings, reads=(CALICO,)),

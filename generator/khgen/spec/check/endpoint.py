@@ -104,13 +104,6 @@ def _outside(vip: IPAddress, node: NodeSpec, address: IPAddress) -> Finding | No
     )
 
 
-def vip_unusable(spec: ClusterSpec) -> Iterator[Finding]:
-    """A VIP that no machine can carry."""
-    vip = spec.control_plane_endpoint.vip
-    if vip is not None and (vip.is_loopback or vip.is_multicast or vip.is_unspecified):
-        yield Finding(path=VIP, message=f"'{vip}' cannot be a virtual IP")
-
-
 def port_taken(spec: ClusterSpec) -> Iterator[Finding]:
     """A port for haproxy that another program of the same host listens on."""
     endpoint = spec.control_plane_endpoint
@@ -130,6 +123,5 @@ CHECKS = (
     Check(find=vip_or_host, reads=(VIP, (*ENDPOINT, "host"))),
     Check(find=vip_is_a_node, reads=(NODES, VIP)),
     Check(find=vip_outside, reads=(NODES, VIP), counts_nodes=True),
-    Check(find=vip_unusable, reads=(VIP,)),
     Check(find=port_taken, reads=(NODES, VIP, PORT), counts_nodes=True),
 )

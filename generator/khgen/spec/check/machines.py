@@ -61,15 +61,6 @@ def long_names(spec: ClusterSpec) -> Iterator[Finding]:
             yield Finding(path=("nodes", index, "name"), message=message, hint="shorten it")
 
 
-def unusable_addresses(spec: ClusterSpec) -> Iterator[Finding]:
-    """An address that no machine can be reached at."""
-    for index, node in enumerate(spec.nodes):
-        for path, address in node_addresses(node, index):
-            if address.is_loopback or address.is_multicast or address.is_unspecified:
-                message = f"'{address}' cannot be the address of a machine"
-                yield Finding(path=path, message=message, hint="give the address others reach")
-
-
 def gateway_outside(spec: ClusterSpec) -> Iterator[Finding]:
     """A default route that is not in the node's own network, or is the node itself."""
     for index, node in enumerate(spec.nodes):
@@ -134,7 +125,6 @@ CHECKS = (
     Check(find=duplicate_names, reads=(NODES,)),
     Check(find=duplicate_addresses, reads=(NODES,)),
     Check(find=long_names, reads=(NODES,)),
-    Check(find=unusable_addresses, reads=(NODES,)),
     Check(find=gateway_outside, reads=(NODES,)),
     Check(find=prefix_too_long, reads=(NODES,)),
     Check(find=unknown_release, reads=(("os", "family"), ("os", "release"))),

@@ -22,6 +22,8 @@ NAMES = (
     ("kubectl", "kubectl"),
 )
 """Each artifact as the model and as the file names it."""
+EXTRAS = ("nerdctl", "buildkit")
+"""Artifacts that a setting of the same name in `containerd` asks for."""
 
 
 def wanted_artifacts(spec: ClusterSpec) -> dict[str, str]:
@@ -29,10 +31,10 @@ def wanted_artifacts(spec: ClusterSpec) -> dict[str, str]:
     wanted: dict[str, str] = {}
     if spec.install.containerd is ContainerdSource.TARBALL:
         wanted |= dict.fromkeys(("containerd", "runc", "cniPlugins"), "install.containerd: tarball")
-        if spec.containerd.nerdctl:
-            wanted["nerdctl"] = "containerd.nerdctl with install.containerd: tarball"
-        if spec.containerd.buildkit:
-            wanted["buildkit"] = "containerd.buildkit with install.containerd: tarball"
+    if spec.install.containerd is not ContainerdSource.IMAGE:
+        # No package repository of the other sources has them.
+        asked = (alias for alias in EXTRAS if getattr(spec.containerd, alias))
+        wanted |= {alias: f"containerd.{alias}" for alias in asked}
     if spec.install.kubernetes is KubernetesSource.BINARIES:
         # The plugins would come with the package kubernetes-cni.
         binaries = ("cniPlugins", "crictl", "kubeadm", "kubelet", "kubectl")
@@ -46,8 +48,9 @@ def missing_artifacts(spec: ClusterSpec) -> Iterator[Finding]:
     for alias, reason in wanted_artifacts(spec).items():
         if alias not in given:
             message = f"install.artifacts.{alias} is missing: {reason} needs it"
+            asked = ("containerd", alias) if alias in EXTRAS else (*ARTIFACTS, alias)
             hint = "give its url and sha256"
-            yield Finding(path=(*ARTIFACTS, alias), message=message, hint=hint, at_key=True)
+            yield Finding(path=asked, message=message, hint=hint, at_key=True)
 
 
 def unused_artifacts(spec: ClusterSpec) -> Iterator[Finding]:

@@ -10,13 +10,15 @@ from khgen.problems import Finding
 from khgen.spec.check.networks import POD, SERVICE
 from khgen.spec.check.rule import NODES, Check
 from khgen.spec.model import ClusterSpec, NodeRole
-from khgen.spec.model.values import IPNetwork, parse_networks
+from khgen.spec.model.values import IPNetwork, parse_networks, quoted
 
 MINIMUM_ADDRESSES_IN_SERVICE_SUBNET = 10
 MAXIMUM_BITS_FOR_SERVICE_SUBNET = 20
 POD_SUBNET_NODE_MASK_MAX_DIFF = 16
 DEFAULT_NODE_MASK = {4: 24, 6: 64}
 NODE_MASK_FLAGS = {4: "node-cidr-mask-size-ipv4", 6: "node-cidr-mask-size-ipv6"}
+NODE_MASK = "node-cidr-mask-size"
+NODE_MASK_BITS = {NODE_MASK_FLAGS[4]: 32, NODE_MASK_FLAGS[6]: 128}
 CONTROLLER_MANAGER_ARGS = ("kubernetes", "controllerManager", "extraArgs")
 
 
@@ -49,6 +51,31 @@ def pod_subnet_size(spec: ClusterSpec) -> Iterator[Finding]:
             yield finding
 
 
+def node_mask_flags(spec: ClusterSpec) -> Iterator[Finding]:
+    """Sizes of the nodes' pieces that the controller manager refuses at its start, for ever.
+
+    Source: Kubernetes 1.29 cmd/kube-controller-manager/app/core.go, setNodeCIDRMaskSizes.
+    """
+    arguments = spec.kubernetes.controller_manager.extra_args
+    families = {network.version for network in parse_networks(spec.networking.pod_subnet)}
+    bits = {NODE_MASK: 128 if families == {6} else 32, **NODE_MASK_BITS}
+    for flag in (flag for flag in bits if arguments.get(flag)):
+        path = (*CONTROLLER_MANAGER_ARGS, flag)
+        value = arguments[flag]
+        family = next((f for f, name in NODE_MASK_FLAGS.items() if name == flag), None)
+        if not (value.isascii() and value.isdecimal() and 1 <= int(value[:9]) <= bits[flag]):
+            message = f"{flag} {quoted(value)} is not a whole number from 1 to {bits[flag]}"
+            yield Finding(path=path, message=message, hint="give the prefix length, like 24")
+        elif family is None and len(families) > 1:
+            message = f"{flag} is not allowed with two families of pods"
+            hint = f"use {NODE_MASK_FLAGS[4]} and {NODE_MASK_FLAGS[6]}"
+            yield Finding(path=path, message=message, hint=hint, at_key=True)
+        elif family is not None and (family not in families or arguments.get(NODE_MASK)):
+            reason = f"beside {NODE_MASK}" if family in families else f"without IPv{family} pods"
+            message = f"{flag} is not allowed {reason}"
+            yield Finding(path=path, message=message, hint="leave it out", at_key=True)
+
+
 def _pod_finding(network: IPNetwork, node_mask: int, nodes: int) -> Finding | None:
     pieces = 2 ** max(0, node_mask - network.prefixlen)
     flag = NODE_MASK_FLAGS[network.version]
@@ -68,5 +95,6 @@ def _pod_finding(network: IPNetwork, node_mask: int, nodes: int) -> Finding | No
 
 CHECKS = (
     Check(find=service_subnet_size, reads=(SERVICE,)),
+    Check(find=node_mask_flags, reads=(POD, CONTROLLER_MANAGER_ARGS)),
     Check(find=pod_subnet_size, reads=(NODES, POD, CONTROLLER_MANAGER_ARGS)),
 )

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from khgen.spec.model.texts import FilePath, Sha256, ShortName, Url
-from khgen.spec.model.values import SpecModel
+from khgen.spec.model.values import SpecModel, WholeNumber
 
 
 class Calico(SpecModel):
@@ -13,7 +13,9 @@ class Calico(SpecModel):
     sha256: Sha256 | None = Field(None, description="Digest of the manifest at that URL")
     path: FilePath | None = Field(None, description="Manifest file, relative to cluster.yaml")
     typha: bool = Field(False, description="The manifest is the one with Typha (calico-typha.yaml)")
-    typha_replicas: int = Field(1, ge=1, le=20, description="Replicas of Typha, where it is used")
+    typha_replicas: WholeNumber = Field(
+        1, ge=1, le=20, description="Replicas of Typha, where it is used"
+    )
 
 
 class Manifest(SpecModel):

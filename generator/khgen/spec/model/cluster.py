@@ -11,10 +11,10 @@ from khgen.spec.model.machine import ContainerdSpec, InstallSpec, OsSpec
 from khgen.spec.model.node import NodeSpec
 from khgen.spec.model.texts import (
     DnsDomain,
+    EndpointHost,
     FlagName,
     FlagValue,
-    HostName,
-    ImageName,
+    ImageRepository,
     ImageTag,
     InterfaceName,
     KubernetesVersionText,
@@ -30,6 +30,7 @@ from khgen.spec.model.values import (
     Passthrough,
     Port,
     SpecModel,
+    WholeNumber,
     part,
 )
 
@@ -83,7 +84,7 @@ class KubernetesSpec(SpecModel):
     version: KubernetesVersionText = Field(
         "1.29.6", description="Version of the control plane, like 1.29.6"
     )
-    image_repository: ImageName = Field(
+    image_repository: ImageRepository = Field(
         "registry.k8s.io", description="Registry of kubeadm's images"
     )
     cluster_name: Word = Field("kubernetes", description="Cluster name in kubeconfigs")
@@ -110,12 +111,16 @@ class ControlPlaneEndpoint(SpecModel):
     """Where the API is reached: a virtual IP that khgen makes, or an external load balancer."""
 
     vip: Address | None = Field(None, description="Virtual IP: haproxy and keepalived are set up")
-    host: HostName | None = Field(None, description="Name or address of an external load balancer")
+    host: EndpointHost | None = Field(
+        None, description="Name or address of an external load balancer"
+    )
     port: Port = Field(6443, description="Port of the endpoint")
     interface: InterfaceName = Field(
         "auto", description="Interface that carries the VIP; auto: the one with the node's address"
     )
-    virtual_router_id: int = Field(51, ge=1, le=255, description="VRRP router id, one per network")
+    virtual_router_id: WholeNumber = Field(
+        51, ge=1, le=255, description="VRRP router id, one per network"
+    )
     vrrp: Literal["unicast", "multicast"] = Field("unicast", description="How VRRP peers talk")
 
 
@@ -130,7 +135,9 @@ class EtcdSpec(SpecModel):
     """etcd."""
 
     topology: EtcdTopology = Field(EtcdTopology.STACKED, description="stacked or external")
-    data_dir: SafePath = Field("/var/lib/etcd", description="Where etcd keeps its data")
+    data_dir: SafePath = Field(
+        "/var/lib/etcd", description="Where etcd keeps its data; may be a disk's mount point"
+    )
     extra_args: dict[FlagName, FlagValue] = Field({}, description="Further flags of etcd")
     image_tag: ImageTag | None = Field(
         None, description="Tag of the etcd image; default: kubeadm's"
@@ -202,7 +209,9 @@ class UserDataSpec(SpecModel):
 
     datasource: Datasource = Field(Datasource.NOCLOUD, description="cloud-init datasource")
     gzip: bool | None = Field(None, description="Compress; default: where the datasource takes it")
-    max_bytes: int | None = Field(None, ge=1024, description="Limit; default: the datasource's own")
+    max_bytes: WholeNumber | None = Field(
+        None, ge=1024, description="Limit; default: the datasource's own"
+    )
     extra: Passthrough = Field(
         {}, description="Further top-level cloud-config keys, like users or disk_setup"
     )

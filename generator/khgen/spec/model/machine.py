@@ -141,8 +141,12 @@ class ContainerdSpec(SpecModel):
     restrict_oom_score_adj: bool = Field(
         False, description="For nodes without CAP_SYS_RESOURCE (nested containers)"
     )
-    nerdctl: bool = Field(False, description="Configure (and with tarballs install) nerdctl")
-    buildkit: bool = Field(False, description="Run buildkitd (and with tarballs install it)")
+    nerdctl: bool = Field(
+        False, description="Configure nerdctl, and install it from install.artifacts.nerdctl"
+    )
+    buildkit: bool = Field(
+        False, description="Run buildkitd, and install it from install.artifacts.buildkit"
+    )
 
 
 class KubernetesSource(StrEnum):

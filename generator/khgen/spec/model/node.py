@@ -15,7 +15,7 @@ from khgen.spec.model.texts import (
     NodeName,
     SubjectName,
 )
-from khgen.spec.model.values import Address, Passthrough, SpecModel
+from khgen.spec.model.values import Address, Passthrough, SpecModel, WholeNumber
 
 
 class NodeRole(StrEnum):
@@ -46,7 +46,9 @@ class Taint(SpecModel):
 class NodeNetwork(SpecModel):
     """The machine's own addressing: network-config version 2 is written from it."""
 
-    prefix_length: int = Field(ge=1, le=128, description="Prefix length of the node's address")
+    prefix_length: WholeNumber = Field(
+        ge=1, le=128, description="Prefix length of the node's address"
+    )
     gateway: Address | None = Field(None, description="Default route of the first address")
     nameservers: tuple[Address, ...] = Field((), description="DNS servers")
     search: tuple[HostName, ...] = Field((), description="DNS search domains")

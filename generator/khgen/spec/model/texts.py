@@ -6,7 +6,9 @@ blank, a quote, a line end or a shell metacharacter through, unless it says so.
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+
+from khgen.spec.model.values import parse_address
 
 LABEL_1123 = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 SUBDOMAIN_1123 = rf"{LABEL_1123}(\.{LABEL_1123})*"
@@ -15,6 +17,10 @@ PRINTABLE = r"[^\x00-\x1f\x7f\u0085\u2028\u2029]"
 VERSION = r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}"
 HOST_LABEL = r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
 REGISTRY = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?"
+LOWER_REGISTRY = rf"{SUBDOMAIN_1123}(:[0-9]{{1,5}})?"
+IMAGE_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+"""A part of an image's path (distribution/reference, path-component)."""
+IPV6_LITERAL = r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
 
 ACCEPTED: dict[str, str] = {}
 """What each pattern accepts, in words, for the message of a value that it does not match."""
@@ -23,6 +29,17 @@ ACCEPTED: dict[str, str] = {}
 def flag_text(value: object) -> object:
     """The value of a command-line flag: true and false are text there."""
     return str(value).lower() if isinstance(value, bool) else value
+
+
+def name_or_address(value: str) -> str:
+    """The value, if what looks like an IP address is one.
+
+    A last label of digits alone is no top-level domain (RFC 1123, 2.1): 10.0.0.256 is a mistyped
+    address, which a resolver would still ask DNS servers for.
+    """
+    if ":" in value or value.rpartition(".")[2].isdecimal():
+        parse_address(value)
+    return value
 
 
 def _text(pattern: str, accepted: str, max_length: int = 253) -> StringConstraints:
@@ -45,14 +62,25 @@ ShortName = Annotated[
     str, _text(LABEL_1123, "a name of lower case letters, digits and '-', at most 63 long")
 ]
 HostName = Annotated[
-    str, _text(rf"{HOST_LABEL}(\.{HOST_LABEL})*|[0-9a-fA-F:.]+", "a DNS name or an IP address")
+    str,
+    _text(rf"{HOST_LABEL}(\.{HOST_LABEL})*|{IPV6_LITERAL}", "a DNS name or an IP address"),
+    AfterValidator(name_or_address),
+]
+EndpointHost = Annotated[
+    str,
+    _text(
+        rf"{SUBDOMAIN_1123}|{IPV6_LITERAL}",
+        "a DNS name in lower case or an IP address, without a port",
+    ),
+    AfterValidator(name_or_address),
 ]
 SubjectName = Annotated[
     str,
     _text(
-        rf"(\*\.)?{SUBDOMAIN_1123}|[0-9a-fA-F:.]+",
+        rf"(\*\.)?{SUBDOMAIN_1123}|{IPV6_LITERAL}",
         "a DNS name in lower case, with or without a leading '*.', or an IP address",
     ),
+    AfterValidator(name_or_address),
 ]
 TimeZone = Annotated[
     str, _text(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", "a time zone like Asia/Shanghai", 64)
@@ -64,10 +92,20 @@ ContainerdVersionText = Annotated[
 ImageName = Annotated[
     str,
     _text(
-        rf"{REGISTRY}(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{{64}})?",
-        "an image or a repository of images, without https://",
+        rf"({LOWER_REGISTRY}/)?{IMAGE_PART}(/{IMAGE_PART})*"
+        r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?",
+        "an image in lower case (only its tag may have upper case), without https://",
     ),
 ]
+ImageRepository = Annotated[
+    str,
+    _text(
+        rf"{LOWER_REGISTRY}(/{IMAGE_PART})*",
+        "a repository of images in lower case, like registry.k8s.io or registry.lan:5000/k8s, "
+        "without https://, tag and digest",
+    ),
+]
+"""kubeadm puts /kube-apiserver:v1.29.6 behind it."""
 ImageChecksum = Annotated[
     str,
     _text(

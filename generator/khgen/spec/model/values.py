@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticKnownError
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -55,6 +56,24 @@ class PlainNumber(str):
     """
 
     __slots__ = ()
+
+
+class PlainWord(str):
+    """An unquoted word that other readers of YAML take for a boolean or null, like yes or off.
+
+    It is text here, as YAML 1.2 has it; in a free-form mapping nobody could say what was meant.
+    """
+
+    __slots__ = ()
+
+
+def whole_number(value: object) -> object:
+    """The value itself, unless pydantic would make an integer of what is none: true, 1.0, "1_0"."""
+    fraction = isinstance(value, str) and not re.fullmatch("-?[0-9]+", value)
+    if fraction or isinstance(value, bool | float):
+        error: Literal["int_type"] = "int_type"
+        raise PydanticKnownError(error)
+    return value
 
 
 def parse_address(value: object) -> IPAddress:
@@ -154,6 +173,8 @@ Address = Annotated[
 ]
 """An IPv4 or IPv6 address, without a zone."""
 
-Port = Annotated[int, Field(ge=1, le=65535)]
+WholeNumber = Annotated[int, BeforeValidator(whole_number)]
+"""An integer: neither true nor 6443.0 is one."""
+Port = Annotated[WholeNumber, Field(ge=1, le=65535)]
 Passthrough = Annotated[dict[str, JsonValue], BeforeValidator(resolve_numbers)]
 """A mapping that khgen hands on as it is."""

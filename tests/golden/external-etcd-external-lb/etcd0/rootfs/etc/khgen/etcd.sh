@@ -3,7 +3,6 @@ etcd() {
     --cert "$ETCD_CLIENT.crt" --key "$ETCD_CLIENT.key" "$@"
 }
 
-# Asks the first member that answers for $1, with body $2.
 ask() {
   for url in $ETCD_URLS; do
     etcd "$url/v3/cluster/$1" -d "$2" && return
@@ -12,7 +11,6 @@ ask() {
   return 1
 }
 
-# ID, peer URL and state of each member.
 members() {
   list=$(ask member/list '{}') && python3 -c '
 import json, sys
@@ -21,7 +19,6 @@ for m in json.load(sys.stdin)["members"]:
     print(m["ID"], m["peerURLs"][0], "learner" if m.get("isLearner") else ran)' <<<"$list"
 }
 
-# Fails, and says why, unless most of $1 members are healthy.
 quorum() {
   healthy=0
   for url in $ETCD_URLS; do

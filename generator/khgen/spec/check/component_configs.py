@@ -1,0 +1,121 @@
+"""KubeletConfiguration and KubeProxyConfiguration: whether kubeadm can decode what is given."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from khgen.problems import Finding, ValuePath
+from khgen.spec.check.rule import Check
+from khgen.spec.check.versions import VERSION, minor_of
+from khgen.spec.component_fields import FIELDS, FIELDS_OF_MINOR
+from khgen.spec.messages import shown
+from khgen.spec.model import ClusterSpec
+
+KUBELET = ("kubernetes", "kubelet", "config")
+KUBE_PROXY = ("kubernetes", "kubeProxy", "config")
+GO_DURATION = re.compile(
+    r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)"
+)
+
+
+def component_configs(spec: ClusterSpec) -> Iterator[Finding]:
+    """Fields that the two configurations do not have, or that hold something else."""
+    strict = minor_of(spec.kubernetes.version) == FIELDS_OF_MINOR
+    for path, struct, given in (
+        (KUBELET, "KubeletConfiguration", spec.kubernetes.kubelet.config),
+        (KUBE_PROXY, "KubeProxyConfiguration", spec.kubernetes.kube_proxy.config),
+    ):
+        yield from _struct_findings(path, struct, given, strict=strict)
+
+
+def _struct_findings(
+    path: ValuePath, struct: str, given: Mapping[str, object], *, strict: bool
+) -> Iterator[Finding]:
+    known = {name: kind for kind, names in FIELDS[struct].items() for name in names.split()}
+    for name, value in given.items():
+        kind = known.get(name)
+        if kind is None:
+            unknown = _unknown((*path, name), struct, known, strict=strict)
+            if unknown is not None:
+                yield unknown
+        elif value is None:
+            continue
+        elif kind in FIELDS and isinstance(value, dict):
+            yield from _struct_findings((*path, name), kind, value, strict=strict)
+        else:
+            wanted, fits = KINDS.get(kind, KINDS["mapping"])
+            if not fits(value):
+                message = f"{name} of {struct} must be {wanted}, found {shown(value)}"
+                yield Finding(path=(*path, name), message=message, hint=_better(kind, value))
+
+
+def _unknown(
+    path: ValuePath, struct: str, known: Mapping[str, str], *, strict: bool
+) -> Finding | None:
+    name = str(path[-1])
+    same = [field for field in known if field.lower() == name.lower()]
+    if not (strict or same):
+        return None
+    close = same or get_close_matches(name[:64], known, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else "leave it out: kubeadm refuses it"
+    message = f"{struct} has no field '{name[:64]}'"
+    return Finding(path=path, message=message, hint=hint, at_key=True)
+
+
+def _better(kind: str, value: object) -> str:
+    if kind == "boolean" and str(value).lower() in {"true", "false"}:
+        return f"write {str(value).lower()} without quotes"
+    if kind == "integer" and str(value).isdecimal():
+        return f"write {value} without quotes"
+    if kind == "text" and isinstance(value, int | float):
+        return "put it in quotes"
+    if kind == "duration":
+        return "write a duration like 30s, 15m0s or 4h"
+    return ""
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_mapping_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, dict) and all(fits(v) for v in value.values() if v is not None)
+    )
+
+
+KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = MappingProxyType(
+    {
+        "any": ("anything", lambda _: True),
+        "boolean": ("true or false", lambda value: isinstance(value, bool)),
+        "duration": (
+            "a duration in quotes or with a unit",
+            lambda value: isinstance(value, str) and GO_DURATION.fullmatch(value) is not None,
+        ),
+        "integer": ("a whole number", _is_integer),
+        "list": ("a list", lambda value: isinstance(value, list)),
+        "list of text": (
+            "a list of text",
+            lambda value: isinstance(value, list) and all(map(_is_text, value)),
+        ),
+        "mapping": ("a mapping", lambda value: isinstance(value, dict)),
+        "mapping of booleans": (
+            "a mapping of true and false",
+            _is_mapping_of(lambda value: isinstance(value, bool)),
+        ),
+        "mapping of text": ("a mapping of text (in quotes)", _is_mapping_of(_is_text)),
+        "number": (
+            "a number",
+            lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+        ),
+        "text": ("text", _is_text),
+    }
+)
+"""What each kind of field holds, in words and as a test."""
+
+CHECKS = (Check(find=component_configs, reads=(VERSION, KUBELET, KUBE_PROXY)),)

@@ -1,0 +1,130 @@
+"""A node's own network-config: whether cloud-init would take it for one.
+
+Source: cloud-init's "Networking config Version 2" and "Version 1"; what netplan alone knows is
+handed on to it.
+"""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from khgen.problems import Finding, ValuePath
+from khgen.spec.check.rule import NODES, Check
+from khgen.spec.model import ClusterSpec
+from khgen.spec.model.values import quoted
+
+DEVICES = (
+    "ethernets",
+    "bonds",
+    "bridges",
+    "vlans",
+    "wifis",
+    "dummy-devices",
+    "modems",
+    "nm-devices",
+    "tunnels",
+    "virtual-ethernets",
+    "vrfs",
+)
+"""Keys of version 2 that hold devices by name."""
+KNOWN_KEYS: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {1: ("version", "config"), 2: ("version", "renderer", *DEVICES, "openvswitch")}
+)
+SHAPES: Mapping[str, tuple[type, str]] = MappingProxyType(
+    {
+        "match": (dict, "a mapping"),
+        "nameservers": (dict, "a mapping"),
+        "dhcp4-overrides": (dict, "a mapping"),
+        "dhcp6-overrides": (dict, "a mapping"),
+        "parameters": (dict, "a mapping"),
+        "addresses": (list, "a list"),
+        "interfaces": (list, "a list"),
+        "routes": (list, "a list"),
+        "routing-policy": (list, "a list"),
+        "dhcp4": (bool, "true or false"),
+        "dhcp6": (bool, "true or false"),
+        "mtu": (int, "a whole number"),
+        "macaddress": (str, "text"),
+        "set-name": (str, "text"),
+        "gateway4": (str, "text"),
+        "gateway6": (str, "text"),
+    }
+)
+"""What the keys of a device hold, where khgen knows them."""
+
+
+def network_configs(spec: ClusterSpec) -> Iterator[Finding]:
+    """Mappings that are no network-config."""
+    for index, node in enumerate(spec.nodes):
+        if node.network is not None and node.network.raw is not None:
+            raw: Mapping[str, object] = node.network.raw
+            yield from _config(("nodes", index, "network", "raw"), raw)
+
+
+def _config(path: ValuePath, raw: Mapping[str, object]) -> Iterator[Finding]:
+    version = raw.get("version")
+    if set(raw) == {"network"}:
+        message = "a network-config inside of 'network'"
+        hint = "write what is in it directly under raw"
+        yield Finding(path=(*path, "network"), message=message, hint=hint, at_key=True)
+    elif "version" not in raw:
+        message = "no network-config: key 'version' is missing"
+        yield Finding(path=path, message=message, hint="write version: 2", at_key=True)
+    elif isinstance(version, bool) or not isinstance(version, int) or version not in KNOWN_KEYS:
+        message = f"version {quoted(version)} of a network-config is not one of: 1, 2"
+        yield Finding(path=(*path, "version"), message=message, hint="write version: 2")
+    else:
+        yield from _unknown_keys(path, raw, KNOWN_KEYS[version])
+        yield from _contents(path, raw, version)
+
+
+def _unknown_keys(
+    path: ValuePath, raw: Mapping[str, object], known: tuple[str, ...]
+) -> Iterator[Finding]:
+    for key in raw:
+        if key not in known:
+            close = get_close_matches(key[:64], known, n=1)
+            hint = f"did you mean {quoted(close[0])}?" if close else f"known: {', '.join(known)}"
+            message = f"a network-config has no key {quoted(key)}"
+            yield Finding(path=(*path, key), message=message, hint=hint, at_key=True)
+
+
+def _contents(path: ValuePath, raw: Mapping[str, object], version: int) -> Iterator[Finding]:
+    if version == 1:
+        if not _entries(raw.get("config")):
+            message = "version 1 of a network-config needs config: a list of mappings"
+            yield Finding(path=(*path, "config"), message=message, hint="or use version: 2")
+        return
+    sections = [key for key in DEVICES if key in raw]
+    if not sections:
+        message = "a network-config without any device"
+        yield Finding(path=path, message=message, hint="give ethernets", at_key=True)
+    for section in sections:
+        yield from _devices((*path, section), raw[section])
+
+
+def _entries(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
+def _devices(path: ValuePath, devices: object) -> Iterator[Finding]:
+    if not isinstance(devices, dict):
+        yield _misshapen(path, "a mapping of devices by name")
+        return
+    for name, device in devices.items():
+        if not isinstance(device, dict):
+            yield _misshapen((*path, name), "a mapping")
+            continue
+        for key, (kind, spoken) in SHAPES.items():
+            value = device.get(key)
+            wrong = not isinstance(value, kind) or (kind is int and isinstance(value, bool))
+            if key in device and wrong:
+                yield _misshapen((*path, name, key), spoken)
+
+
+def _misshapen(path: ValuePath, wanted: str) -> Finding:
+    message = f"{quoted(path[-1])} of a network-config must be {wanted}"
+    return Finding(path=path, message=message, hint="see cloud-init's Networking config Version 2")
+
+
+CHECKS = (Check(find=network_configs, reads=(NODES,)),)
