@@ -58,9 +58,14 @@ class Problems:
 
     @classmethod
     def of(cls, problems: Iterable[Problem]) -> "Problems":
-        """The problems, sorted by place, with exact repetitions left out."""
-        unique = dict.fromkeys(problems)
-        ordered = sorted(unique, key=lambda p: (p.place.file, p.place.line, p.place.column))
+        """The problems, sorted by place; of repetitions an error stays rather than a warning."""
+        worst_first = sorted(problems, key=lambda p: p.severity is not Severity.ERROR)
+        unique: dict[tuple[Place, str], Problem] = {}
+        for problem in worst_first:
+            unique.setdefault((problem.place, problem.message), problem)
+        ordered = sorted(
+            unique.values(), key=lambda p: (p.place.file, p.place.line, p.place.column)
+        )
         return cls(tuple(ordered))
 
     def __iter__(self) -> Iterator[Problem]:

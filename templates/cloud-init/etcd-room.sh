@@ -1,10 +1,13 @@
 # shellcheck source=/dev/null
 . /etc/khgen/etcd.sh
 
-# Fails, and says why, until the others are all started voters and a quorum of them is healthy.
+# Fails, and says why, until no removed node is a member any more, the others are all started
+# voters, and a quorum of them is healthy.
 # Then removes what the cluster still knows of an earlier life of this machine.
 make_room() {
   list=$(members) || return
+  stale=${REMOVED_MEMBERS:+$(stale_members "$list")}
+  [ -z "$stale" ] || { echo "$stale"; return 1; }
   others=$(grep -vF " $ETCD_PEER_URL " <<<"$list") || { echo "etcd has no other member"; return 1; }
   if grep -v ' started$' <<<"$others"; then
     echo "waiting until that member of etcd is a started voter"

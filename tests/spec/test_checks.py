@@ -296,18 +296,6 @@ ERRORS: tuple[Case, ...] = (
         "no node has the role etcd",
         {"nodes.4": ETCD, "etcd.topology": "external"},
     ),
-    ("quorum", EVEN, "nodes", "2 etcd members (control-plane nodes) tolerate 0 failures", {}),
-    (
-        "quorum",
-        {
-            "etcd.topology": "external",
-            "nodes.4": ETCD,
-            "nodes.5": ETCD | {"name": "e2", "address": "192.168.10.32"},
-        },
-        "nodes",
-        "2 etcd members (etcd nodes)",
-        EVEN | {"nodes.3": ETCD, "etcd.topology": "external"},
-    ),
     (
         "unsupported_minor",
         {"kubernetes.version": "1.28.0"},
@@ -989,6 +977,18 @@ WARNINGS: tuple[Case, ...] = (
         {},
     ),
     ("quorum", {"nodes.2": None, "nodes.1": None}, "nodes", "one etcd member", {}),
+    ("even_members", EVEN, "nodes", "2 etcd members (control-plane nodes) tolerate 0 failures", {}),
+    (
+        "even_members",
+        {
+            "etcd.topology": "external",
+            "nodes.4": ETCD,
+            "nodes.5": ETCD | {"name": "e2", "address": "192.168.10.32"},
+        },
+        "nodes",
+        "2 etcd members (etcd nodes)",
+        EVEN | {"nodes.3": ETCD, "etcd.topology": "external"},
+    ),
     (
         "short_token",
         {"bootstrapToken": {"ttl": "31d"}},

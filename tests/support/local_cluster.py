@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from khgen.pki.secrets import new_secrets, with_replaced
+from khgen.pki.secrets import new_secrets, with_removed, with_replaced
 from khgen.plan.build import build_plan, founders_of
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.programs import ProgramError
@@ -72,8 +72,15 @@ class LocalCluster:
     def rendered_anew(self, spec: ClusterSpec) -> None:
         """What `khgen render` gives for another spec now; machines keep what they were given."""
         secrets = self.render.secrets
-        plan = build_plan(rehearsed(spec).spec, secrets.founders, secrets.replaced)
+        plan = build_plan(rehearsed(spec).spec, secrets.founders, secrets.replaced, secrets.removed)
         self.render = ClusterRender(plan, secrets, MANIFESTS)
+
+    def removed(self, name: str) -> None:
+        """A power cut for good, and what `khgen node remove` records."""
+        self.hosts[name].power_cut()
+        node, secrets = self.render.plan.by_name[name], self.render.secrets
+        secrets = with_removed(secrets, name, node.role, node.address, datetime.now(UTC))
+        self.render = ClusterRender(self.render.plan, secrets, MANIFESTS)
 
     def replace_machine(self, name: str) -> None:
         """Another machine with a fresh disk in a node's place, as `khgen node replace` renders it."""
@@ -81,7 +88,7 @@ class LocalCluster:
         shutil.rmtree(self.hosts[name].folder)
         plan = self.render.plan
         secrets = with_replaced(self.render.secrets, name, datetime.now(UTC))
-        plan = build_plan(plan.spec, secrets.founders, secrets.replaced)
+        plan = build_plan(plan.spec, secrets.founders, secrets.replaced, secrets.removed)
         self.render = ClusterRender(plan, secrets, MANIFESTS)
         self.set_up(name)
 

@@ -20,7 +20,7 @@ def date_lines(spec: Path, named: str | None) -> list[str]:
     secrets = read_secrets(inputs, named, report, must_exist=True).secrets
     report.add(identity_problems(inputs, secrets), {})
     report.stop_if_fatal()
-    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced)
+    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced, secrets.removed)
     rows = [
         (authority.certificate.not_valid_after_utc, "(CA)", name.value)
         for name, authority in secrets.authorities.items()

@@ -16,10 +16,12 @@ from khgen.cli.inputs import Inputs, identity_problems, now, read_inputs, read_s
 from khgen.cli.outcome import Report
 from khgen.cli.rendered import read_manifest
 from khgen.manifest import NodeEntry, budget_findings, node_entry
+from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import Secrets
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.build import build_plan
+from khgen.plan.model import Plan
 from khgen.problems import Problems, Severity
 from khgen.render import ClusterRender, RenderedNode
 from khgen.rendered_output import RenderedManifest
@@ -46,8 +48,9 @@ def run_diff(request: DiffRequest) -> None:
     inputs = read_inputs(request.spec, report)
     manifest = read_manifest(request.output)
     secrets = _secrets(request, inputs, report)
-    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced)
+    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced, secrets.removed)
     report.add(inputs.problems(lifetime_findings(plan, secrets, now())), {})
+    report.add(_refused(inputs, plan, secrets), {})
     report.stop_if_fatal()
     render = ClusterRender(plan, secrets, inputs.manifests)
     changes = _changes(request, render, manifest, inputs, report)
@@ -61,22 +64,22 @@ def run_diff(request: DiffRequest) -> None:
 
 
 def _secrets(request: DiffRequest, inputs: Inputs, report: Report) -> Secrets:
-    """The cluster's secrets, which must be there: new ones would change everything.
-
-    What a render would refuse as a contradiction of them is a warning here: it has its effect.
-    """
+    """The cluster's secrets, which must be there: new ones would change everything."""
     path = secrets_path(inputs, request.secrets)
     if path != STANDARD_INPUT and not os.path.lexists(path):
         reason = "there is no such secrets file: khgen render makes it, khgen diff never does"
         raise FileNotFoundError(errno.ENOENT, reason, str(path))
-    secrets = read_secrets(inputs, request.secrets, report, must_exist=True).secrets
-    refused = (
+    return read_secrets(inputs, request.secrets, report, must_exist=True).secrets
+
+
+def _refused(inputs: Inputs, plan: Plan, secrets: Secrets) -> Problems:
+    """What a render finds against the recorded cluster: only warnings here, for it has its effect."""
+    found = (
         *identity_problems(inputs, secrets),
         *inputs.problems(founder_findings(inputs.spec, secrets)),
+        *inputs.problems(continuity_findings(plan, secrets)),
     )
-    warnings = (replace(problem, severity=Severity.WARNING) for problem in refused)
-    report.add(Problems.of(warnings), {})
-    return secrets
+    return Problems.of(replace(problem, severity=Severity.WARNING) for problem in found)
 
 
 def _changes(

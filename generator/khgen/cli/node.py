@@ -7,7 +7,7 @@ import click
 
 @click.group()
 def node() -> None:
-    """Single machines: replace one."""
+    """Single machines: replace or remove one."""
 
 
 @node.command()
@@ -26,3 +26,25 @@ def replace(spec: Path, name: str, named: str | None) -> None:
 
     path = change_secrets(spec, named, (name,), lambda old: with_replaced(old, name, now()))
     click.echo(f"{path}: {name} joins with a fresh identity; next: khgen render {spec}")
+
+
+@node.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
+@click.option(
+    "--role",
+    type=click.Choice(["control-plane", "worker", "etcd", "load-balancer"]),
+    help="Its role, if the spec no longer lists it.",
+)
+@click.option("--address", help="Its address, if the spec no longer lists it.")
+def remove(spec: Path, name: str, named: str | None, role: str | None, address: str | None) -> None:
+    """Record that NAME leaves the cluster for good; then take it out of the spec and render.
+
+    Its etcd member and its Node stay until they are removed: the next control plane or etcd host
+    waits for that, and names the command.
+    """
+    from khgen.cli.removing import RemoveRequest, remove_node
+
+    request = RemoveRequest(spec=spec, name=name, secrets=named, role=role, address=address)
+    click.echo("\n".join(remove_node(request)))

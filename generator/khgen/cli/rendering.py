@@ -24,6 +24,7 @@ from khgen.cli.outcome import Report
 from khgen.cli.recording import SecretsAppearedError, founders_line, keep_new, record, unrecorded
 from khgen.cli.summary import LISTED_NODES, summary
 from khgen.manifest import NodeEntry, budget_findings
+from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import founding_nodes
 from khgen.pki.validity import lifetime_findings
@@ -63,10 +64,12 @@ def _render(request: RenderRequest) -> None:
     report = Report(strict=request.strict, as_json=request.as_json)
     inputs = read_inputs(request.spec, report)
     source = _secrets(request, inputs, report)
-    plan = build_plan(inputs.spec, source.secrets.founders, source.secrets.replaced)
-    report.add(inputs.problems(lifetime_findings(plan, source.secrets, now())), {})
+    secrets = source.secrets
+    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced, secrets.removed)
+    report.add(inputs.problems(lifetime_findings(plan, secrets, now())), {})
+    report.add(inputs.problems(continuity_findings(plan, secrets)), {})
     report.stop_if_fatal()
-    cluster = ClusterRender(plan, source.secrets, inputs.manifests)
+    cluster = ClusterRender(plan, secrets, inputs.manifests)
     nodes = _chosen(cluster, request.names)
     closing = Closing(cluster, request.output)
 

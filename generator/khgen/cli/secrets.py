@@ -28,12 +28,14 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     from khgen.cli.inputs import now, read_inputs, secrets_path
     from khgen.cli.outcome import Report
     from khgen.cli.recording import founders_line
+    from khgen.pki.continuity import founding_findings
     from khgen.secrets_file import create_imported, import_pki
 
     report = Report()
     inputs = read_inputs(spec, report)
     adopted, problems = import_pki(directory, now())
     report.add(problems, {})
+    report.add(inputs.problems(founding_findings(inputs.spec)), {})
     report.stop_if_fatal()
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
     path = secrets_path(inputs, named)

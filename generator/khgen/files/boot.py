@@ -10,7 +10,7 @@ Notes on khgen-boot, which is part of every user-data and so says little itself:
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
 
@@ -71,7 +71,8 @@ def boot_environment_files(
         values["FOUNDING_TOKEN"] = founding_token_id
     # The runner exports all of it to the steps, functions too.
     asks = verbatim("api.sh") if node.joins_kubernetes else ""
-    return (NodeFile(path=ENVIRONMENT, content=_assignments(values) + asks),)
+    names = verbatim("removed.sh") if any(name.startswith("REMOVED_") for name in values) else ""
+    return (NodeFile(path=ENVIRONMENT, content=_assignments(values) + asks + names),)
 
 
 def boot_environment(plan: Plan, node: NodePlan, not_before: datetime) -> dict[str, str]:
@@ -88,6 +89,7 @@ def boot_environment(plan: Plan, node: NodePlan, not_before: datetime) -> dict[s
 
 def _control_plane_values(plan: Plan, node: NodePlan) -> dict[str, str]:
     values = {"NODE_URL": url(node.address, API_SERVER_PORT)}
+    values |= _given("REMOVED_NODES", plan.stale_nodes)
     if plan.stacked:
         values |= _etcd_member_values(plan, node)
     elif node.kind is NodeKind.FOUNDER:
@@ -113,10 +115,17 @@ def _etcd_member_values(plan: Plan, node: NodePlan) -> dict[str, str]:
     return {
         "ETCD_URLS": " ".join(url(member.address, ETCD_CLIENT_PORT) for member in members),
         "ETCD_URL": url(node.address, ETCD_CLIENT_PORT),
-        "ETCD_PEER_URL": peer_url(node),
+        "ETCD_PEER_URL": peer_url(node.address),
         "ETCD_CLIENT": "/etc/kubernetes/pki/etcd/healthcheck-client",
         "ETCD_DATA_DIR": plan.spec.etcd.data_dir,
+        **_given("REMOVED_MEMBERS", (f"{name}={peer_url(at)}" for name, at in plan.stale_members)),
     }
+
+
+def _given(name: str, words: Iterable[str]) -> dict[str, str]:
+    """The words as a value of that name; nothing where there are none."""
+    text = " ".join(words)
+    return {name: text} if text else {}
 
 
 def _assignments(values: Mapping[str, str]) -> str:

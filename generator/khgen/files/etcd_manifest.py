@@ -21,6 +21,7 @@ from khgen.plan.model import (
     url,
 )
 from khgen.plan.versions import EtcdProbes, etcd_flags_for
+from khgen.spec.model.values import IPAddress
 from khgen.yaml_text import YamlValue, dump_yaml
 
 PATH = PurePosixPath("/etc/khgen/etcd.yaml")
@@ -41,9 +42,9 @@ def etcd_manifest_files(plan: Plan, node: NodePlan) -> tuple[NodeFile, ...]:
 
 def founding_arguments(plan: Plan) -> tuple[tuple[str, str], ...]:
     """The flags that let all founding members start at once, as one static cluster."""
-    members = plan.founding_etcd_members
+    members = plan.founding_addresses.items()
     return (
-        ("initial-cluster", ",".join(f"{m.name}={peer_url(m)}" for m in members)),
+        ("initial-cluster", ",".join(f"{name}={peer_url(address)}" for name, address in members)),
         ("initial-cluster-state", "new"),
         ("initial-cluster-token", plan.spec.metadata.name),
     )
@@ -59,9 +60,9 @@ def etcd_arguments(plan: Plan, node: NodePlan) -> tuple[str, ...]:
     return tuple(f"--{name}={value}" for name, value in sorted(flags.items()))
 
 
-def peer_url(node: NodePlan) -> str:
-    """Where the other members reach this one."""
-    return url(node.address, ETCD_PEER_PORT)
+def peer_url(address: IPAddress) -> str:
+    """Where the other members reach the one at that address."""
+    return url(address, ETCD_PEER_PORT)
 
 
 def etcd_pod(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
@@ -90,7 +91,7 @@ def etcd_pod(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
 
 def _flags(plan: Plan, node: NodePlan) -> dict[str, str]:
     local = loopback(node.address)
-    client, peer = url(node.address, ETCD_CLIENT_PORT), peer_url(node)
+    client, peer = url(node.address, ETCD_CLIENT_PORT), peer_url(node.address)
     tag = plan.images.etcd.rpartition(":")[2]
     return {
         "name": node.name,

@@ -9,8 +9,10 @@ from khgen.pki.authorities import Authority, AuthorityName, PrivateKey, new_auth
 from khgen.pki.derive import alphabet_text, derive_key_pair
 from khgen.pki.identity import identity_of, may_follow
 from khgen.plan.build import founders_of
+from khgen.plan.model import RemovedNode
 from khgen.plan.versions import KubernetesVersion
-from khgen.spec.model import ClusterSpec
+from khgen.spec.model import ClusterSpec, NodeRole
+from khgen.spec.model.values import IPAddress
 
 RandomBytes = Callable[[int], bytes]
 """Where entropy comes from: os.urandom, or something fixed in a test."""
@@ -49,6 +51,8 @@ class Secrets:
     """The version that was rendered last."""
     refounded: int
     """How often the founders were named anew before any machine had booted."""
+    removed: tuple[RemovedNode, ...] = ()
+    """Nodes that left the cluster for good, oldest first."""
 
     def __repr__(self) -> str:
         """The cluster's name alone: no key may reach a log."""
@@ -124,6 +128,7 @@ def refounded(secrets: Secrets, spec: ClusterSpec) -> Secrets:
         secrets,
         founders=founders_of(spec),
         replaced=(),
+        removed=(),
         identity=identity_of(spec),
         kubernetes=KubernetesVersion.parse(spec.kubernetes.version),
         refounded=secrets.refounded + 1,
@@ -146,6 +151,30 @@ def with_replaced(secrets: Secrets, node: str, now: datetime) -> Secrets:
     """The secrets for a cluster in which this node's machine is replaced: it has new keys, and it
     joins, whether or not it once founded."""
     return replace(renewed(secrets, (node,), now), replaced=(*secrets.replaced, node))
+
+
+def with_removed(
+    secrets: Secrets, node: str, role: NodeRole, address: IPAddress, now: datetime
+) -> Secrets:
+    """The secrets for a cluster that this node has left; whoever takes its name is a new machine."""
+    after = with_replaced(secrets, node, now)
+    left = RemovedNode(
+        name=node,
+        role=role,
+        address=address,
+        removed_at=now.astimezone(UTC).replace(microsecond=0),
+        machines=after.replaced.count(node),
+    )
+    return replace(after, removed=(*secrets.removed, left))
+
+
+def last_removal(secrets: Secrets, node: str) -> RemovedNode | None:
+    """When that node was removed; None if it was not, or if `node replace` gave the name to a new
+    machine since."""
+    removals = [left for left in secrets.removed if left.name == node]
+    if removals and removals[-1].machines == secrets.replaced.count(node):
+        return removals[-1]
+    return None
 
 
 def founding_nodes(secrets: Secrets) -> tuple[str, ...]:
@@ -180,6 +209,7 @@ def only_extends(new: Secrets, old: Secrets) -> bool:
         and new.founders[: len(old.founders)] == old.founders
         and new.replaced[: len(old.replaced)] == old.replaced
         and all(new.identity.get(key) == value for key, value in old.identity.items())
+        and new.removed[: len(old.removed)] == old.removed
         and _may_become(new.kubernetes, old.kubernetes)
     )
 

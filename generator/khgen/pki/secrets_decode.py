@@ -10,6 +10,7 @@ import yaml
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
 from khgen.pki.identity import FACTS, recorded_fact
 from khgen.pki.pem import RESIGN_HINT, PemError, expiry_text, read_authority, read_private_key
+from khgen.pki.removed_nodes import removed_nodes
 from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, Secrets
 from khgen.pki.secrets_reader import Fields, SecretsReader
 from khgen.pki.secrets_text import API_VERSION, KIND
@@ -22,11 +23,12 @@ from khgen.pki.secrets_values import (
     own_cluster,
     vrrp_password,
 )
+from khgen.plan.model import RemovedNode
 from khgen.plan.versions import KubernetesVersion
 from khgen.problems import Problems, ValuePath, path_text
 
 _KEYS = (
-    "apiVersion", "kind", "cluster", "issuedAt", "founders", "replaced", "refounded", "identity",
+    "apiVersion", "kind", "cluster", "issuedAt", "founders", "replaced", "removed", "refounded", "identity",
     "kubernetes", "generations", "seed", "vrrpPassword", "encryptionKey", "authorities",
     "serviceAccount",
 )  # fmt: skip
@@ -66,6 +68,7 @@ class _Record(TypedDict):
     refounded: int
     identity: Mapping[str, str]
     kubernetes: KubernetesVersion | None
+    removed: tuple[RemovedNode, ...]
 
 
 class _Decoder:
@@ -126,6 +129,7 @@ class _Decoder:
         return _Record(
             founders=reader.items(self._node("founders"), ("founders",)),
             replaced=reader.items(self._node("replaced"), ("replaced",)),
+            removed=removed_nodes(reader, fields.get("removed")),
             refounded=reader.value(fields.get("refounded"), ("refounded",), count, 0),
             identity=MappingProxyType(self._identity()),
             kubernetes=reader.value(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from khgen.pki.authorities import AuthorityName, certificate_pem, private_key_pem
 from khgen.pki.secrets import Secrets
+from khgen.plan.model import RemovedNode
 from khgen.yaml_text import YamlValue, dump_yaml
 
 API_VERSION = "khgen/v1alpha1"
@@ -28,6 +29,7 @@ def encode_secrets(secrets: Secrets) -> str:
         "refounded": secrets.refounded,
         "identity": dict(secrets.identity),
         **({} if secrets.kubernetes is None else {"kubernetes": str(secrets.kubernetes)}),
+        **({"removed": [_removed(node) for node in secrets.removed]} if secrets.removed else {}),
         "generations": {
             scope: {"number": count, "renewedAt": time_text(secrets.renewed_at[scope])}
             for scope, count in sorted(secrets.generations.items())
@@ -44,6 +46,16 @@ def encode_secrets(secrets: Secrets) -> str:
 def time_text(moment: datetime) -> str:
     """A moment in UTC, to the second."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _removed(node: RemovedNode) -> dict[str, YamlValue]:
+    return {
+        "name": node.name,
+        "role": node.role.value,
+        "address": str(node.address),
+        "removedAt": time_text(node.removed_at),
+        "machines": node.machines,
+    }
 
 
 def _authority(secrets: Secrets, name: AuthorityName) -> dict[str, str]:

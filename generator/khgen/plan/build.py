@@ -1,14 +1,14 @@
 """From a checked spec to the plan."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_network
 from types import MappingProxyType
 
-from khgen.plan.model import Endpoint, Images, Networks, NodeKind, NodePlan, Plan
+from khgen.plan.model import Endpoint, Images, Networks, NodeKind, NodePlan, Plan, RemovedNode
 from khgen.plan.versions import KubernetesVersion, MinorFacts, facts_for
 from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
 from khgen.spec.model.cluster import EtcdTopology
-from khgen.spec.model.values import IPNetwork
+from khgen.spec.model.values import IPAddress, IPNetwork
 
 KINDS: Mapping[tuple[NodeRole, bool], NodeKind] = MappingProxyType(
     {
@@ -30,32 +30,34 @@ def founders_of(spec: ClusterSpec) -> tuple[str, ...]:
 
 
 def build_plan(
-    spec: ClusterSpec, founders: Collection[str], replaced: Collection[str] = ()
+    spec: ClusterSpec,
+    founders: Collection[str],
+    replaced: Collection[str] = (),
+    removed: Sequence[RemovedNode] = (),
 ) -> Plan:
-    """The plan of a spec that passed its checks; the secrets file knows the founders, and which
-    nodes have had another machine since."""
+    """The plan of a sound spec; the secrets file knows who founded, was replaced or removed."""
     version = KubernetesVersion.parse(spec.kubernetes.version)
     facts = _facts(version)
     founding, living = frozenset(founders), frozenset(founders) - frozenset(replaced)
     nodes = tuple(_node_plan(spec, node, founding, living) for node in spec.nodes)
     control_planes = _with_role(nodes, NodeRole.CONTROL_PLANE)
     external = spec.etcd.topology is EtcdTopology.EXTERNAL
+    etcd_members = _with_role(nodes, NodeRole.ETCD) if external else control_planes
     return Plan(
         spec=spec,
         version=version,
         facts=facts,
-        networks=Networks(
-            pods=_networks(spec.networking.pod_subnet),
-            services=_networks(spec.networking.service_subnet),
-        ),
+        networks=_all_networks(spec),
         endpoint=endpoint_of(spec),
         images=_images(spec, version, facts),
         nodes=nodes,
         control_planes=control_planes,
         workers=_with_role(nodes, NodeRole.WORKER),
-        etcd_members=_with_role(nodes, NodeRole.ETCD) if external else control_planes,
+        etcd_members=etcd_members,
         load_balancers=_load_balancers(spec, nodes),
         by_name=MappingProxyType({node.name: node for node in nodes}),
+        founding_addresses=_founding_addresses(etcd_members, founding, removed),
+        removed=tuple(removed),
     )
 
 
@@ -80,9 +82,27 @@ def _node_plan(
     )
 
 
+def _founding_addresses(
+    members: tuple[NodePlan, ...], founding: frozenset[str], removed: Sequence[RemovedNode]
+) -> Mapping[str, IPAddress]:
+    role = members[0].role if members else None
+    addresses = {member.name: member.address for member in members if member.founding}
+    for node in reversed(removed):  # The machine that founded is the first of its name to leave.
+        if node.name in founding and node.role is role:
+            addresses[node.name] = node.address
+    return MappingProxyType(dict(sorted(addresses.items())))
+
+
 def _with_role(nodes: tuple[NodePlan, ...], role: NodeRole) -> tuple[NodePlan, ...]:
     """The nodes of a role by name, so that their order in the spec does not reach any file."""
     return tuple(sorted((n for n in nodes if n.role is role), key=lambda node: node.name))
+
+
+def _all_networks(spec: ClusterSpec) -> Networks:
+    networking = spec.networking
+    return Networks(
+        pods=_networks(networking.pod_subnet), services=_networks(networking.service_subnet)
+    )
 
 
 def _networks(subnets: str) -> tuple[IPNetwork, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
@@ -62,6 +63,18 @@ class NodePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedNode:
+    """A node that left the cluster for good, as it is recorded in the secrets file."""
+
+    name: str
+    role: NodeRole
+    address: IPAddress
+    removed_at: datetime
+    machines: int
+    """How many machines of that name had left when it did: another that is replaced comes later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """Where clients reach the API: the VIP or an external load balancer's name."""
 
@@ -119,6 +132,14 @@ class Plan:
     load_balancers: tuple[NodePlan, ...]
     """Every host that runs haproxy and keepalived: none behind an external load balancer."""
     by_name: Mapping[str, NodePlan]
+    founding_addresses: Mapping[str, IPAddress]
+    """Name and address of each member of the static founding cluster, by name.
+
+    It stays what it was when one of them is removed or gets another machine: etcd computes the
+    cluster's ID from this list, and a founder that boots late must come to the same.
+    """
+    removed: tuple[RemovedNode, ...]
+    """Nodes that left the cluster for good, oldest first."""
 
     @property
     def stacked(self) -> bool:
@@ -127,12 +148,23 @@ class Plan:
 
     @property
     def founding_etcd_members(self) -> tuple[NodePlan, ...]:
-        """The etcd hosts of the static founding cluster.
-
-        It stays what it was when one of them gets another machine: etcd computes the cluster's ID
-        from this list, and a founder that boots late must come to the same.
-        """
+        """The etcd hosts of the static founding cluster that were not removed."""
         return tuple(node for node in self.etcd_members if node.founding)
+
+    @property
+    def stale_members(self) -> tuple[tuple[str, IPAddress], ...]:
+        """Name and address of each removed etcd member whose address no other has taken."""
+        role = NodeRole.CONTROL_PLANE if self.stacked else NodeRole.ETCD
+        taken = {node.address for node in self.etcd_members}
+        left = (node for node in self.removed if node.role is role and node.address not in taken)
+        return tuple(dict.fromkeys((node.name, node.address) for node in left))
+
+    @property
+    def stale_nodes(self) -> tuple[str, ...]:
+        """Names of removed control planes, whose names no other node has taken."""
+        control_planes = (node for node in self.removed if node.role is NodeRole.CONTROL_PLANE)
+        names = dict.fromkeys(node.name for node in control_planes)
+        return tuple(name for name in names if name not in self.by_name)
 
     @property
     def etcd_client_urls(self) -> tuple[str, ...]:

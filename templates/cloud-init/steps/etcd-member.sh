@@ -4,9 +4,12 @@
 #every: 2
 set -euo pipefail
 . /etc/khgen/etcd.sh
-line=$(members | grep -F " $ETCD_PEER_URL ") || { echo "etcd does not know this member"; exit 1; }
+list=$(members)
+line=$(grep -F " $ETCD_PEER_URL " <<<"$list") || { echo "etcd does not know this member"; exit 1; }
 read -r id _ state <<<"$line"
 [ "$state" != learner ] || ask member/promote "{\"ID\":\"$id\"}" >/dev/null ||
   { echo "this member is still catching up"; exit 1; }
 etcd "$ETCD_URL/health" >/dev/null || { echo "$ETCD_URL is $state, not healthy"; exit 1; }
 [ "$state" = started ]
+# Printed, but not waited for: this member is well.
+[ -z "${REMOVED_MEMBERS-}" ] || stale_members "$list"

@@ -33,25 +33,38 @@ def etcd_hosts(spec: ClusterSpec) -> Iterator[Finding]:
         yield Finding(path=("nodes", index, "role"), message=message, hint=hint)
 
 
-def quorum(spec: ClusterSpec) -> Iterator[Finding]:
-    """An even number of members, which tolerates no more failures than one less; or one alone."""
-    external = spec.etcd.topology is EtcdTopology.EXTERNAL
-    role = NodeRole.ETCD if external else NodeRole.CONTROL_PLANE
-    members = sum(node.role is role for node in spec.nodes)
+def even_members(spec: ClusterSpec) -> Iterator[Finding]:
+    """An even number of etcd members, which tolerates no more failures than one less.
+
+    It passes only while a cluster grows or changes: pki/continuity.py refuses it where all found.
+    """
+    role, members = _etcd_members(spec)
     if members and members % 2 == 0:
+        tolerated = members // 2 - 1
         message = (
-            f"{members} etcd members ({role} nodes) tolerate {members // 2 - 1} failures, "
-            f"no more than {members - 1} would"
+            f"{members} etcd members ({role} nodes) tolerate {tolerated}"
+            f" failure{'' if tolerated == 1 else 's'}, no more than {members - 1} would"
         )
-        hint = f"use {members - 1} or {members + 1}"
-        yield Finding(path=NODES, message=message, hint=hint, at_key=True)
-    elif members == 1:
+        odd = f"use {members - 1} or {members + 1}"
+        yield _warning(message, f"{odd}; go on if the cluster grows or a node is being replaced")
+
+
+def quorum(spec: ClusterSpec) -> Iterator[Finding]:
+    """One etcd member alone, or so many that they slow each other down."""
+    role, members = _etcd_members(spec)
+    if members == 1:
         message = f"one etcd member (one {role} node) is not highly available"
         hint = "use three, or go on if that is meant: it can grow"
         yield _warning(message, hint)
     elif members > MANY_MEMBERS:
         message = f"{members} etcd members make every write slower and nothing safer"
         yield _warning(message, "use 3 or 5 (etcd FAQ: no more than 7)")
+
+
+def _etcd_members(spec: ClusterSpec) -> tuple[NodeRole, int]:
+    external = spec.etcd.topology is EtcdTopology.EXTERNAL
+    role = NodeRole.ETCD if external else NodeRole.CONTROL_PLANE
+    return role, sum(node.role is role for node in spec.nodes)
 
 
 def _warning(message: str, hint: str) -> Finding:
@@ -61,5 +74,6 @@ def _warning(message: str, hint: str) -> Finding:
 CHECKS = (
     Check(find=no_control_plane, reads=(NODES,), counts_nodes=True),
     Check(find=etcd_hosts, reads=(NODES, TOPOLOGY), counts_nodes=True),
+    Check(find=even_members, reads=(NODES, TOPOLOGY), counts_nodes=True),
     Check(find=quorum, reads=(NODES, TOPOLOGY), counts_nodes=True),
 )

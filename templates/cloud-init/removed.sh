@@ -1,0 +1,35 @@
+# How to run etcdctl at the member that answers.
+etcdctl_there() {
+  read -r name url < <(ask member/list '{}' | python3 -c '
+import json, sys
+said = json.load(sys.stdin)
+for m in said["members"]:
+    if m["ID"] == said["header"]["member_id"]:
+        print(m["name"], m["clientURLs"][0])')
+  if [ "${ENDPOINT-}" ]; then
+    place="kubectl -n kube-system exec etcd-$name -- etcdctl"
+  else
+    place="on $name: crictl exec \$(crictl ps -q --name etcd) etcdctl"
+  fi
+  pki=/etc/kubernetes/pki/etcd
+  echo "$place --endpoints=$url --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key"
+}
+
+# A line for each removed node that is still in $1, the list of members, with what clears it.
+stale_members() {
+  for removed in $REMOVED_MEMBERS; do
+    id=$(grep -F " ${removed#*=} " <<<"$1" | cut -d' ' -f1) || true
+    [ "$id" ] || continue
+    echo "${removed%%=*} was removed, but is still a member of etcd; run: $(etcdctl_there)" \
+      "member remove $(printf %x "$id")"
+  done
+}
+
+# A line for each removed control plane whose Node is still there, with what clears it.
+stale_nodes() {
+  for name in $REMOVED_NODES; do
+    if [ "$(kubectl --kubeconfig /etc/kubernetes/admin.conf get --ignore-not-found -o name node "$name")" ]; then
+      echo "$name was removed, but is still a Node; run: kubectl delete node $name"
+    fi
+  done
+}
