@@ -78,9 +78,7 @@ def publish(
         if over_budget(entries):
             raise OverBudgetError(entries)
         _write_anew(staging, "admin.conf", render.admin_conf())
-        if whole or not (staging.path / MANIFEST).exists():
-            # Nodes that are kept were rendered from the spec that is kept with them.
-            _write_anew(staging, SPEC, _spec_text(render))
+        _keep_spec(render, staging, whole=whole)
         _write_anew(staging, MANIFEST, manifest_text(render, {**kept, **entries}))
         settle(entries)
     return entries
@@ -160,8 +158,10 @@ def _kept_entries(
     return {name: entry for name, entry in entries.items() if name in kept}
 
 
-def _spec_text(render: ClusterRender) -> str:
-    return json.dumps(spec_values(render.plan.spec), indent=2) + "\n"
+def _keep_spec(render: ClusterRender, staging: Staging, *, whole: bool) -> None:
+    """Write the spec for the next comparison; nodes that are kept came from the one that is there."""
+    if whole or not (staging.path / MANIFEST).exists():
+        _write_anew(staging, SPEC, json.dumps(spec_values(render.plan.spec), indent=2) + "\n")
 
 
 def _write_anew(staging: Staging, name: str, text: str) -> None:

@@ -27,6 +27,10 @@ def render(folder: Path, *arguments: str) -> str:
     return done.stdout.partition("get nodes\n")[2]
 
 
+def with_nodes(rows: str) -> str:
+    return SMALL_SPEC.replace("addons:", f"{rows}addons:")
+
+
 def workers(first: int, last: int) -> str:
     return "".join(
         f"  - {{name: w{n}, role: worker, address: 10.9.1.{n}}}\n" for n in range(first, last + 1)
@@ -50,7 +54,7 @@ def test_a_line_for_each_node_that_changed(folder: Path) -> None:
     more = "".join(
         f"  - {{name: cp{n}, role: control-plane, address: 10.9.0.1{n}}}\n" for n in (4, 5)
     )
-    (folder / "cluster.yaml").write_text(SMALL_SPEC + more)
+    (folder / "cluster.yaml").write_text(with_nodes(more))
     said = render(folder)
     files = "/etc/hosts, /etc/khgen/haproxy.cfg, /etc/khgen/keepalived.conf"
     assert said.startswith(
@@ -64,7 +68,7 @@ def test_a_line_for_each_node_that_changed(folder: Path) -> None:
 def test_where_nothing_changes_on_machines_that_are_up_nothing_is_said_of_them(
     folder: Path,
 ) -> None:
-    (folder / "cluster.yaml").write_text(SMALL_SPEC + workers(2, 2))
+    (folder / "cluster.yaml").write_text(with_nodes(workers(2, 2)))
     assert render(folder) == "\nchanged against what out/ held:\n  + w2: new machine\n"
     (folder / "cluster.yaml").write_text(SMALL_SPEC)
     assert render(folder) == "\nchanged against what out/ held:\n  - w2: gone from the spec\n"
@@ -79,10 +83,10 @@ def test_a_render_of_one_node_speaks_of_that_node(folder: Path) -> None:
 
 
 def test_many_nodes_are_summed_up_by_role(folder: Path) -> None:
-    (folder / "cluster.yaml").write_text(SMALL_SPEC + workers(2, LISTED_NODES + 1))
+    (folder / "cluster.yaml").write_text(with_nodes(workers(2, LISTED_NODES + 1)))
     added = f"  + {LISTED_NODES} of role worker: new machine\n"
     assert added not in render(folder), "each is listed"
-    changed = SMALL_SPEC.replace(*KERNEL) + workers(3, LISTED_NODES + 2)
+    changed = with_nodes(workers(3, LISTED_NODES + 2)).replace(*KERNEL)
     (folder / "cluster.yaml").write_text(changed)
     said = render(folder)
     assert said.startswith(
@@ -95,7 +99,7 @@ def test_many_nodes_are_summed_up_by_role(folder: Path) -> None:
     # A key of the last worker counts, whether or not its files are among those that are read.
     last = f"address: 10.9.1.{LISTED_NODES + 2}"
     (folder / "cluster.yaml").write_text(
-        (SMALL_SPEC + workers(3, LISTED_NODES + 2)).replace(
+        with_nodes(workers(3, LISTED_NODES + 2)).replace(
             last, f"{last}, kubeletExtraArgs: {{v: '4'}}"
         )
     )

@@ -40,7 +40,9 @@ def folder(once: Path, tmp_path: Path) -> Path:
 
 def spec_with(section: str = "", *, node: str = "", rows: str = "") -> str:
     """The small spec with a section, with keys of the worker, with further nodes."""
-    spec = SMALL_SPEC.replace("nodes:\n", f"{section}\nnodes:\n") + rows
+    spec = SMALL_SPEC.replace("nodes:\n", f"{section}\nnodes:\n").replace(
+        "addons:", f"{rows}addons:"
+    )
     return spec.replace("address: 10.9.0.21", f"address: 10.9.0.21, {node}") if node else spec
 
 

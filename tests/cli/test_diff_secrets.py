@@ -17,14 +17,18 @@ from support.command import SMALL_SPEC, khgen
 
 SECRETS = "small.secrets.yaml"
 PASSWORD = "correct-horse-battery"  # noqa: S105 - what must not be shown
-SPEC = SMALL_SPEC.replace(
-    "nodes:\n",
-    "kubernetes: {encryptionAtRest: true}\n"
-    f"userData: {{extra: {{chpasswd: {{list: 'root:{PASSWORD}'}}}}}}\n"
-    "addons: {manifests: [{name: login, path: login.yaml}]}\nnodes:\n",
-).replace(
-    "address: 10.9.0.21",
-    f"address: 10.9.0.21, network: {{prefixLength: 24, raw: {{version: 2, wifis: {{w: {{access-points: {{home: {{password: {PASSWORD}}}}}}}}}}}}}}}",
+SPEC = (
+    SMALL_SPEC.replace(
+        "nodes:\n",
+        "kubernetes: {encryptionAtRest: true}\n"
+        f"userData: {{extra: {{chpasswd: {{list: 'root:{PASSWORD}'}}}}}}\n"
+        "nodes:\n",
+    )
+    .replace("addons: {", "addons: {manifests: [{name: login, path: login.yaml}], ")
+    .replace(
+        "address: 10.9.0.21",
+        f"address: 10.9.0.21, network: {{prefixLength: 24, raw: {{version: 2, wifis: {{w: {{access-points: {{home: {{password: {PASSWORD}}}}}}}}}}}}}}}",
+    )
 )
 PRIVATE_KEY = re.compile(r"BEGIN ((?:EC )?)PRIVATE KEY-----\n(.*?)-----END", re.DOTALL)
 SCALAR = {"EC ": 12, "": 48}

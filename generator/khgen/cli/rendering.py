@@ -161,9 +161,7 @@ def _tell(
         )
         return
     report.show(written=output is not None)
-    click.echo(summary(closing.plan, entries, output))
-    for line in closing.lines():
-        click.echo(line)
+    click.echo("\n".join((summary(closing.plan, entries, output), *closing.lines())))
     if created:
         click.echo(
             f"\ncreated {source.path} (0600): the cluster's identity, to be kept and kept secret\n"
