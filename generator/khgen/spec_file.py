@@ -1,15 +1,25 @@
-"""Reads cluster.yaml, and the manifests beside it that it names, from the disk."""
+"""Reads cluster.yaml, and the manifests and keys beside it that it names, from the disk."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from khgen.problems import Finding, ValuePath
 from khgen.spec.model import ClusterSpec
+from khgen.spec.model.machine import RepositoryKey
 
 
 def read_spec(path: Path) -> str:
     """The text of a spec; bytes that are not UTF-8 become surrogates, which load_spec reports."""
     return path.read_bytes().decode("utf-8", errors="surrogateescape")
+
+
+KEY_FIELDS = (
+    ("kubernetesRepositoryKey", "kubernetes_repository_key"),
+    ("dockerRepositoryKey", "docker_repository_key"),
+)
+NO_FILE_HINT = "names are relative to the folder of cluster.yaml"
 
 
 def local_manifests(spec: ClusterSpec) -> Iterator[tuple[ValuePath, str]]:
@@ -34,6 +44,33 @@ def read_manifests(
         try:
             contents[name] = (folder / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            hint = "names are relative to the folder of cluster.yaml"
-            missing.append(Finding(path=path, message=f"there is no file '{name}'", hint=hint))
+            missing.append(_missing(path, name))
     return contents, tuple(missing)
+
+
+def read_repository_keys(
+    spec: ClusterSpec, folder: Path
+) -> tuple[ClusterSpec, tuple[Finding, ...]]:
+    """The spec with the text of each signing key that it names a file for, and what is wrong."""
+    keys: dict[str, RepositoryKey] = {}
+    wrong = []
+    for alias, name in KEY_FIELDS:
+        key: RepositoryKey | None = getattr(spec.install, name)
+        if key is None or key.path is None:
+            continue
+        path = ("install", alias, "path")
+        try:
+            text = (folder / key.path).read_bytes().decode("ascii", errors="replace")
+            keys[name] = RepositoryKey.model_validate({"text": text})
+        except (FileNotFoundError, NotADirectoryError):
+            wrong.append(_missing(path, key.path))
+        except ValidationError:
+            message = f"'{key.path}' is not an ASCII-armored OpenPGP key"
+            hint = f"gpg --no-default-keyring --keyring ./{key.path} --armor --export"
+            wrong.append(Finding(path=path, message=message, hint=hint))
+    install = spec.install.model_copy(update=keys)
+    return spec.model_copy(update={"install": install}), tuple(wrong)
+
+
+def _missing(path: ValuePath, name: str) -> Finding:
+    return Finding(path=path, message=f"there is no file '{name}'", hint=NO_FILE_HINT)

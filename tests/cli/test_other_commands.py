@@ -31,6 +31,9 @@ def test_every_example_can_be_begun_with_and_rendered(example: str, tmp_path: Pa
     ).read_bytes()
     done = khgen("render", "cluster.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    # Nobody can pin keys on the user's behalf: each example warns of it, once.
+    assert done.stderr.count("trusted on first use") == 1
+    assert "metadata service" not in done.stderr
 
 
 def test_init_replaces_nothing(tmp_path: Path) -> None:
@@ -76,6 +79,16 @@ def test_certs_list_shows_the_first_to_end_on_top(rendered: Path) -> None:
     assert lines == sorted(lines)
     assert any(line.endswith("infra0  etcd-server") for line in lines), lines
     assert lines[-1].split()[-2] == "(CA)"
+
+
+def test_certs_list_tells_the_founding_from_the_rest(tmp_path: Path) -> None:
+    assert khgen("init", "offline-ca", cwd=tmp_path).returncode == 0
+    assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
+    lines = khgen("certs", "list", "cluster.yaml", cwd=tmp_path).stdout.splitlines()
+    assert [line.split("  ")[-1] for line in lines if "super-admin" in line] == [
+        "super-admin.conf (only for the founding)"
+    ]
+    assert "super-admin.conf" in lines[0]
 
 
 def test_certs_renew_gives_new_keys_at_the_next_render(rendered: Path) -> None:

@@ -1,5 +1,6 @@
 """kubeadm's configuration, its patches and the kubelet's files, by structure."""
 
+import configparser
 from ipaddress import ip_address
 from typing import Any
 
@@ -16,6 +17,7 @@ from khgen.plan.model import NodeKind, NodePlan, Plan
 from khgen.plan.versions import MINORS
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import KubernetesSpec
+from khgen.spec.model.machine import KubernetesSource
 from support.topologies import cluster, plan_with_joiner, topology
 
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105 - test only
@@ -157,13 +159,15 @@ def test_etcd_hosts_run_the_kubelet_as_service_manager() -> None:
     files = {str(file.path): file.content for file in kubelet_files(plan, NodeKind.ETCD_FOUNDER)}
     drop_ins = "/etc/systemd/system/kubelet.service.d/"
     assert [path for path in files if path.startswith(drop_ins)] == [
-        f"{drop_ins}20-etcd-service-manager.conf"
+        f"{drop_ins}10-containerd.conf",
+        f"{drop_ins}20-etcd-service-manager.conf",
     ]
     assert (
         "\nExecStart=\nExecStart=kubelet --config=/etc/khgen/etcd-kubelet.yaml\n"
         in (files[f"{drop_ins}20-etcd-service-manager.conf"])
     )
-    assert kubelet_files(plan, NodeKind.WORKER) == ()
+    (only,) = kubelet_files(plan, NodeKind.WORKER)
+    assert only.path.name == "10-containerd.conf"
 
 
 @pytest.mark.parametrize(("minor", "probe"), [("1.29", "/health"), ("1.31", "/livez")])
@@ -223,3 +227,24 @@ def test_control_planes_do_not_wait_for_every_member_of_external_etcd() -> None:
     stacked = plan_with_joiner(topology("stacked"))
     founder = documents(stacked, stacked.control_planes[0])
     assert "ignorePreflightErrors" not in founder["InitConfiguration"]["nodeRegistration"]
+
+
+@pytest.mark.parametrize("shape", ["stacked", "external-etcd", "dedicated-lb"])
+@pytest.mark.parametrize("source", ["packages", "binaries"])
+def test_the_kubelet_starts_after_containerd(shape: str, source: str) -> None:
+    spec = topology(shape)
+    install = spec.install.model_copy(update={"kubernetes": KubernetesSource(source)})
+    plan = plan_with_joiner(spec.model_copy(update={"install": install}))
+    for kind in {node.kind for node in plan.nodes}:
+        units = configparser.ConfigParser(interpolation=None, strict=False)
+        units.optionxform = str  # type: ignore[assignment]
+        for file in kubelet_files(plan, kind):
+            if file.path.name == "10-containerd.conf":
+                units.read_string(file.content)
+        if kind is NodeKind.LOAD_BALANCER:
+            assert not units.sections()
+        else:
+            assert dict(units["Unit"]) == {
+                "Wants": "containerd.service",
+                "After": "containerd.service",
+            }

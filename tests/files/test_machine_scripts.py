@@ -11,7 +11,13 @@ import pytest
 
 from khgen.plan.machine_steps import MACHINE_STEPS
 from khgen.resources import resource_folder
-from support.programs import SYSTEM_PATH, assert_accepts, require_namespaces, require_program
+from support.programs import (
+    SYSTEM_PATH,
+    assert_accepts,
+    require_namespaces,
+    require_program,
+    unavailable,
+)
 
 STEPS = resource_folder("templates") / "cloud-init" / "steps"
 
@@ -150,3 +156,116 @@ def test_deb_mirror_replaces_the_default_sources(tmp_path: Path) -> None:
         assert sandboxed("prepare-mirror-deb", tmp_path, "/etc") == 0
         left = sorted(path.name for path in apt.rglob("*") if path.is_file())
         assert left == ["debian.sources.disabled", "khgen.list", "sources.list.disabled"]
+
+
+SERVE = """
+ip link set lo up
+python3 -m http.server --directory {root}/srv --bind 127.0.0.1 8099 &>/dev/null &
+trap "kill $!" EXIT
+until curl -sf -o /dev/null http://127.0.0.1:8099/key; do sleep 0.1; done
+"""
+KEY_FOLDERS = {"install-deb": "/etc/apt/keyrings", "install-rpm": "/etc/pki/rpm-gpg"}
+KEY_FILES = {"install-deb": "docker.asc", "install-rpm": "RPM-GPG-KEY-khgen-docker"}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A key on a web server, and package managers that only say that their turn has come."""
+    (tmp_path / "srv").mkdir()
+    (tmp_path / "srv/key").write_text("a key\n")
+    (tmp_path / "bin").mkdir()
+    for name in ("apt-get", "dnf"):
+        program = tmp_path / "bin" / name
+        program.write_text("#!/bin/sh\necho packages; exit 9\n")
+        program.chmod(0o755)
+    (tmp_path / "bin/rpm").write_text("#!/bin/sh\n")
+    (tmp_path / "bin/rpm").chmod(0o755)
+    return tmp_path
+
+
+def install(name: str, root: Path, key: str) -> subprocess.CompletedProcess[str]:
+    """The step with an /etc of its own, in a network that has the web server alone."""
+    require_namespaces()
+    folder = KEY_FOLDERS[name]
+    (root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    script = f"{SERVE.format(root=root)}mount --bind {root}/etc /etc\nbash {STEPS / f'{name}.sh'}"
+    values = {"PACKAGES": "no-such-package=1", "REPOSITORY_KEYS": f"docker={key}"}
+    path = f"{root}/bin:{SYSTEM_PATH}"
+    return subprocess.run(
+        [require_program("unshare"), "--net", "--mount", "bash", "-c", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PATH": path, **values},
+    )
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("name", KEY_FOLDERS)
+def test_a_key_with_the_pinned_digest_is_installed_before_any_package(
+    name: str, repository: Path
+) -> None:
+    if name == "install-deb" and not Path("/usr/lib/apt/apt-helper").exists():
+        unavailable("apt-helper is not installed")
+    digest = hashlib.sha256(b"a key\n").hexdigest()
+    done = install(name, repository, f"http://127.0.0.1:8099/key#{digest}")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (9, "packages"), done.stderr
+    there = repository / KEY_FOLDERS[name].lstrip("/") / KEY_FILES[name]
+    assert there.read_text() == "a key\n"
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("name", KEY_FOLDERS)
+def test_a_key_with_another_digest_stops_the_step(name: str, repository: Path) -> None:
+    if name == "install-deb" and not Path("/usr/lib/apt/apt-helper").exists():
+        unavailable("apt-helper is not installed")
+    url = "http://127.0.0.1:8099/key"
+    done = install(name, repository, f"{url}#{'0' * 64}")
+    assert done.returncode == 1
+    last = done.stdout.splitlines()[-1]
+    assert last == f"no key with the digest that the spec pins at {url}"
+    assert not (repository / KEY_FOLDERS[name].lstrip("/") / KEY_FILES[name]).exists()
+
+
+@pytest.mark.tools
+def test_an_apt_key_that_nobody_pinned_is_taken_as_it_is(repository: Path) -> None:
+    if not Path("/usr/lib/apt/apt-helper").exists():
+        unavailable("apt-helper is not installed")
+    done = install("install-deb", repository, "http://127.0.0.1:8099/key")
+    assert done.stdout.splitlines()[-1] == "packages", done.stderr
+    assert (repository / "etc/apt/keyrings/docker.asc").read_text() == "a key\n"
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Path:
+    """A machine with its first kubelet identity, and root's empty home."""
+    (tmp_path / "root").mkdir()
+    pki = tmp_path / "var/lib/kubelet/pki"
+    pki.mkdir(parents=True)
+    (pki / "kubelet-client-khgen.pem").touch()
+    (tmp_path / "etc/kubernetes").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.tools
+def test_roots_kubectl_finds_the_cluster_on_a_control_plane(console: Path) -> None:
+    (console / "etc/kubernetes/admin.conf").write_text("admin")
+    for _ in range(2):
+        assert sandboxed("identity", console, "/root", "/etc", "/var/lib") == 0
+        assert (console / "root/.kube/config").readlink() == Path("/etc/kubernetes/admin.conf")
+        assert (console / "root/.kube").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.tools
+def test_roots_own_kubeconfig_is_left_alone(console: Path) -> None:
+    (console / "etc/kubernetes/admin.conf").write_text("admin")
+    (console / "root/.kube").mkdir()
+    (console / "root/.kube/config").write_text("mine")
+    assert sandboxed("identity", console, "/root", "/etc", "/var/lib") == 0
+    assert (console / "root/.kube/config").read_text() == "mine"
+
+
+@pytest.mark.tools
+def test_a_worker_has_no_kubeconfig_for_root(console: Path) -> None:
+    assert sandboxed("identity", console, "/root", "/etc", "/var/lib") == 0
+    assert not (console / "root/.kube").exists()

@@ -4,7 +4,8 @@ import configparser
 
 import pytest
 
-from khgen.files.packages import package_files
+from khgen.files.golden_image import image_files
+from khgen.files.packages import fetched_keys, package_files
 from khgen.plan.model import NodeKind, Plan
 from support.machine_specs import BAKED, DEBIAN, ROCKY, UBUNTU, machine_plan
 
@@ -78,3 +79,54 @@ def test_a_baked_image_needs_no_repository(system: dict[str, object]) -> None:
 
 def test_a_load_balancer_needs_the_distributions_packages_alone() -> None:
     assert not package_files(machine_plan(), NodeKind.LOAD_BALANCER)
+
+
+SHA256 = "5" * 64
+ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQIN\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
+def keyed(system: object, **keys: object) -> Plan:
+    install: dict[str, object] = {f"{name}RepositoryKey": key for name, key in keys.items()}
+    return machine_plan(os=system, install=install)
+
+
+def test_an_apt_key_is_pinned_by_its_digest() -> None:
+    plan = keyed(DEBIAN, kubernetes={"sha256": SHA256})
+    assert fetched_keys(plan, NodeKind.WORKER) == (
+        f"kubernetes={KUBERNETES}/deb/Release.key#{SHA256}",
+        "docker=https://download.docker.com/linux/debian/gpg",
+    )
+    assert listing(plan) == listing(machine_plan(os=DEBIAN))
+
+
+def test_an_rpm_key_is_pinned_by_its_digest_and_then_read_from_its_file() -> None:
+    plan = keyed(ROCKY, kubernetes={"sha256": SHA256})
+    url = f"{KUBERNETES}/rpm/repodata/repomd.xml.key"
+    assert fetched_keys(plan, NodeKind.WORKER) == (f"kubernetes={url}#{SHA256}",)
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(listing(plan))
+    assert parser["kubernetes"]["gpgkey"] == "file:///etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-kubernetes"
+    assert parser["docker"]["gpgkey"] == "https://download.docker.com/linux/centos/gpg"
+
+
+@pytest.mark.parametrize(
+    ("system", "path"),
+    [
+        (UBUNTU, "/etc/apt/keyrings/docker.asc"),
+        (ROCKY, "/etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-docker"),
+    ],
+)
+def test_a_key_in_the_spec_travels_and_nothing_is_fetched(system: object, path: str) -> None:
+    plan = keyed(system, docker={"text": ARMOUR}, kubernetes={"text": ARMOUR})
+    assert not fetched_keys(plan, NodeKind.WORKER)
+    files = {str(file.path): file.content for file in package_files(plan, NodeKind.WORKER)}
+    assert files[path] == ARMOUR
+    assert len(files) == 3
+    assert path in next(iter(files.values()))
+
+
+def test_a_golden_image_brings_the_keys() -> None:
+    base = {"url": "image.qcow2", "checksum": f"sha256:{SHA256}"}
+    plan = machine_plan(image={"base": base}, install={"dockerRepositoryKey": {"text": ARMOUR}})
+    assert "/etc/apt/keyrings/docker.asc" in {str(file.path) for file in image_files(plan)}
+    assert not package_files(plan, NodeKind.WORKER)

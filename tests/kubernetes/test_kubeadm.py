@@ -164,6 +164,26 @@ def test_without_ca_keys_kubeadm_runs_in_external_ca_mode(tmp_path: Path) -> Non
     assert "--cluster-signing-cert-file=" in flags
 
 
+@pytest.mark.parametrize("step", ["etcd", "control-plane"])
+def test_a_founder_without_super_admin_conf_runs_every_phase(tmp_path: Path, step: str) -> None:
+    spec = of_this_version(topology("offline"))
+    plan = build_plan(spec, founders_of(spec))
+    holder, other = (rendered(tmp_path, plan, node) for node in plan.control_planes[:2])
+    super_admin = "etc/kubernetes/super-admin.conf"
+    assert (holder / super_admin).exists()
+    assert not (other / super_admin).exists()
+    # Asked directly, kubeadm refuses: that is what the step's stand-in file is for.
+    refused = kubeadm(other, "init", "phase", "control-plane", "scheduler", "--config", CONFIG)
+    assert "super-admin.conf file does not exists" in refused.stderr
+    before = (holder / super_admin).read_bytes()
+    for root in (holder, other):
+        done = run_step(root, step, kubeadm=True)
+        assert done.returncode == 0, done.stderr
+        assert list((root / "etc/kubernetes/manifests").iterdir())
+    assert (holder / super_admin).read_bytes() == before
+    assert not (other / super_admin).exists()
+
+
 def test_manifest_of_external_etcd_is_kubeadms_own(tmp_path: Path) -> None:
     """What kubeadm writes for a stacked member of the same name and address, but the founding."""
     spec = of_this_version(cluster({"cp": 3}))

@@ -6,7 +6,7 @@ from khgen.pki.authorities import COMMON_NAMES, AuthorityName
 from khgen.pki.catalog import AUTHORITIES, CERTIFICATES, HOLDERS, Holder
 from khgen.pki.credentials import node_credentials
 from khgen.pki.kubeconfig_catalog import KUBECONFIGS
-from khgen.plan.build import KINDS
+from khgen.plan.build import KINDS, build_plan, founders_of
 from khgen.plan.model import NodeKind
 from support.fixed import fixed_secrets
 from support.topologies import plan_with_joiner, topology
@@ -47,9 +47,11 @@ EXPECTED = [
     ("dedicated-lb", "lb1", ""),
     ("dedicated-lb", "w2", WORKER),
     ("offline", "cp1", f"{CP_LEAVES} {ETCD_LEAVES} super-admin.conf"),
+    ("offline", "cp2", f"{CP_LEAVES} {ETCD_LEAVES}"),
     ("offline", "cp3", f"{CP_LEAVES} {ETCD_LEAVES}"),
     ("offline", "w2", WORKER),
     ("offline-external-etcd", "cp1", f"{CP_LEAVES} super-admin.conf"),
+    ("offline-external-etcd", "cp2", CP_LEAVES),
     ("offline-external-etcd", "etcd3", ETCD_LEAVES),
 ]
 
@@ -106,3 +108,18 @@ def test_modes_are_kubeadms() -> None:
     for node in plan.nodes:
         for file in node_credentials(plan, node, fixed_secrets(spec)).files:
             assert file.mode == (0o644 if file.path.suffix == ".crt" else 0o600), file.path
+
+
+@pytest.mark.parametrize("replaced", [(), ("cp1",)])
+def test_system_masters_goes_to_one_founder_and_to_no_other_in_its_place(
+    replaced: tuple[str, ...],
+) -> None:
+    spec = topology("offline")
+    plan = build_plan(spec, founders_of(spec), replaced)
+    given = [
+        node.name
+        for node in plan.nodes
+        for file in node_credentials(plan, node, fixed_secrets(spec)).files
+        if file.path.name == "super-admin.conf"
+    ]
+    assert given == ([] if replaced else ["cp1"])

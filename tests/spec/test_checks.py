@@ -18,6 +18,7 @@ KUBE_PROXY = "kubernetes.kubeProxy.config"
 AUDIT = "/etc/kubernetes/audit.yaml"
 RAW = {"version": 2, "ethernets": {"eth0": {"dhcp4": True}}}
 NETWORK = {"prefixLength": 28, "gateway": "192.168.10.1"}
+MIRROR = {"registry": "docker.io", "endpoints": ["https://mirror.lan"]}
 HOST = {"controlPlaneEndpoint": {"host": "api.example.com"}}
 PIN = {"url": "https://example.com/x", "sha256": "0" * 64}
 TARBALLS = dict.fromkeys(("containerd", "runc", "cniPlugins"), PIN)
@@ -409,7 +410,7 @@ ERRORS: tuple[Case, ...] = (
         {},
     ),
     (
-        "api_server_flags",
+        "node_authorization",
         {"kubernetes.apiServer.extraArgs": {"authorization-mode": "RBAC"}},
         "kubernetes.apiServer.extraArgs.authorization-mode",
         "lacks Node or RBAC",
@@ -593,6 +594,13 @@ ERRORS: tuple[Case, ...] = (
         "userData.extra.write_files",
         "khgen's own",
         {"userData.extra": {"users": ["default"]}},
+    ),
+    (
+        "key_sources",
+        {"install.dockerRepositoryKey": {"sha256": "0" * 64, "path": "docker.asc"}},
+        "install.dockerRepositoryKey",
+        "wants one of sha256, path and text",
+        {"install.dockerRepositoryKey": {"sha256": "0" * 64}},
     ),
     (
         "runcmd_shape",
@@ -1016,6 +1024,48 @@ WARNINGS: tuple[Case, ...] = (
         "install.artifacts.runc",
         "is not used",
         {"install": {"containerd": "tarball", "artifacts": TARBALLS}},
+    ),
+    (
+        "key_sources",
+        {"install": {"containerd": "image", "dockerRepositoryKey": {"sha256": "0" * 64}}},
+        "install.dockerRepositoryKey",
+        "is not used",
+        {"install": {"kubernetes": "image", "dockerRepositoryKey": {"sha256": "0" * 64}}},
+    ),
+    (
+        "weak_flags",
+        {"nodes.3.kubeletExtraArgs": {"anonymous-auth": "T"}},
+        "nodes[3].kubeletExtraArgs.anonymous-auth",
+        "anonymous-auth=T lets anybody",
+        {"nodes.3.kubeletExtraArgs": {"anonymous-auth": "f"}},
+    ),
+    (
+        "weak_kubelet_fields",
+        {"kubernetes.kubelet.config": {"readOnlyPort": 10255}},
+        "kubernetes.kubelet.config.readOnlyPort",
+        "readOnlyPort '10255' shows pods",
+        {"kubernetes.kubelet.config": {"readOnlyPort": 0}},
+    ),
+    (
+        "unverified_registries",
+        {"containerd.registryMirrors": [MIRROR | {"skipVerify": True}]},
+        "containerd.registryMirrors[0].skipVerify",
+        "replace images",
+        {"containerd.registryMirrors": [MIRROR]},
+    ),
+    (
+        "plain_http",
+        {"os.packageMirror": "http://mirror.lan/debian"},
+        "os.packageMirror",
+        "plain http",
+        {"os.packageMirror": "https://mirror.lan/debian"},
+    ),
+    (
+        "exposed_ca_keys",
+        {"userData.datasource": "ec2"},
+        "userData.datasource",
+        "CA keys travel through the metadata service of ec2",
+        {"userData.datasource": "ec2", "os.blockMetadata": True},
     ),
 )
 

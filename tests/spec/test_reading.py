@@ -80,7 +80,7 @@ def test_places_of_an_empty_text() -> None:
 
 
 def test_no_two_text_types_share_a_pattern() -> None:
-    assert len(ACCEPTED) == 31
+    assert len(ACCEPTED) == 32
 
 
 def test_one_mistake_in_many_nodes_is_told_once_for_each() -> None:

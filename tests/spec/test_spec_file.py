@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.spec_file import read_manifests, read_spec
+from khgen.spec_file import read_manifests, read_repository_keys, read_spec
 from support.spec_texts import loaded
 
 BOTH = {
@@ -42,3 +42,36 @@ def test_other_failures_to_read_pass_through(tmp_path: Path) -> None:
         read_manifests(spec, tmp_path)
     with pytest.raises(FileNotFoundError):
         read_spec(tmp_path / "cluster.yaml")
+
+
+ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQIN\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
+def test_signing_keys_are_read_from_beside_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "docker.asc").write_text(ARMOUR)
+    spec = loaded({"install.dockerRepositoryKey": {"path": "docker.asc"}}).spec
+    assert spec is not None
+    read, wrong = read_repository_keys(spec, tmp_path)
+    assert wrong == ()
+    assert read.install.docker_repository_key is not None
+    assert read.install.docker_repository_key.text == ARMOUR
+    assert read.install.kubernetes_repository_key is None
+
+
+def test_a_key_that_is_missing_or_no_armoured_key_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "docker.gpg").write_bytes(b"\x99\x02")
+    keys = {
+        "install.dockerRepositoryKey": {"path": "docker.gpg"},
+        "install.kubernetesRepositoryKey": {"path": "none.asc"},
+    }
+    spec = loaded(keys).spec
+    assert spec is not None
+    _, wrong = read_repository_keys(spec, tmp_path)
+    assert [(finding.path, finding.message) for finding in wrong] == [
+        (("install", "kubernetesRepositoryKey", "path"), "there is no file 'none.asc'"),
+        (
+            ("install", "dockerRepositoryKey", "path"),
+            "'docker.gpg' is not an ASCII-armored OpenPGP key",
+        ),
+    ]
+    assert "--armor --export" in wrong[1].hint

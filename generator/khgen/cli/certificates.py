@@ -8,6 +8,7 @@ import click
 from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.pki.credentials import certificate_dates, node_credentials
+from khgen.pki.kubeconfig_catalog import SUPER_ADMIN_KUBECONFIG
 from khgen.pki.secrets import EVERYONE, Secrets, renewed
 from khgen.plan.build import build_plan
 from khgen.secrets_file import extend
@@ -27,12 +28,17 @@ def date_lines(spec: Path, named: str | None) -> list[str]:
     ]
     for node in plan.nodes:
         dates = certificate_dates(node_credentials(plan, node, secrets))
-        rows += [(last, node.name, name) for name, (_, last) in dates.items()]
+        rows += [(last, node.name, _described(name)) for name, (_, last) in dates.items()]
     today = now()
     return [
         f"{end:%Y-%m-%d %H:%M}Z  {(end - today).days:>5} days left  {holder}  {name}"
         for end, holder, name in sorted(rows)
     ]
+
+
+def _described(name: str) -> str:
+    founding = name == SUPER_ADMIN_KUBECONFIG.name
+    return f"{name} (only for the founding)" if founding else name
 
 
 def renew_certificates(spec: Path, named: str | None, names: tuple[str, ...]) -> str:

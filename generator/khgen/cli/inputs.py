@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 
 from khgen.cli.outcome import Report
-from khgen.pki.continuity import founding_findings
 from khgen.pki.identity import contradictions, version_findings
 from khgen.pki.secrets import Secrets
 from khgen.problems import Finding, Problems
-from khgen.secrets_file import STANDARD_INPUT, default_secrets_path, load, load_or_make
+from khgen.secrets_file import default_secrets_path, load, load_or_make
+from khgen.spec.check.signing_keys import first_use
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.manifest_text import read_manifest
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import parse_networks
 from khgen.spec.pod_network import network_problems
-from khgen.spec_file import read_manifests, read_spec
+from khgen.spec_file import read_manifests, read_repository_keys, read_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +53,11 @@ def read_inputs(path: Path, report: Report) -> Inputs:
     report.stop_if_fatal()
     assert loaded.spec is not None, "a spec without errors is a spec"  # noqa: S101
     manifests, missing = read_manifests(loaded.spec, path.parent)
-    report.add(Problems.of(map(loaded.problem, missing)), {})
+    spec, unread = read_repository_keys(loaded.spec, path.parent)
+    report.add(Problems.of(map(loaded.problem, (*missing, *unread, *first_use(spec)))), {})
     _check_manifests(loaded.spec, manifests, path.parent, report)
     report.stop_if_fatal()
-    return Inputs(path=path, loaded=loaded, spec=loaded.spec, manifests=manifests)
+    return Inputs(path=path, loaded=loaded, spec=spec, manifests=manifests)
 
 
 def _check_manifests(
@@ -76,9 +77,6 @@ def read_secrets(
 ) -> SecretsSource:
     """The secrets of this cluster; where there are none, new ones, which are written nowhere."""
     path = secrets_path(inputs, named)
-    if not must_exist and path != STANDARD_INPUT and not os.path.lexists(path):
-        report.add(inputs.problems(founding_findings(inputs.spec)), {})
-        report.stop_if_fatal()  # While no founders are recorded.
     if must_exist:
         loaded = load(path, inputs.spec.metadata.name, now=now())
     else:

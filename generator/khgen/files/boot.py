@@ -37,7 +37,7 @@ ENVIRONMENT = FOLDER / "node.env"
 STEPS = FOLDER / "steps.d"
 RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
 UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
-SOURCED = ("etcd-room.sh", "etcd.sh")
+SOURCED = ("etcd-room.sh", "etcd.sh", "phase.sh")
 """What more than one step needs, each before what it sources itself; a node gets what it uses."""
 
 
@@ -99,6 +99,8 @@ def _control_plane_values(plan: Plan, node: NodePlan) -> dict[str, str]:
         }
     if node.kind is NodeKind.FOUNDER:
         values["CRI_SOCKET"] = CRI_SOCKET
+        if plan.super_admin_holder is not None:
+            values["SUPER_ADMIN"] = plan.super_admin_holder.name
         calico = plan.spec.addons.calico
         if calico is not None and calico.typha:
             values["TYPHA_REPLICAS"] = str(calico.typha_replicas)

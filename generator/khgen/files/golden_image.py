@@ -19,6 +19,7 @@ from khgen.files.downloads import download_files
 from khgen.files.keepalived import VIP_SCRIPTS
 from khgen.files.kernel import kernel_files
 from khgen.files.kubelet import kubelet_files
+from khgen.files.metadata import metadata_files
 from khgen.files.nerdctl import nerdctl_files
 from khgen.files.node_file import NodeFile
 from khgen.files.packages import package_files
@@ -46,6 +47,7 @@ MACHINE_FILES: tuple[Callable[[Plan, NodeKind], tuple[NodeFile, ...]], ...] = (
     nerdctl_files,
     buildkit_files,
     kubelet_files,
+    metadata_files,
 )
 """What a machine is configured with, whatever its cluster."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from khgen.files.packages import Repository, repositories
+from khgen.files.packages import Repository, fetched_keys, repositories
 from khgen.plan.installation import Package, Program, baked, image_programs, packages
 from khgen.plan.machine_steps import sets_time_sources
 from khgen.plan.model import NodeKind, Plan
@@ -18,7 +18,7 @@ def install_environment(plan: Plan, *kinds: NodeKind) -> dict[str, str]:
     values = {
         "TIME_UNIT": _time_unit(plan),
         "PACKAGES": " ".join(_pinned(plan, p) for p in _of_all(packages, plan, kinds)),
-        "APT_KEYS": _apt_keys(plan, repos),
+        "REPOSITORY_KEYS": " ".join(_of_all(fetched_keys, plan, kinds)),
         "PACKAGE_REPOS": _package_repos(plan, repos),
         "PACKAGE_MIRROR": _rpm_mirror(plan),
         "PROGRAMS": " ".join(map(_program, _of_all(image_programs, plan, kinds))),
@@ -51,13 +51,6 @@ def _pinned(plan: Plan, package: Package) -> str:
     if package.version is None:
         return package.name
     return f"{package.name}{'-' if _is_rpm(plan) else '='}{package.version}"
-
-
-def _apt_keys(plan: Plan, repos: Iterable[Repository]) -> str:
-    """name=URL of each repository's key; dnf reads the URL from the repository's own file."""
-    if _is_rpm(plan):
-        return ""
-    return " ".join(f"{repo.name}={repo.key}" for repo in repos)
 
 
 def _package_repos(plan: Plan, repos: Iterable[Repository]) -> str:

@@ -18,12 +18,15 @@ DROP_INS = PurePosixPath("/etc/systemd/system/kubelet.service.d")
 ETCD_KUBELET = PurePosixPath("/etc/khgen/etcd-kubelet.yaml")
 """Not among the drop-ins, where the page has it and systemd would read it as one."""
 
+AFTER_CONTAINERD = "[Unit]\nWants=containerd.service\nAfter=containerd.service\n"
+
 
 def kubelet_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """What the kubelet runs with on nodes of that kind, besides what kubeadm writes."""
     if kind is NodeKind.LOAD_BALANCER:
         return ()
-    files: list[NodeFile] = []
+    # Without the socket the kubelet ends, and systemd waits RestartSec (10 s) before the next try.
+    files = [NodeFile(path=DROP_INS / "10-containerd.conf", content=AFTER_CONTAINERD)]
     binaries = plan.spec.install.kubernetes is KubernetesSource.BINARIES
     if binaries:
         files.append(NodeFile(path=UNIT, content=verbatim("kubelet.service")))

@@ -14,10 +14,17 @@ from khgen.plan.installation import (
 )
 from khgen.plan.model import NodeKind, Plan
 from khgen.plan.versions import KubernetesVersion
-from khgen.spec.model.machine import ContainerdSource, KubernetesSource, OsFamily
+from khgen.spec.model.machine import (
+    ContainerdSource,
+    KubernetesSource,
+    OsFamily,
+    RepositoryKey,
+)
 
 APT_LIST = PurePosixPath("/etc/apt/sources.list.d/khgen.list")
 YUM_REPO = PurePosixPath("/etc/yum.repos.d/khgen.repo")
+APT_KEYRINGS = PurePosixPath("/etc/apt/keyrings")
+RPM_KEYS = PurePosixPath("/etc/pki/rpm-gpg")
 
 CODENAMES: Mapping[tuple[OsFamily, str], str] = MappingProxyType(
     {
@@ -45,17 +52,21 @@ class Repository:
     suite: str
     """What follows the URL in a line of sources.list."""
     key: str
+    pinned: RepositoryKey | None
+    """What is known of the key beforehand; without it, whatever stands at its URL is taken."""
     held: str
 
 
 def package_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """The list of repositories; none where the image has everything."""
-    if plan.spec.os.family is OsFamily.RHEL:
-        path, content = YUM_REPO, "\n".join(map(_yum_section, repositories(plan, kind)))
+    """The list of repositories, and their keys that travel; none where the image has everything."""
+    rpm = plan.spec.os.family is OsFamily.RHEL
+    found = repositories(plan, kind)
+    if rpm:
+        path, content = YUM_REPO, "\n".join(map(_yum_section, found))
     else:
-        lines = (*_mirror_lines(plan), *map(_apt_line, repositories(plan, kind)))
-        path, content = APT_LIST, "".join(lines)
-    return (NodeFile(path=path, content=content),) if content else ()
+        path, content = APT_LIST, "".join((*_mirror_lines(plan), *map(_apt_line, found)))
+    listing = (NodeFile(path=path, content=content),) if content else ()
+    return (*listing, *(file for repository in found for file in _key_file(repository, rpm=rpm)))
 
 
 def repositories(plan: Plan, kind: NodeKind) -> tuple[Repository, ...]:
@@ -63,6 +74,34 @@ def repositories(plan: Plan, kind: NodeKind) -> tuple[Repository, ...]:
     if baked(plan):
         return ()
     return (*_kubernetes_repositories(plan, kind), *_docker_repository(plan, kind))
+
+
+def fetched_keys(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
+    """name=URL of each key that the install step fetches, with #digest where one is pinned.
+
+    dnf fetches a key that nobody pinned by itself, from where the repository's own file says.
+    """
+    rpm = plan.spec.os.family is OsFamily.RHEL
+    return tuple(
+        f"{repo.name}={repo.key}#{repo.pinned.sha256}" if repo.pinned else f"{repo.name}={repo.key}"
+        for repo in repositories(plan, kind)
+        if (repo.pinned.sha256 is not None if repo.pinned else not rpm)
+    )
+
+
+def key_path(name: str, *, rpm: bool) -> PurePosixPath:
+    """Where the key of a repository is on a node."""
+    return RPM_KEYS / f"RPM-GPG-KEY-khgen-{name}" if rpm else APT_KEYRINGS / f"{name}.asc"
+
+
+def _key_file(repository: Repository, *, rpm: bool) -> Iterator[NodeFile]:
+    pinned = repository.pinned
+    if pinned is None or pinned.sha256 is not None:
+        return
+    if pinned.text is None:
+        message = f"the key of {repository.name} was not read from {pinned.path}"
+        raise LookupError(message)
+    yield NodeFile(path=key_path(repository.name, rpm=rpm), content=pinned.text)
 
 
 def _kubernetes_repositories(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
@@ -80,6 +119,7 @@ def _kubernetes_repositories(plan: Plan, kind: NodeKind) -> Iterator[Repository]
             url=url,
             suite="/",
             key=f"{url}repodata/repomd.xml.key" if rpm else f"{url}Release.key",
+            pinned=plan.spec.install.kubernetes_repository_key,
             held=KUBERNETES_HELD,
         )
 
@@ -95,19 +135,21 @@ def _docker_repository(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
         url=f"{base}/{os.release.split('.')[0]}/$basearch/stable" if rpm else base,
         suite="" if rpm else f"{CODENAMES[os.family, os.release]} stable",
         key=f"{base}/gpg",
+        pinned=plan.spec.install.docker_repository_key,
         held="containerd.io",
     )
 
 
 def _apt_line(repository: Repository) -> str:
-    key = f"/etc/apt/keyrings/{repository.name}.asc"
+    key = key_path(repository.name, rpm=False)
     return f"deb [signed-by={key}] {repository.url} {repository.suite}\n"
 
 
 def _yum_section(repository: Repository) -> str:
+    here = f"file://{key_path(repository.name, rpm=True)}"
     return (
         f"[{repository.name}]\nname={repository.name}\nbaseurl={repository.url}\n"
-        f"gpgcheck=1\ngpgkey={repository.key}\nexclude={repository.held}\n"
+        f"gpgcheck=1\ngpgkey={here if repository.pinned else repository.key}\nexclude={repository.held}\n"
     )
 
 

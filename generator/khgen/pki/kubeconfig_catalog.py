@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from khgen.pki.catalog import HOLDERS, Holder
 from khgen.plan.model import NodePlan, Plan
-from khgen.spec.model.cluster import CaKeys
 
 
 class Server(StrEnum):
@@ -29,8 +28,8 @@ class KubeconfigEntry:
     organization: str | None
     server: Server
     held_by: Holder
-    only_keyless: bool = False
-    """Whether a node needs it only where it cannot issue it for itself."""
+    for_founding: bool = False
+    """Whether only one founder is given it, where no node can issue it, for the founding alone."""
 
 
 KUBELET_KUBECONFIG = KubeconfigEntry(
@@ -50,17 +49,20 @@ ADMIN_KUBECONFIG = KubeconfigEntry(
     held_by=Holder.CONTROL_PLANE,
 )
 
+SUPER_ADMIN_KUBECONFIG = KubeconfigEntry(
+    name="super-admin.conf",
+    user="kubernetes-super-admin",
+    organization="system:masters",
+    server=Server.ENDPOINT,
+    held_by=Holder.FOUNDING_CONTROL_PLANE,
+    # With the CA's key the cluster step has kubeadm make it, for the minute it is needed.
+    for_founding=True,
+)
+"""Whoever has it needs no RBAC, and nobody can take that away before its certificate ends."""
+
 KUBECONFIGS: tuple[KubeconfigEntry, ...] = (
     ADMIN_KUBECONFIG,
-    KubeconfigEntry(
-        name="super-admin.conf",
-        user="kubernetes-super-admin",
-        organization="system:masters",
-        server=Server.ENDPOINT,
-        held_by=Holder.FOUNDING_CONTROL_PLANE,
-        # With the CA's key the cluster step has kubeadm make it, for the minute it is needed.
-        only_keyless=True,
-    ),
+    SUPER_ADMIN_KUBECONFIG,
     KubeconfigEntry(
         name="controller-manager.conf",
         user="system:kube-controller-manager",
@@ -81,10 +83,11 @@ KUBECONFIGS: tuple[KubeconfigEntry, ...] = (
 
 def kubeconfigs_of(plan: Plan, node: NodePlan) -> tuple[KubeconfigEntry, ...]:
     """The kubeconfigs that this node is given."""
-    keyless = plan.spec.pki.ca_keys is CaKeys.OFFLINE
     holders = HOLDERS[node.kind, plan.stacked]
+    first = plan.super_admin_holder
     return tuple(
         entry
         for entry in KUBECONFIGS
-        if entry.held_by in holders and (keyless or not entry.only_keyless)
+        if entry.held_by in holders
+        and (not entry.for_founding or (first is not None and node.name == first.name))
     )

@@ -5,7 +5,11 @@ from datetime import datetime, timedelta
 
 from khgen.pki.authorities import Authority, AuthorityName
 from khgen.pki.catalog import CERTIFICATES, HOLDERS
-from khgen.pki.kubeconfig_catalog import KUBELET_KUBECONFIG, kubeconfigs_of
+from khgen.pki.kubeconfig_catalog import (
+    KUBELET_KUBECONFIG,
+    SUPER_ADMIN_KUBECONFIG,
+    kubeconfigs_of,
+)
 from khgen.pki.pem import RESIGN_HINT
 from khgen.pki.secrets import Secrets, issue_date
 from khgen.plan.model import NodePlan, Plan
@@ -21,6 +25,8 @@ def leaf_validity(
     lifetime = pki.certificate_validity
     if name == KUBELET_KUBECONFIG.name and pki.node_identity_validity is not None:
         lifetime = pki.node_identity_validity
+    if name == SUPER_ADMIN_KUBECONFIG.name:
+        lifetime = min(lifetime, pki.boot_window)
     certificate = authority.certificate
     not_before = max(issued_at - pki.backdate, certificate.not_valid_before_utc)
     return not_before, min(issued_at + lifetime, certificate.not_valid_after_utc)
@@ -72,7 +78,10 @@ def _hint(plan: Plan) -> str:
 def _first_end(plan: Plan, secrets: Secrets, node: NodePlan) -> datetime | None:
     holders = HOLDERS[node.kind, plan.stacked]
     leaves = [(e.name, e.issuer) for e in CERTIFICATES if e.held_by in holders]
-    leaves += [(k.name, AuthorityName.KUBERNETES) for k in kubeconfigs_of(plan, node)]
+    # What serves the founding alone lives for one boot window, and does not count here: a cluster
+    # that stands does without, and where it is missed the gate of its holder says so.
+    lasting = (entry for entry in kubeconfigs_of(plan, node) if not entry.for_founding)
+    leaves += [(entry.name, AuthorityName.KUBERNETES) for entry in lasting]
     return min(
         (
             leaf_validity(plan, secrets, secrets.authorities[issuer], node.name, name)[1]

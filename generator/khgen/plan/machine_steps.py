@@ -4,13 +4,21 @@ Why they do it so stands here, for the scripts themselves are part of every node
 - prepare-swap: the swap units of fstab, GPT and zram all hang on swap.target (systemd.special(7)).
 - install-deb: what is there already, at a version that the spec takes, is left alone; before the
   rest `dpkg --configure -a` and `apt-get -f install` finish what a crash may have left.
+- prepare-metadata comes after the packages: it needs iptables.
 - containerd: `grep -q` would close the pipe on ctr, which pipefail takes for a failure.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from khgen.plan.installation import baked, downloads, image_programs, packages, runs_containerd
+from khgen.plan.installation import (
+    baked,
+    downloads,
+    hosts_kubernetes,
+    image_programs,
+    packages,
+    runs_containerd,
+)
 from khgen.plan.kernel import kernel_modules, kernel_settings
 from khgen.plan.model import NodeKind, Plan
 from khgen.spec.model.machine import (
@@ -39,6 +47,11 @@ def sets_time_sources(plan: Plan) -> bool:
     """Whether the time program is to leave the distribution's own sources for the spec's."""
     sync = plan.spec.os.time_sync
     return sync.program is not TimeProgram.UNMANAGED and bool(sync.servers or sync.pools)
+
+
+def closes_metadata(plan: Plan, kind: NodeKind) -> bool:
+    """Whether nodes of that kind keep their pods from the cloud's metadata service."""
+    return plan.spec.os.block_metadata and hosts_kubernetes(kind)
 
 
 def _builds_images(plan: Plan, kind: NodeKind) -> bool:
@@ -86,6 +99,7 @@ MACHINE_STEPS: tuple[MachineStep, ...] = (
     ),
     MachineStep(name="install-downloads", applies=lambda plan, kind: bool(downloads(plan, kind))),
     MachineStep(name="install-image", applies=lambda plan, kind: bool(image_programs(plan, kind))),
+    MachineStep(name="prepare-metadata", applies=closes_metadata),
     MachineStep(name="containerd", applies=lambda _, kind: runs_containerd(kind)),
     MachineStep(name="buildkit", applies=_builds_images),
 )

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from khgen.plan.versions import KubernetesVersion, MinorFacts
 from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
+from khgen.spec.model.cluster import CaKeys
 from khgen.spec.model.values import IPAddress, IPNetwork
 
 API_SERVER_PORT = 6443
@@ -150,6 +151,17 @@ class Plan:
     def founding_etcd_members(self) -> tuple[NodePlan, ...]:
         """The etcd hosts of the static founding cluster that were not removed."""
         return tuple(node for node in self.etcd_members if node.founding)
+
+    @property
+    def super_admin_holder(self) -> NodePlan | None:
+        """Without CA keys on the nodes: the first founder by name, who alone gets super-admin.conf.
+
+        It stays who it is when it gets another machine, which joins: no other one's files change.
+        Where it was removed, perhaps before it ever booted, the next one takes its place.
+        """
+        if self.spec.pki.ca_keys is not CaKeys.OFFLINE:
+            return None
+        return next((node for node in self.control_planes if node.founding), None)
 
     @property
     def stale_members(self) -> tuple[tuple[str, IPAddress], ...]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from khgen.plan.installation import balances_load
 from khgen.plan.machine_steps import MACHINE_STEPS
 from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
+from khgen.spec.model.cluster import CaKeys
 from khgen.spec.model.machine import OsFamily
 
 
@@ -67,6 +68,10 @@ def _stacked(plan: Plan, _: NodeKind) -> bool:
     return plan.stacked
 
 
+def _keyless(plan: Plan, _: NodeKind) -> bool:
+    return plan.spec.pki.ca_keys is CaKeys.OFFLINE
+
+
 def _confines_haproxy(plan: Plan, kind: NodeKind) -> bool:
     return balances_load(plan, kind) and plan.spec.os.family is OsFamily.RHEL
 
@@ -115,6 +120,7 @@ STEPS: tuple[Step, ...] = (
     # Others hold the virtual IP, and learn from the API of a control plane that has joined.
     Step(name="load-balancer", act=ACTION, kinds=JOINER, applies=balances_load),
     # The cluster, once.
+    Step(name="cluster-admins", act=GATE, kinds=FOUNDER, applies=_keyless),
     Step(name="cluster", act=ACTION, kinds=FOUNDER),
     Step(name="manifests", act=ACTION, kinds=FOUNDER, applies=expects_pod_network),
     # Done means: well by itself, not only seen through the others.

@@ -1,11 +1,13 @@
 #!/bin/bash
 #: the cluster's configuration, RBAC, token and addons; this Node's marks
 set -euo pipefail
-phase() { kubeadm init phase "$@" --config /etc/khgen/kubeadm.yaml; }
+. /etc/khgen/phase.sh
 has() { [ -n "$(kubectl get --ignore-not-found -o name "$@")" ]; }
 super=/etc/kubernetes/super-admin.conf
 export KUBECONFIG=/etc/kubernetes/admin.conf
-if [ -e $super ] || phase kubeconfig super-admin; then
+# Until kubeadm has given admin.conf its rights, which it does once, only super-admin.conf has any.
+if ! has clusterrolebinding kubeadm:cluster-admins 2>/dev/null; then
+  [ -e $super ] || phase kubeconfig super-admin
   KUBECONFIG=$super
 fi
 # A cluster that stands keeps what it has; a founding that was cut off goes on.

@@ -1,7 +1,8 @@
 #!/bin/bash
 #: the static pods of the control plane
 set -euo pipefail
+. /etc/khgen/phase.sh
 for pod in apiserver controller-manager scheduler; do
   [ -s /etc/kubernetes/manifests/kube-$pod.yaml ] ||
-    kubeadm init phase control-plane $pod --config /etc/khgen/kubeadm.yaml
+    phase control-plane $pod
 done

@@ -1,5 +1,6 @@
 #!/bin/bash
 #: etcd's static pod
 set -euo pipefail
+. /etc/khgen/phase.sh
 [ -s /etc/kubernetes/manifests/etcd.yaml ] ||
-  kubeadm init phase etcd local --config /etc/khgen/kubeadm.yaml
+  phase etcd local

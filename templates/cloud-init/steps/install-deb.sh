@@ -9,10 +9,14 @@ for p in $PACKAGES; do
 done 2>/dev/null
 if [ "${missing[*]}" ]; then
   export DEBIAN_FRONTEND=noninteractive
-  for k in ${APT_KEYS:-}; do
-    f=/etc/apt/keyrings/${k%%=*}.asc
-    rm -f "$f"
-    /usr/lib/apt/apt-helper download-file "${k#*=}" "$f"
+  for key in ${REPOSITORY_KEYS:-}; do
+    file=/etc/apt/keyrings/${key%%=*}.asc
+    IFS='#' read -r url sum <<<"${key#*=}"
+    rm -f "$file"
+    /usr/lib/apt/apt-helper download-file "$url" "$file" ${sum:+"SHA256:$sum"} || {
+      echo "no key${sum:+ with the digest that the spec pins} at $url"
+      exit 1
+    }
   done
   get() { apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold "$@"; }
   get update

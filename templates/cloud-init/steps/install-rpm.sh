@@ -9,5 +9,17 @@ for p in "${wanted[@]}"; do
   # shellcheck disable=SC2053 # patterns
   [[ $installed == *\ $p\ * ]] || missing+=("$p")
 done
-((!${#missing[@]})) || dnf -y --setopt=install_weak_deps=0 \
+((${#missing[@]})) || exit 0
+read -ra keys <<<"${REPOSITORY_KEYS:-}"
+for key in "${keys[@]}"; do
+  file=/etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-${key%%=*}
+  IFS='#' read -r url sum <<<"${key#*=}"
+  curl -fsSL --retry 5 -o "$file.new" "$url"
+  sha256sum -c --quiet <<<"$sum  $file.new" || {
+    echo "no key with the digest that the spec pins at $url"
+    exit 1
+  }
+  mv "$file.new" "$file"
+done
+dnf -y --setopt=install_weak_deps=0 \
   --disableexcludes="${PACKAGE_REPOS:-main}" install "${missing[@]}"

@@ -1,8 +1,9 @@
 #!/bin/bash
 #: the kubelet
 set -euo pipefail
+. /etc/khgen/phase.sh
 cd /var/lib/kubelet
 if [ ! -s config.yaml ] || [ ! -s kubeadm-flags.env ]; then
-  kubeadm init phase kubelet-start --config /etc/khgen/kubeadm.yaml
+  phase kubelet-start
 fi
 systemctl enable --now kubelet

@@ -100,7 +100,9 @@ def kubelet_start(config: Documents) -> None:
 
 
 def upload_config(config: Documents) -> None:
-    """The ConfigMaps that joins and upgrades read, and this Node's socket."""
+    """The ConfigMaps that joins and upgrades read, this Node's socket, admin.conf's rights."""
+    binding = {"kind": "ClusterRoleBinding", "metadata": {"name": "kubeadm:cluster-admins"}}
+    _admin().put("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
     cluster = yaml.safe_dump(config["ClusterConfiguration"])
     kubelet = yaml.safe_dump(config.get("KubeletConfiguration", {}))
     _config_map("kubeadm-config", {"ClusterConfiguration": cluster})

@@ -12,6 +12,7 @@ from standin.client import ApiError, Client, Document, ending
 from standin.node import wanted_version
 
 PLACES = {
+    "clusterrolebinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "node": "/api/v1/nodes",
     "configmap": "/api/v1/namespaces/{}/configmaps",
     "secret": "/api/v1/namespaces/{}/secrets",

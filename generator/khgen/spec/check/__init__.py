@@ -12,6 +12,7 @@ from khgen.spec.check import (
     components,
     data_directory,
     endpoint,
+    exposure,
     families,
     kernel_settings,
     machines,
@@ -21,9 +22,11 @@ from khgen.spec.check import (
     networks,
     node_settings,
     programs,
+    signing_keys,
     subnets,
     validity,
     versions,
+    weakening,
 )
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
@@ -48,6 +51,9 @@ CHECKS: tuple[Check, ...] = (
     *programs.CHECKS,
     *addons.CHECKS,
     *cloud_config.CHECKS,
+    *weakening.CHECKS,
+    *exposure.CHECKS,
+    *signing_keys.CHECKS,
     *network_config.CHECKS,
 )
 """Every check there is."""

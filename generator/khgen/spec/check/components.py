@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from khgen.problems import Finding, Severity, ValuePath
+from khgen.spec.check.go_text import go_bool
 from khgen.spec.check.rule import Check
 from khgen.spec.check.versions import VERSION, minor_of, numbers
 from khgen.spec.model import ClusterSpec
@@ -130,17 +131,12 @@ def own_flags(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def api_server_flags(spec: ClusterSpec) -> Iterator[Finding]:
-    """API server flags that break the health checks, the kubelets or the encryption."""
+    """API server flags that break the health checks or the encryption."""
     path = ("kubernetes", "apiServer", "extraArgs")
     flags = spec.kubernetes.api_server.extra_args
-    modes = flags.get("authorization-mode")
-    if flags.get("anonymous-auth") == "false":
+    if go_bool(flags.get("anonymous-auth")) is False:
         message = "anonymous-auth=false stops the health checks of haproxy and kubeadm"
         yield Finding(path=(*path, "anonymous-auth"), message=message, hint="leave it out")
-    if modes is not None and not {"Node", "RBAC"} <= set(modes.split(",")):
-        message = f"authorization-mode {quoted(modes)} lacks Node or RBAC, which kubeadm builds on"
-        hint = "write Node,RBAC and further modes after it"
-        yield Finding(path=(*path, "authorization-mode"), message=message, hint=hint)
     if spec.kubernetes.encryption_at_rest and "encryption-provider-config" in flags:
         message = "encryption-provider-config is set by encryptionAtRest"
         hint = "keep one of the two"

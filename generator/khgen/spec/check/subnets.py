@@ -7,6 +7,7 @@ calls) and app/constants/constants.go.
 from collections.abc import Iterator
 
 from khgen.problems import Finding
+from khgen.spec.check.go_text import go_bool
 from khgen.spec.check.networks import POD, SERVICE
 from khgen.spec.check.rule import NODES, Check
 from khgen.spec.model import ClusterSpec, NodeRole
@@ -40,7 +41,7 @@ def service_subnet_size(spec: ClusterSpec) -> Iterator[Finding]:
 def pod_subnet_size(spec: ClusterSpec) -> Iterator[Finding]:
     """Pods: every node gets a piece of the network, cut by the controller manager."""
     arguments = spec.kubernetes.controller_manager.extra_args
-    if arguments.get("allocate-node-cidrs") == "false":
+    if go_bool(arguments.get("allocate-node-cidrs")) is False:
         return
     nodes = sum(n.role in {NodeRole.CONTROL_PLANE, NodeRole.WORKER} for n in spec.nodes)
     for network in parse_networks(spec.networking.pod_subnet):

@@ -8,8 +8,10 @@ from pydantic import Field
 from khgen.spec.model.texts import (
     AuthorizedKey,
     ContainerdVersionText,
+    FilePath,
     HostName,
     ImageName,
+    KeyBlock,
     KubernetesVersionText,
     OsRelease,
     RegistryName,
@@ -108,6 +110,9 @@ class OsSpec(SpecModel):
     firewall: FirewallMode = Field(
         FirewallMode.UNMANAGED, description="disabled: firewalld and ufw are switched off"
     )
+    block_metadata: bool = Field(
+        False, description="Close the cloud's metadata service (169.254.169.254) to pods"
+    )
     hosts: tuple[HostAlias, ...] = Field((), description="Further lines for /etc/hosts")
     package_mirror: Url | None = Field(
         None, description="Mirror of the distribution's own packages, used instead of its default"
@@ -195,6 +200,18 @@ class PackageVersions(SpecModel):
     kubectl: KubernetesVersionText | None = Field(None, description="Version of kubectl")
 
 
+class RepositoryKey(SpecModel):
+    """The key that a repository is signed with: its digest, or the key itself."""
+
+    sha256: Sha256 | None = Field(
+        None, description="Digest of the key file that the repository offers"
+    )
+    path: FilePath | None = Field(
+        None, description="Key file beside cluster.yaml, ASCII-armored: it travels in the user-data"
+    )
+    text: KeyBlock | None = Field(None, description="The same, written here")
+
+
 class InstallSpec(SpecModel):
     """How programs get onto the nodes."""
 
@@ -207,8 +224,14 @@ class InstallSpec(SpecModel):
     kubernetes_repository: Url = Field(
         "https://pkgs.k8s.io/core:/stable:", description="Base URL; /v<minor>/deb or /rpm follows"
     )
+    kubernetes_repository_key: RepositoryKey | None = Field(
+        None, description="Its signing key; default: whatever it offers at the first boot"
+    )
     docker_repository: Url = Field(
         "https://download.docker.com/linux", description="Base URL of Docker's package repository"
+    )
+    docker_repository_key: RepositoryKey | None = Field(
+        None, description="Its signing key; default: whatever it offers at the first boot"
     )
     package_versions: PackageVersions = part(
         PackageVersions, "kubeadm, kubelet, kubectl where they differ"

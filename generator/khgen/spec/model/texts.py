@@ -148,6 +148,15 @@ AuthorizedKey = Annotated[
         16384,
     ),
 ]
+KeyBlock = Annotated[
+    str,
+    _text(
+        r"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n([\x20-\x7e]*\r?\n)+"
+        r"-----END PGP PUBLIC KEY BLOCK-----\s*",
+        "an ASCII-armored OpenPGP key: -----BEGIN PGP PUBLIC KEY BLOCK----- and what follows",
+        65536,
+    ),
+]
 SysctlName = Annotated[
     str, _text(r"[a-zA-Z0-9_.*/-]+", "the name of a kernel setting, like vm.swappiness")
 ]

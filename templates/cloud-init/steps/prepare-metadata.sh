@@ -1,0 +1,7 @@
+#!/bin/bash
+#: the cloud's metadata service, closed to pods
+#hint: journalctl -u khgen-metadata; is iptables there?
+set -euo pipefail
+systemctl daemon-reload
+systemctl enable khgen-metadata
+systemctl restart khgen-metadata
