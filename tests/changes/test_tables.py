@@ -11,6 +11,7 @@ from khgen.changes.files import FILES, file_rule
 from khgen.changes.keys import KEYS, changed_keys, rule_of, spec_values
 from khgen.changes.page import changes_text
 from khgen.changes.rules import Concerned, concerns
+from khgen.pki.identity import FACTS
 from khgen.spec.model import ClusterSpec, NodeRole
 from support.command import SMALL_SPEC, khgen
 from support.rendering import EXAMPLES, ROOT, example_render, example_spec, spec_of
@@ -53,6 +54,7 @@ def test_the_identity_of_a_cluster_cannot_change() -> None:
     assert never == {
         "metadata.name",
         "kubernetes.clusterName",
+        "kubernetes.encryptionAtRest",
         "networking.podSubnet",
         "networking.serviceSubnet",
         "networking.dnsDomain",
@@ -63,6 +65,11 @@ def test_the_identity_of_a_cluster_cannot_change() -> None:
         "etcd.dataDir",
         "pki.algorithm",
     }
+
+
+def test_what_the_secrets_file_records_cannot_change() -> None:
+    recorded = [".".join(map(str, fact.path)) for fact in FACTS]
+    assert {rule_of(key).effect for key in recorded} == {Effect.NOT_POSSIBLE}
 
 
 def test_each_rule_is_whole_sentences() -> None:

@@ -59,7 +59,7 @@ def test_a_line_for_each_node_that_changed(folder: Path) -> None:
     files = "/etc/hosts, /etc/khgen/haproxy.cfg, /etc/khgen/keepalived.conf"
     assert said.startswith(
         "\nchanged against what out/ held:\n"
-        + "".join(f"  ~ cp{n}: reload ({files})\n" for n in (1, 2, 3))
+        + "".join(f"  ~ cp{n}: reload ({files} and 1 more)\n" for n in (1, 2, 3))
         + "  + cp4: new machine\n  + cp5: new machine\n"
         + NOT_SEEN
     )

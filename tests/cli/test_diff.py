@@ -299,6 +299,15 @@ def test_external_etcd_members_alone_have_the_effect_of_their_keys(tmp_path: Pat
     assert set(found.values()) == {"replace", "reload"}
 
 
+def test_what_a_render_would_refuse_is_a_warning_beside_its_effect(folder: Path) -> None:
+    spec = SMALL_SPEC.replace("vip: 10.9.0.2,", "vip: 10.9.0.3,")
+    (problem,) = differences(folder, spec)["problems"]
+    assert problem["severity"] == "warning"
+    assert problem["message"].startswith("the control-plane endpoint is 10.9.0.3:8443 here")
+    done = khgen("render", "cluster.yaml", cwd=folder)
+    assert (done.returncode, "error: the control-plane endpoint" in done.stderr) == (1, True)
+
+
 def test_what_cannot_be_compared(folder: Path) -> None:
     def said(code: int, *arguments: str) -> str:
         done = khgen("diff", "cluster.yaml", *arguments, cwd=folder)

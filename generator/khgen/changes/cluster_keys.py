@@ -20,8 +20,8 @@ _STATIC_POD = (
     " ConfigMap: change that ConfigMap, then replace the control planes one by one."
 )
 _ENCRYPTION = (
-    "kubeadm wrote the API servers' flags once: change the kubeadm-config ConfigMap, replace the"
-    " control planes one by one, then write all Secrets again."
+    "API servers with it and without it cannot read each other's Secrets: a render refuses the"
+    " change until all of them are changed by hand and the secrets file says so."
 )
 _KUBELET = (
     "Each kubelet keeps the configuration that kubeadm copied from the kubelet-config ConfigMap:"
@@ -75,7 +75,7 @@ CLUSTER_KEYS = table(
         "kubernetes.kubelet.config": (_REPLACE, _KUBERNETES, _KUBELET),
         "kubernetes.kubeProxy.mode": (_NOTHING, _KUBERNETES, _PROXY),
         "kubernetes.kubeProxy.config": (_NOTHING, _KUBERNETES, _PROXY),
-        "kubernetes.encryptionAtRest": (_REPLACE, _CONTROL, _ENCRYPTION),
+        "kubernetes.encryptionAtRest": (_NEVER, _CONTROL, _ENCRYPTION),
         "networking.podSubnet": (_NEVER, _ALL, _NETWORK),
         "networking.serviceSubnet": (_NEVER, _ALL, _NETWORK),
         "networking.dnsDomain": (_NEVER, _ALL, _NETWORK),
