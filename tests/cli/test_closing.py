@@ -10,6 +10,7 @@ from khgen.cli.summary import LISTED_NODES
 from support.command import SMALL_SPEC, khgen
 
 NOT_SEEN = "machines that are up see none of this until they get their new seed and reboot"
+W1 = "  - {name: w1, role: worker, address: 10.9.0.21}\n"
 KERNEL = ('release: "12"', 'release: "12", sysctl: {extra: {vm.swappiness: 1}}')
 
 
@@ -28,7 +29,7 @@ def render(folder: Path, *arguments: str) -> str:
 
 
 def with_nodes(rows: str) -> str:
-    return SMALL_SPEC.replace("addons:", f"{rows}addons:")
+    return SMALL_SPEC.replace(W1, f"{W1}{rows}")
 
 
 def workers(first: int, last: int) -> str:

@@ -71,6 +71,7 @@ FILES: tuple[FileRule, ...] = (
     _rule("/etc/khgen/downloads", _NEW, "what is downloaded", _BY_KEYS),
     _rule("/etc/khgen/*", _NEW, _STEP),
     _rule("/usr/local/sbin/khgen-boot", _NEW, _STEP),
+    _rule("/usr/local/sbin/khgen-metadata", _RESTART, "rule against the metadata service"),
     _rule("/usr/local/sbin/*", _RESTART, "program of a service"),
     _rule("/etc/systemd/system/khgen-boot.service", _NEW, _STEP),
     _rule("/etc/kubernetes/pki/*ca.crt", _NEVER, _CA),

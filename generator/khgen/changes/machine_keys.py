@@ -17,6 +17,7 @@ _KERNEL = (
     " the kernel's default."
 )
 _PREPARED = "A new seed and a reboot do it; unmanaged undoes nothing that was done."
+_METADATA = "A new seed and a reboot set the rule; where the key is taken out, machines that are up keep it."
 _ALIASES = "/etc/hosts is placed with a new seed and a reboot."
 _INSTALLED = (
     "Programs that are installed stay. Leave the new seed for new machines: a machine that is up"
@@ -58,6 +59,7 @@ MACHINE_KEYS = table(
         "os.swap": (_RESTART, _HOSTS, _PREPARED),
         "os.selinux": (_RESTART, _ALL, _PREPARED),
         "os.firewall": (_RESTART, _ALL, _PREPARED),
+        "os.blockMetadata": (_RESTART, _HOSTS, _METADATA),
         "os.hosts[].address": (_RELOAD, _ALL, _ALIASES),
         "os.hosts[].names": (_RELOAD, _ALL, _ALIASES),
         "os.packageMirror": (_NEW, _ALL, _REPOSITORY),
@@ -75,6 +77,12 @@ MACHINE_KEYS = table(
         "install.containerd": (_NEW, _HOSTS, _INSTALLED),
         "install.kubernetesRepository": (_NEW, _HOSTS, _REPOSITORY),
         "install.dockerRepository": (_NEW, _HOSTS, _REPOSITORY),
+        "install.kubernetesRepositoryKey.sha256": (_NEW, _HOSTS, _REPOSITORY),
+        "install.kubernetesRepositoryKey.path": (_NEW, _HOSTS, _REPOSITORY),
+        "install.kubernetesRepositoryKey.text": (_NEW, _HOSTS, _REPOSITORY),
+        "install.dockerRepositoryKey.sha256": (_NEW, _HOSTS, _REPOSITORY),
+        "install.dockerRepositoryKey.path": (_NEW, _HOSTS, _REPOSITORY),
+        "install.dockerRepositoryKey.text": (_NEW, _HOSTS, _REPOSITORY),
         "install.packageVersions.kubeadm": (_NEW, _KUBERNETES, _TOOL),
         "install.packageVersions.kubelet": (_DRAIN, _HOSTS, _KUBELET),
         "install.packageVersions.kubectl": (_NEW, _KUBERNETES, _TOOL),
