@@ -40,7 +40,7 @@ def table(plan: Plan, kind: NodeKind) -> str:
 
 
 def page() -> str:
-    introduction = PAGE.read_text(encoding="utf-8").partition("\n## ")[0]
+    introduction = PAGE.read_text(encoding="utf-8").partition(f"\n## {KINDS[0][0]}\n")[0]
     sections = [
         f"## {title}\n\n{table(plan_with(example, kind), kind)}\n" for title, example, kind in KINDS
     ]

@@ -57,15 +57,17 @@ class ClusterRender:
         kind = self.kinds[node.kind]
         credentials = node_credentials(self.plan, node, self.secrets)
         own = own_files(self.plan, node, self.secrets, credentials)
+        user_data = kind.user_data.build(node, own)
         identity = incarnation(self.secrets, node.name)
+        instance = instance_id(self.plan, node, identity, user_data.text)
         return RenderedNode(
             node=node,
             shared=kind.shared,
             own=own,
             credentials=credentials,
-            user_data=kind.user_data.build(node, own),
-            instance_id=instance_id(self.plan, node, identity),
-            meta_data=meta_data(self.plan, node, identity),
+            user_data=user_data,
+            instance_id=instance,
+            meta_data=meta_data(node, instance),
             network_config=network_config(node),
         )
 

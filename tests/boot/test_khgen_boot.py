@@ -1,131 +1,18 @@
 """khgen-boot itself, run as a node runs it, with a folder in place of the machine's own files."""
 
 import json
-import os
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from khgen.resources import resource_folder
-from support.programs import SYSTEM_PATH, assert_accepts, require_namespaces, require_program
+from support.boot_machine import KHGEN_BOOT, LONG_SECONDS, Machine
+from support.programs import assert_accepts, require_program
 
 pytestmark = pytest.mark.tools
-KHGEN_BOOT = resource_folder("templates") / "cloud-init" / "khgen-boot"
-MOUNT = """\
-for folder in etc run var/lib; do mount --bind "$0/$folder" /$folder; done
-exec bash "$@"
-"""
-CLOUD_INIT = """\
-#!/bin/sh
-[ "$*" = "status --wait" ] && grep -c 'PRIVATE KEY' /var/lib/cloud/instances/*/user-data.txt >{log}
-"""
-"""Stands for the real one, which waits until it has done: notes what is still there then."""
-Status = dict[str, object]
-LONG_SECONDS = 60
-"""Longer than anything here takes, on a machine that does much else."""
-
-
-class Machine:
-    """A folder that khgen-boot takes for a machine."""
-
-    def __init__(self, root: Path, patience: int) -> None:
-        self.root = root
-        self.patience = patience
-        self.steps = root / "etc/khgen/steps.d"
-        for folder in (self.steps, root / "run", root / "var/lib/cloud", root / "bin"):
-            folder.mkdir(parents=True)
-        self.waited = root / "waited"
-        (root / "bin/cloud-init").write_text(CLOUD_INIT.format(log=self.waited))
-        (root / "bin/cloud-init").chmod(0o755)
-        self.log = root / "log"
-        self.log.touch()
-        self.set_values(NAME="node one")
-
-    def set_values(self, **values: str) -> None:
-        lines = [f"{name}='{value}'\n" for name, value in {**values, "LOG": str(self.log)}.items()]
-        (self.root / "etc/khgen/node.env").write_text("".join(lines), encoding="utf-8")
-
-    def step(self, name: str, body: str, *headers: str) -> None:
-        lines = ["#!/bin/bash", f"#: what {name} does", *headers, "set -euo pipefail", body, ""]
-        (self.steps / name).write_text("\n".join(lines), encoding="utf-8")
-
-    def command(self, *arguments: str) -> list[str]:
-        unshare = require_program("unshare")
-        return [
-            unshare,
-            "--mount",
-            "bash",
-            "-c",
-            MOUNT,
-            str(self.root),
-            str(KHGEN_BOOT),
-            *arguments,
-        ]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        path = f"{self.root}/bin:{SYSTEM_PATH}"
-        return {**os.environ, "PATH": path, "PATIENCE": str(self.patience)}
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=LONG_SECONDS,
-            check=False,
-        )
-
-    def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(), env=self.environment, stdout=subprocess.PIPE, text=True
-        )
-
-    def logged(self) -> list[str]:
-        return self.log.read_text(encoding="utf-8").split("\n")[:-1]
-
-    def status(self) -> Status:
-        status: Status = json.loads((self.root / "run/khgen/status.json").read_text())
-        return status
-
-    def until(self, state: str) -> Status:
-        deadline = time.monotonic() + LONG_SECONDS
-        while time.monotonic() < deadline:
-            if (self.root / "run/khgen/status.json").exists() and (
-                self.status()["state"] == state and self.status().get("output")
-            ):
-                return self.status()
-            time.sleep(0.02)
-        pytest.fail(f"never became {state}: {self.status()}")
-
-
-@pytest.fixture
-def patience() -> int:
-    """Seconds until a step is stalled: none is, but where a test says otherwise."""
-    return 10 * LONG_SECONDS
-
-
-@pytest.fixture
-def machine(tmp_path: Path, patience: int) -> Machine:
-    require_namespaces()
-    return Machine(tmp_path, patience)
-
-
-@pytest.fixture
-def waiting(machine: Machine) -> Iterator[tuple[Machine, subprocess.Popen[str]]]:
-    """A machine whose second step waits for a file."""
-    machine.step("10-first", 'echo first >>"$LOG"')
-    body = '[ -e "$LOG.go" ] || { echo "no go yet"; exit 1; }\necho second >>"$LOG"'
-    machine.step("20-second", body, "#hint: touch it", "#every: 0.05")
-    with machine.start() as boot:
-        yield machine, boot
-        boot.kill()
 
 
 def test_steps_run_in_order_with_the_nodes_values(machine: Machine) -> None:
@@ -234,29 +121,6 @@ def test_two_never_run_at_once(waiting: tuple[Machine, subprocess.Popen[str]]) -
     assert machine.logged() == ["first", "second"]
 
 
-def test_secrets_in_cloud_inits_copies_go_only_when_all_is_done(
-    waiting: tuple[Machine, subprocess.Popen[str]],
-) -> None:
-    machine, boot = waiting
-    instance = machine.root / "var/lib/cloud/instances/i-1"
-    instance.mkdir(parents=True)
-    wiped = ("user-data.txt", "user-data.txt.i", "cloud-config.txt")
-    kept = ("vendor-data.txt", "obj.pkl")
-    for name in (*wiped, *kept):
-        (instance / name).write_text("PRIVATE KEY", encoding="utf-8")
-        (instance / name).chmod(0o600)
-    machine.until("running")
-    assert (instance / wiped[0]).read_text() == "PRIVATE KEY"
-    Path(f"{machine.log}.go").touch()
-    boot.communicate(timeout=LONG_SECONDS)
-    assert machine.waited.read_text() == "1\n", "cloud-init is waited for before anything goes"
-    for name in wiped:
-        assert (instance / name).read_text() == "#cloud-config\n"
-        assert (instance / name).stat().st_mode & 0o777 == 0o600
-    for name in kept:
-        assert (instance / name).read_text() == "PRIVATE KEY"
-
-
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
@@ -304,3 +168,29 @@ def test_an_action_is_tried_again_less_and_less_often(machine: Machine) -> None:
 
 def test_shellcheck_has_nothing_to_say() -> None:
     assert_accepts([require_program("shellcheck"), "--exclude=SC1091", KHGEN_BOOT])
+
+
+def test_help_names_each_command_and_anything_else_is_wrong_usage(machine: Machine) -> None:
+    said = machine.run("--help")
+    assert said.returncode == 0
+    for command in ("khgen-boot status [--json]", "khgen-boot applied"):
+        assert command in said.stdout
+    for wrong in (("stauts",), ("status", "--yaml"), ("applied", "x")):
+        done = machine.run(*wrong)
+        assert done.returncode == 2
+        assert done.stderr == said.stdout
+
+
+def test_no_one_but_root_reads_what_it_reports(machine: Machine) -> None:
+    machine.step("1-a", "true")
+    (machine.root / "run/khgen").mkdir(mode=0o755)
+    assert machine.run().returncode == 0
+    assert (machine.root / "run/khgen").stat().st_mode & 0o777 == 0o700
+
+
+def test_without_its_list_of_steps_it_is_not_done(machine: Machine) -> None:
+    machine.step("1-a", "true")
+    (machine.root / "etc/khgen/steps").unlink()
+    done = machine.run()
+    assert done.returncode == 1
+    assert "the user-data is incomplete" in done.stdout

@@ -14,6 +14,7 @@ from khgen.plan.steps import STEPS, Step, StepAct, steps_of
 from khgen.resources import resource_folder
 from support.fixed import FIXED_NOW
 from support.programs import assert_accepts, require_program
+from support.rendering import EXAMPLES, example_render, render_of
 from support.topologies import TOPOLOGIES, plan_with_joiner, topology
 
 TEMPLATES = resource_folder("templates") / "cloud-init"
@@ -22,6 +23,21 @@ SOURCED = sorted(TEMPLATES.glob("*.sh"))
 PROGRAMS = [
     TEMPLATES / name for name in ("khgen-boot", "khgen-vip", "check-haproxy", "check-vip-hosts")
 ]
+IN_FORCE_AS_IT_IS = (
+    *(
+        "/etc/khgen/*.sh",
+        "/etc/khgen/node.env",
+        "/etc/khgen/steps",
+        "/etc/khgen/steps.d/*",
+        "/etc/khgen/wipe/*",
+    ),
+    *("/usr/local/sbin/khgen-boot", "/etc/systemd/system/khgen-boot.service"),
+    *("/etc/hosts", "/etc/crictl.yaml", "/etc/nerdctl/nerdctl.toml"),
+    "/etc/cloud/cloud.cfg.d/95-khgen.cfg",
+    # The kubelet and static pods read these when they start: a new seed comes with a reboot.
+    *("/etc/kubernetes/*.conf", "/etc/kubernetes/encryption-config.yaml"),
+    *("/etc/kubernetes/pki/*", "/etc/kubernetes/pki/etcd/*"),
+)
 SET_BY_BASH = {"BASH_REMATCH", "IFS", "HOME", "KUBECONFIG"}
 
 
@@ -39,11 +55,33 @@ def test_header(script: Path) -> None:
     assert lines[0] == "#!/bin/bash"
     assert re.fullmatch(r"#: \S.*[^.]", lines[1])
     header = lines[2 : lines.index("set -euo pipefail")]
-    assert all(re.fullmatch(r"#(hint|every): \S.*", line) for line in header)
-    names = [line.partition(":")[0] for line in header]
+    assert all(
+        re.fullmatch(r"#(hint|every): \S.*|#files:( /\S+)+|#once: /\S+ \S.*", line)
+        for line in header
+    )
+    names = [line.partition(":")[0] for line in header if not line.startswith("#once:")]
     assert len(set(names)) == len(names)
     # khgen-boot writes them into JSON as they are.
-    assert not any(set(line) & {'"', "\\"} for line in header)
+    assert not any(set(line) & {'"', "\\", "|"} for line in header)
+
+
+@pytest.mark.parametrize("name", [*TOPOLOGIES, *EXAMPLES])
+def test_each_file_is_looked_after_by_a_step_or_in_force_as_it_is(name: str) -> None:
+    render = example_render(name) if name in EXAMPLES else render_of(topology(name))
+    for node in render.plan.nodes:
+        patterns = [
+            pattern
+            for step in steps_of(render.plan, node.kind)
+            for pattern in looked_after(step.step)
+        ]
+        for file in render.node(node).files:
+            assert any(file.path.match(p) for p in (*patterns, *IN_FORCE_AS_IT_IS)), file.path
+
+
+def looked_after(step: Step) -> list[str]:
+    text = verbatim(f"steps/{step.name}.sh")
+    files = " ".join(re.findall(r"^#files: (.*)$", text, re.MULTILINE)).split()
+    return files + re.findall(r"^#once: (\S+) ", text, re.MULTILINE)
 
 
 def test_each_script_is_a_step_and_each_step_a_script() -> None:

@@ -28,7 +28,7 @@ NAME_SERVER, MIRROR, NOBODY = "192.0.2.53", "192.0.2.80", "192.0.2.99"
 RESOLVER = f"[Resolve]\nDNS={NAME_SERVER}\n".encode()
 MIRRORED = {"registry": "registry.k8s.io", "endpoints": [f"http://{MIRROR}:{PORT}"]}
 NODES_PODS_AND_SERVICES = IPv4Network("10.0.0.0/8")
-STAMPS = "cd /var/lib/khgen && stat -c '%n %y' *"
+STAMPS = "cd /var/lib/khgen && stat -c '%n %y' */*"
 IMAGE = "registry.k8s.io/khgen/tiny:1"
 
 

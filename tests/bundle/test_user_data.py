@@ -9,7 +9,7 @@ from support.rendering import EXAMPLES as ALL_EXAMPLES
 from support.rendering import example_render
 
 EXAMPLES = ("dedicated-lb", "external-etcd", "rocky-stacked-ha")
-CONTROL_PLANE_BYTES, OTHER_BYTES = int(14.5 * 1024), int(6.5 * 1024)
+CONTROL_PLANE_BYTES, ETCD_BYTES, OTHER_BYTES = int(14.5 * 1024), int(7.5 * 1024), int(6.5 * 1024)
 """EC2 takes 16 KiB; the rest is what a site may add."""
 
 
@@ -17,7 +17,8 @@ CONTROL_PLANE_BYTES, OTHER_BYTES = int(14.5 * 1024), int(6.5 * 1024)
 def test_gzipped_user_data_of_every_example_leaves_room_on_ec2(example: str) -> None:
     render = example_render(example)
     for node in render.plan.nodes:
-        limit = CONTROL_PLANE_BYTES if node.role is NodeRole.CONTROL_PLANE else OTHER_BYTES
+        limits = {NodeRole.CONTROL_PLANE: CONTROL_PLANE_BYTES, NodeRole.ETCD: ETCD_BYTES}
+        limit = limits.get(node.role, OTHER_BYTES)
         assert render.node(node).user_data.gzipped_bytes <= limit, node.name
 
 
@@ -33,7 +34,7 @@ def test_the_unit_that_starts_the_boot_is_the_last_file(example: str) -> None:
 def test_wherever_it_is_cut_off_it_begins_with_what_waits_for_the_unit() -> None:
     render = example_render("external-etcd")
     text = render.node(render.plan.workers[0]).user_data.text
-    unit = text.index(str(UNIT).encode())
+    unit = text.index(f"- path: {UNIT}".encode())
     start = text.index(b"runcmd:")
     assert start < text.index(b"write_files:") < unit
     assert b"until systemctl enable" in text[start : text.index(b"write_files:")]
@@ -44,4 +45,4 @@ def test_wherever_it_is_cut_off_it_begins_with_what_waits_for_the_unit() -> None
             continue
         files = [file for file in data.get("write_files") or () if isinstance(file, dict)]
         assert str(UNIT) not in [file.get("path") for file in files]
-        assert data["runcmd"][-1].startswith("until systemctl enable --now khgen-boot; do ")
+        assert data["runcmd"][-1].startswith("until systemctl enable khgen-boot && ")

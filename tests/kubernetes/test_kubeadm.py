@@ -9,16 +9,19 @@ import yaml
 from khgen.files.etcd_manifest import etcd_pod
 from khgen.plan.build import build_plan, founders_of
 from khgen.plan.model import NodeKind, NodePlan, Plan
+from khgen.resources import resource_folder
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import CaKeys
 from support.kubernetes import (
     fresh_secrets,
+    kube_bin,
     kubeadm,
     kubeadm_version,
     kubernetes_files,
     run_step,
     write_root,
 )
+from support.programs import run
 from support.topologies import TOPOLOGIES, cluster, plan_with_joiner, topology
 
 pytestmark = pytest.mark.kubernetes
@@ -232,3 +235,19 @@ def pod(root: Path, name: str) -> dict[str, dict[str, list[dict[str, list[str]]]
     text = (root / f"etc/kubernetes/manifests/{name}.yaml").read_text(encoding="utf-8")
     loaded: dict[str, dict[str, list[dict[str, list[str]]]]] = yaml.safe_load(text)
     return loaded
+
+
+def test_kubeadm_knows_every_command_of_the_steps_and_their_lists() -> None:
+    steps = (resource_folder("templates") / "cloud-init" / "steps").glob("*.sh")
+    text = "".join(step.read_text(encoding="utf-8") for step in steps)
+    text = text.replace("  phase ", "  kubeadm init phase ")
+    commands = set(
+        re.findall(r"kubeadm ((?:init|join)\b(?: [a-z][a-z-]*)*)((?: --[a-z-]+)*)", text)
+    )
+    assert ("init phase bootstrap-token", " --skip-token-print") in commands
+    for words, flags in commands:
+        said = run([kube_bin() / "kubeadm", *words.split(), "--help"]).stdout
+        usage = re.search(r"^ +kubeadm (.*?)(?: \[|$)", said, re.MULTILINE)
+        assert usage is not None, words
+        assert words.startswith(usage[1]), (words, usage[1])
+        assert all(flag in said for flag in flags.split()), words

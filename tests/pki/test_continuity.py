@@ -6,6 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from khgen.pki.continuity import continuity_findings, founding_findings
+from khgen.pki.identity import BEFORE_BOOT
 from khgen.pki.secrets import Secrets, with_removed, with_replaced
 from khgen.plan.build import build_plan
 from khgen.problems import Finding, Problems, Severity
@@ -124,7 +125,7 @@ def test_a_founder_that_vanished_is_warned_of_with_the_command() -> None:
         " its etcd member and Node stay until they are removed"
     )
     command = "khgen node remove SPEC cp2 --role control-plane --address ADDRESS"
-    assert finding.hint == f"list it, or {command}"
+    assert finding.hint == f"list it, or {command}; {BEFORE_BOOT}"
     assert findings(spec, removed(FOUNDED, "cp2")) == ()
     # Another machine in its place does not take the member away either.
     assert findings(spec, with_replaced(FOUNDED, "cp2", FIXED_NOW)) == (finding,)
@@ -134,7 +135,7 @@ def test_with_external_etcd_a_vanished_founder_may_have_either_role() -> None:
     spec = without(cluster({"etcd": 4, "cp": 2}, etcd=EXTERNAL), "etcd2")
     (finding,) = findings(spec, FOUNDED_OUTSIDE)
     assert "its etcd member or Node stay" in finding.message
-    assert finding.hint.endswith("khgen node remove SPEC etcd2 --role ROLE --address ADDRESS")
+    assert "khgen node remove SPEC etcd2 --role ROLE --address ADDRESS;" in finding.hint
 
 
 def test_of_a_spec_without_any_founder_nothing_is_said_of_each() -> None:

@@ -101,6 +101,13 @@ def test_removals_only_grow(tmp_path: Path) -> None:
     ]
 
 
+def test_a_cluster_that_is_refounded_has_lost_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "tested.secrets.yaml"
+    assert secrets_file.create(path, REMOVED)
+    after = secrets_file.refound(path, SPEC)
+    assert (after.removed, after.replaced) == ((), ())
+
+
 def test_a_removal_holds_until_the_name_is_given_to_a_new_machine() -> None:
     assert last_removal(FRESH, "cp2") is None
     assert last_removal(REMOVED, "cp2") == REMOVED.removed[0]

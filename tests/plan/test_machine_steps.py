@@ -56,5 +56,5 @@ def test_each_step_is_a_script_that_says_what_it_does(name: str) -> None:
     lines = verbatim(f"steps/{name}.sh").splitlines()
     assert lines[0] == "#!/bin/bash"
     assert lines[1].startswith("#: ")
-    head = [line for line in lines[2:5] if line.startswith(("#hint: ", "#every: "))]
+    head = [line for line in lines[2:5] if line.startswith(("#hint: ", "#every: ", "#files: "))]
     assert lines[2 + len(head)] == "set -euo pipefail"

@@ -12,12 +12,12 @@ metadata: {{name: small}}
 controlPlaneEndpoint: {{vip: 10.9.0.2, port: 8443}}
 networking: {{podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}}
 os: {{family: debian, release: "12"}}
+addons: {{calico: {{url: "https://example.com/calico.yaml", sha256: "{0:064d}"}}}}
 nodes:
   - {{name: cp1, role: control-plane, address: 10.9.0.11}}
   - {{name: cp2, role: control-plane, address: 10.9.0.12}}
   - {{name: cp3, role: control-plane, address: 10.9.0.13}}
   - {{name: w1, role: worker, address: 10.9.0.21}}
-addons: {{calico: {{url: "https://example.com/calico.yaml", sha256: "{0:064d}"}}}}
 """
 
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from khgen.pki.secrets import new_secrets, with_removed, with_replaced
 from khgen.plan.build import build_plan, founders_of
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.programs import ProgramError
 from khgen.rehearse.replaced import MANIFESTS, rehearsed
 from khgen.rehearse.room import Room
-from khgen.rehearse.stage import Stage, stage
+from khgen.rehearse.stage import Stage, seed_files, stage
 from khgen.rehearse.waiting import wait_until
 from khgen.rehearse.watch import Watch
 from khgen.render import ClusterRender
@@ -81,6 +83,27 @@ class LocalCluster:
         node, secrets = self.render.plan.by_name[name], self.render.secrets
         secrets = with_removed(secrets, name, node.role, node.address, datetime.now(UTC))
         self.render = ClusterRender(self.render.plan, secrets, MANIFESTS)
+
+    def reseed(self, name: str) -> None:
+        """What the render has now as the seed of a machine's next boot; its power is cut."""
+        self.hosts[name].power_cut()
+        self.hosts[name].seed(seed_files(self.render.node(self.render.plan.by_name[name])))
+
+    def wait_wiped(self, host: LocalHost) -> None:
+        """Wait until cloud-init has no copy of a key."""
+        left = ("/var/lib/cloud", "/run/cloud-init", "/var/log")
+        try:
+            wait_until(
+                lambda: host.tries("grep", "-raqE", "PRIVATE KEY|client-key-data", *left)[0] == 1,
+                120,
+                "the keys to go",
+            )
+        except ProgramError:
+            found = host.tries("grep", "-ralE", "PRIVATE KEY", *left)[1]
+            boot = host.tries("systemctl", "status", "--no-pager", "-l", "khgen-boot")[1]
+            state = host.tries("cloud-init", "status", "--long")[1]
+            jobs = host.tries("systemctl", "list-jobs", "--no-pager")[1]
+            pytest.fail(f"{found}\n{boot}\n{state}\n{jobs}")
 
     def replace_machine(self, name: str) -> None:
         """Another machine with a fresh disk in a node's place, as `khgen node replace` renders it."""

@@ -8,21 +8,20 @@ from khgen.spec.model.node import NodeNetwork
 from khgen.yaml_text import YamlValue, dump_yaml
 
 
-def instance_id(plan: Plan, node: NodePlan, identity: str) -> str:
-    """A name for this incarnation of the node.
+def instance_id(plan: Plan, node: NodePlan, identity: str, user_data: bytes) -> str:
+    """A name for what the machine is given: cloud-init places files only for one that it has not
+    seen.
 
-    It is the same at every render, because a new one makes cloud-init run everything again;
-    `identity` changes when the cluster is founded anew or the machine is replaced.
+    The same `user_data` (plain) has the same one at every render; `identity` changes when the
+    cluster is founded anew or the machine is replaced.
     """
-    subject = f"{plan.spec.metadata.name}\n{node.name}\n{identity}"
-    return f"{node.name}-{hashlib.sha256(subject.encode()).hexdigest()[:16]}"
+    subject = f"{plan.spec.metadata.name}\n{node.name}\n{identity}\n".encode()
+    return f"{node.name}-{hashlib.sha256(subject + user_data).hexdigest()[:16]}"
 
 
-def meta_data(plan: Plan, node: NodePlan, identity: str) -> str:
+def meta_data(node: NodePlan, instance: str) -> str:
     """The meta-data of one node (NoCloud wants an instance-id)."""
-    return dump_yaml(
-        {"instance-id": instance_id(plan, node, identity), "local-hostname": node.name}
-    )
+    return dump_yaml({"instance-id": instance, "local-hostname": node.name})
 
 
 def network_config(node: NodePlan) -> str | None:

@@ -22,7 +22,10 @@ from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodePlan, Plan
 from khgen.yaml_text import YamlValue, dump_yaml
 
-START = "systemctl enable --now khgen-boot"
+STATUS = "/run/khgen/status.json"
+START = (
+    f"systemctl enable khgen-boot && {{ [ {STATUS} -nt {UNIT} ] || systemctl restart khgen-boot; }}"
+)
 AGAIN = "sleep 9; cloud-init single -n write_files --frequency always"
 """runcmd does this and nothing else: the boot itself is khgen-boot's, which retries and reports.
 
@@ -31,7 +34,8 @@ cannot write. So where the disk was full, all of them are placed again, until th
 where the user-data was cut off, cloud-init never says that it is done. Nor does it where the image
 has not every step that this node copies out of it.
 
-`enable` makes systemd read its units anew (systemctl(1)).
+`enable` makes systemd read its units anew (systemctl(1)). A khgen-boot that began before its files
+were placed begins again; one that has reported since then is left alone.
 """
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import click
 
 from khgen.cli.outcome import Report
-from khgen.pki.continuity import founding_findings
 from khgen.pki.identity import contradictions, version_findings
 from khgen.pki.secrets import Secrets
 from khgen.problems import Finding, Problems
-from khgen.secrets_file import STANDARD_INPUT, default_secrets_path, load, load_or_make
+from khgen.secrets_file import default_secrets_path, load, load_or_make
 from khgen.spec.check.signing_keys import first_use
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.manifest_text import read_manifest
@@ -78,9 +77,6 @@ def read_secrets(
 ) -> SecretsSource:
     """The secrets of this cluster; where there are none, new ones, which are written nowhere."""
     path = secrets_path(inputs, named)
-    if not must_exist and path != STANDARD_INPUT and not os.path.lexists(path):
-        report.add(inputs.problems(founding_findings(inputs.spec)), {})
-        report.stop_if_fatal()  # While no founders are recorded.
     if must_exist:
         loaded = load(path, inputs.spec.metadata.name, now=now())
     else:

@@ -14,6 +14,7 @@ import click
 from khgen.cli.ending import INTERRUPTED, ending_in_order
 from khgen.cli.inputs import now, read_inputs, read_secrets
 from khgen.cli.outcome import EXIT_PROGRAM, Report
+from khgen.pki.continuity import founding_findings
 from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import founding_nodes, new_secrets
 from khgen.plan.build import build_plan
@@ -46,8 +47,10 @@ def run_rehearsal(request: RehearseRequest) -> None:
     """Rehearse, and tell; ends the command with 4 unless every host is done."""
     report = Report()
     inputs = read_inputs(request.spec, report)
-    recorded = read_secrets(inputs, request.secrets, report).secrets
-    report.add(inputs.problems(founder_findings(inputs.spec, recorded)), {})
+    source = read_secrets(inputs, request.secrets, report)
+    recorded = source.secrets
+    even = founding_findings(inputs.spec) if source.fresh else ()
+    report.add(inputs.problems((*even, *founder_findings(inputs.spec, recorded))), {})
     report.stop_if_fatal()
     founders = founding_nodes(recorded)
     rehearsal = rehearsed(inputs.spec)

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from khgen.cli.inputs import now, read_inputs
+from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.pki.secrets import last_removal, with_removed
-from khgen.secrets_file import default_secrets_path, extend, load
+from khgen.secrets_file import extend
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.cluster import EtcdTopology
 from khgen.spec.model.texts import NodeName
@@ -35,13 +35,10 @@ def remove_node(request: RemoveRequest) -> list[str]:
     report = Report()
     inputs = read_inputs(request.spec, report)
     role, address = _left(inputs.spec, request)
-    named = request.secrets
-    path = Path(named) if named else default_secrets_path(request.spec, inputs.spec)
-    loaded = load(path, inputs.spec.metadata.name, now=now())
-    report.add(loaded.problems, {})
+    source = read_secrets(inputs, request.secrets, report, must_exist=True)
+    report.add(identity_problems(inputs, source.secrets), {})
     report.stop_if_fatal()
-    assert loaded.secrets is not None, "secrets without errors are secrets"  # noqa: S101
-    earlier = last_removal(loaded.secrets, request.name)
+    path, earlier = source.path, last_removal(source.secrets, request.name)
     if earlier is not None:
         return [f"{path}: {request.name} was removed on {earlier.removed_at:%Y-%m-%d} already"]
     extend(path, lambda old: with_removed(old, request.name, role, address, now()))

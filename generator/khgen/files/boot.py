@@ -1,7 +1,8 @@
 """The boot on the node: khgen-boot, its unit, the steps of the node's kind, and their values.
 
 Notes on khgen-boot, which is part of every user-data and so says little itself:
-- A stamp holds the digests of the step and its values, as `sha256sum -c` checks them.
+- A stamp is a digest of the step, the values that it names and its `#files:`, then the digests of
+  what it used once (`#once: FILE what brings a change into force`).
 - lastpipe lets the loop over a step's output keep its variables; the same line is told once.
 - What is kept for status is printable ASCII but the quote and the backslash, which JSON escapes.
 - A step without `#every:` is no gate: trying it costs, so it is tried less and less often.
@@ -31,12 +32,20 @@ from khgen.plan.model import (
     url,
 )
 from khgen.plan.steps import steps_of
+from khgen.spec.model.cluster import Datasource
 
 FOLDER = PurePosixPath("/etc/khgen")
 ENVIRONMENT = FOLDER / "node.env"
 STEPS = FOLDER / "steps.d"
+ORDER = FOLDER / "steps"
+"""The names of the node's own steps: its disk, or its image, may have others beside them."""
+KEPT_HOST_KEYS = PurePosixPath("/etc/cloud/cloud.cfg.d/95-khgen.cfg")
+"""cloud-init reads it from the second boot on. So at the first it still deletes the SSH host keys
+that an image may have, and a new seed leaves the host its own (cc_ssh.py)."""
 RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
 UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
+WIPES = FOLDER / "wipe"
+"""Scripts for other copies of the user-data than cloud-init's, each run once all is done."""
 SOURCED = ("etcd-room.sh", "etcd.sh", "phase.sh")
 """What more than one step needs, each before what it sources itself; a node gets what it uses."""
 
@@ -53,20 +62,31 @@ def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
         NodeFile(path=UNIT, content=verbatim("khgen-boot.service")),
+        NodeFile(path=ORDER, content="".join(f"{name}\n" for name in steps)),
+        NodeFile(path=KEPT_HOST_KEYS, content="ssh_deletekeys: false\n"),
+        *_wipes(plan),
         *(NodeFile(path=FOLDER / name, content=text) for name, text in sourced.items()),
         *(NodeFile(path=STEPS / name, content=text) for name, text in steps.items()),
     )
 
 
+def _wipes(plan: Plan) -> tuple[NodeFile, ...]:
+    # Not `cleanup-guestinfo` in the meta-data: that blanks it before cloud-init has placed a file.
+    if plan.spec.user_data.datasource is not Datasource.VMWARE:
+        return ()
+    return (NodeFile(path=WIPES / "guestinfo", content=verbatim("guestinfo")),)
+
+
 def boot_environment_files(
-    plan: Plan, node: NodePlan, not_before: datetime, founding_token_id: str
+    plan: Plan, node: NodePlan, machine: str, not_before: datetime, founding_token_id: str
 ) -> tuple[NodeFile, ...]:
     """/etc/khgen/node.env: every value that the node's steps read, and how they ask the API.
 
-    `not_before` is the start of its certificates; `founding_token_id` names the token to delete
+    `machine` is another one when the machine is; `not_before` is the start of its certificates;
+    `founding_token_id` names the token to delete
     once the cluster stands, and is empty where the spec keeps it.
     """
-    values = boot_environment(plan, node, not_before)
+    values = {"MACHINE": machine, **boot_environment(plan, node, not_before)}
     if node.kind is NodeKind.FOUNDER and founding_token_id:
         values["FOUNDING_TOKEN"] = founding_token_id
     # The runner exports all of it to the steps, functions too.

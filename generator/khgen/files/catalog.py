@@ -3,6 +3,7 @@
 Shared files are the same bytes on every node of a kind; they are made once, and come first.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 from khgen.files.boot import boot_environment_files, boot_files
@@ -18,7 +19,7 @@ from khgen.files.manifests import manifest_files
 from khgen.files.node_file import NodeFile
 from khgen.files.patches import patch_files
 from khgen.pki.credentials import NodeCredentials, node_credentials, valid_from
-from khgen.pki.secrets import Secrets
+from khgen.pki.secrets import Secrets, incarnation
 from khgen.pki.token import bootstrap_token, founding_token
 from khgen.plan.model import NodeKind, NodePlan, Plan
 
@@ -61,7 +62,8 @@ def own_files(
     passing = "" if kept else token.partition(".")[0]
     not_before = valid_from(plan, secrets, credentials)
     files = [file for make in OWN for file in make(plan, node)]
-    files += boot_environment_files(plan, node, not_before, passing)
+    machine = hashlib.sha256(incarnation(secrets, node.name).encode()).hexdigest()[:8]
+    files += boot_environment_files(plan, node, machine, not_before, passing)
     files += kubeadm_config_files(plan, node, token)
     files += keepalived_files(plan, node, secrets.vrrp_password)
     files += certificate_files(credentials, shared=False)

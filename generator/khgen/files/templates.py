@@ -7,8 +7,8 @@ import jinja2
 
 from khgen.resources import resource_folder
 
-COMMENT = re.compile(r"^[ \t]*# .*\n", re.MULTILINE)
-"""A line that is nothing but a comment."""
+_COMMENT = re.compile(r"^[ \t]*# (?!shellcheck ).*\n", re.MULTILINE)
+"""A line of its own; what khgen-boot reads of a step begins with #: or a word."""
 
 
 @cache
@@ -30,10 +30,6 @@ def filled(template: str, **context: object) -> str:
 
 @cache
 def verbatim(name: str) -> str:
-    """A file under templates/cloud-init that needs no filling; a script without its comments.
-
-    So a script may explain itself, and user-data stays small. What khgen-boot reads of a step has
-    no blank after the number sign.
-    """
+    """A file under templates/cloud-init that needs no filling, without its comments."""
     text = (resource_folder("templates") / "cloud-init" / name).read_text(encoding="utf-8")
-    return COMMENT.sub("", text) if text.startswith("#!") or name.endswith(".sh") else text
+    return _COMMENT.sub("", text)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from khgen.pki.identity import BEFORE_BOOT
 from khgen.pki.secrets import Secrets, founding_nodes, last_removal
 from khgen.plan.model import Plan
 from khgen.problems import Finding, Severity
@@ -59,7 +60,8 @@ def _lost_founders(plan: Plan, secrets: Secrets) -> Iterator[Finding]:
                 path=NODES,
                 message=f"'{name}' founded the cluster, but the spec does not list it:"
                 f" its {trace} stay until they are removed",
-                hint=f"list it, or khgen node remove SPEC {name}{role} --address ADDRESS",
+                hint=f"list it, or khgen node remove SPEC {name}{role} --address ADDRESS;"
+                f" {BEFORE_BOOT}",
                 severity=Severity.WARNING,
                 at_key=True,
             )

@@ -1,5 +1,7 @@
 #!/bin/bash
 #: the cluster's configuration, RBAC, token and addons; this Node's marks
+#files: /etc/kubernetes/super-admin.conf
+#once: /etc/khgen/kubeadm.yaml kubeadm init phase upload-config all --config /etc/khgen/kubeadm.yaml
 set -euo pipefail
 . /etc/khgen/phase.sh
 has() { [ -n "$(kubectl get --ignore-not-found -o name "$@")" ]; }
@@ -18,7 +20,7 @@ if [ ! -e $ours ] && has -n kube-system configmap kubeadm-config &&
 else
   touch $ours
   phase upload-config all
-  phase bootstrap-token
+  phase bootstrap-token --skip-token-print
   phase addon all
 fi
 has node -l node-role.kubernetes.io/control-plane --field-selector "metadata.name=$NODE_NAME" ||

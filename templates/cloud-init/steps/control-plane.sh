@@ -1,5 +1,6 @@
 #!/bin/bash
 #: the static pods of the control plane
+#once: /etc/khgen/kubeadm.yaml kubeadm init phase control-plane all --config /etc/khgen/kubeadm.yaml
 set -euo pipefail
 . /etc/khgen/phase.sh
 for pod in apiserver controller-manager scheduler; do

@@ -1,10 +1,16 @@
 #!/bin/bash
-#: the kubelet's first client certificate; on a control plane, root's kubectl
+#: the kubelet's client certificate; on a control plane, root's kubectl
+#files: /var/lib/kubelet/pki/kubelet-client-khgen.pem
 set -euo pipefail
-cd /var/lib/kubelet/pki
-[ -e kubelet-client-current.pem ] || ln -sfn kubelet-client-khgen.pem kubelet-client-current.pem
 config=/root/.kube/config
 if [ -e /etc/kubernetes/admin.conf ] && [ ! -e $config ] && [ ! -L $config ]; then
   install -dm700 /root/.kube
   ln -s /etc/kubernetes/admin.conf $config
+fi
+cd /var/lib/kubelet/pki
+given=kubelet-client-khgen.pem current=kubelet-client-current.pem
+# The kubelet's own is older: this step runs again when the given one is new.
+if [ ! -e $current ] || openssl x509 -noout -checkend 0 -in $given; then
+  ln -sfn $given $current
+  systemctl try-restart kubelet
 fi

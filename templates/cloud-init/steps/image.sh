@@ -1,6 +1,7 @@
 #!/bin/bash
 #: this machine's image is the one that this node was rendered for
 #hint: khgen image build, from the cluster.yaml and with the khgen of this render
+#files: /etc/khgen/image.wanted
 set -euo pipefail
 cd /etc/khgen
 wanted=$(sed -n 's/^# //p' image.wanted)

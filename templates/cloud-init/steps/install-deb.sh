@@ -1,5 +1,6 @@
 #!/bin/bash
 #: packages, pinned and held
+#files: /etc/apt/sources.list.d/khgen.list
 set -euo pipefail
 set -f
 missing=() held=()

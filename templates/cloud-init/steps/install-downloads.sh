@@ -1,6 +1,7 @@
 #!/bin/bash
 #: programs by URL, verified
 #hint: is every URL in /etc/khgen/downloads reachable, its content that of the digest?
+#files: /etc/khgen/downloads
 set -euo pipefail
 seen=/usr/local/share/khgen
 mkdir -p $seen

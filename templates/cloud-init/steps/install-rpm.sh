@@ -1,6 +1,7 @@
 #!/bin/bash
 #: packages, pinned
 #hint: dnf makecache
+#files: /etc/yum.repos.d/khgen.repo
 set -euo pipefail
 read -ra wanted <<<"$PACKAGES"
 installed=" $(rpm -qa --qf '%{NAME} %{NAME}-%{VERSION}-%{RELEASE} ')"

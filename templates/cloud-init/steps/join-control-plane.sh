@@ -1,6 +1,8 @@
 #!/bin/bash
 #: kubeadm joins this control plane, once every other member of etcd is a started voter
 #hint: kubectl get nodes; etcdctl member list, on a control plane that runs
+#files: /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*
+#once: /etc/khgen/kubeadm.yaml /var/lib/kubelet/kubeadm-flags.env by hand; kubectl label and taint
 set -euo pipefail
 pods=/etc/kubernetes/manifests
 config=/etc/khgen/kubeadm.yaml
@@ -12,7 +14,8 @@ else
   voter=$(grep -F " $ETCD_PEER_URL started" <<<"$list") && [ -s $pods/etcd.yaml ] || voter=
 fi
 if [ "$voter" ] && [ -s $pods/kube-scheduler.yaml ] && [ -s /var/lib/kubelet/config.yaml ]; then
-  systemctl start kubelet
+  systemctl daemon-reload
+  systemctl restart kubelet
   api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | grep node-role.kubernetes.io/control-plane ||
     kubeadm join phase control-plane-join mark-control-plane --config $config
 else

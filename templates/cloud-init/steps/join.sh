@@ -1,13 +1,18 @@
 #!/bin/bash
 #: kubeadm joins this machine
 #hint: journalctl -u kubelet; a Ready Node of this name blocks it
+#files: /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*
+#once: /etc/khgen/kubeadm.yaml /var/lib/kubelet/kubeadm-flags.env by hand; kubectl label and taint
 set -euo pipefail
 cd /var/lib/kubelet
 joined() {
   [ -s config.yaml ] && [ -s kubeadm-flags.env ] && node=$(api "$ENDPOINT/api/v1/nodes/$NODE_NAME") &&
     { [ -e instance-config.yaml ] || grep -q cri-socket <<<"$node"; }
 }
-if ! joined; then
+if joined; then
+  systemctl daemon-reload
+  systemctl restart kubelet
+else
   systemctl stop kubelet
   rm -f /etc/kubernetes/bootstrap-kubelet.conf
   kubeadm join --config /etc/khgen/kubeadm.yaml

@@ -1,9 +1,14 @@
 #!/bin/bash
 #: the kubelet
+#files: /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*
+#once: /etc/khgen/kubeadm.yaml kubeadm init phase kubelet-start --config /etc/khgen/kubeadm.yaml; kubectl label and taint
 set -euo pipefail
 . /etc/khgen/phase.sh
 cd /var/lib/kubelet
 if [ ! -s config.yaml ] || [ ! -s kubeadm-flags.env ]; then
   phase kubelet-start
+else
+  systemctl daemon-reload
+  systemctl restart kubelet
 fi
 systemctl enable --now kubelet

@@ -1,6 +1,7 @@
 #!/bin/bash
 #: the manifests of the spec; what exists already is left as it is
 #hint: can this machine reach the URLs in /etc/khgen/manifests/urls?
+#once: /etc/khgen/manifests/* kubectl apply -f, in the spec's order
 set -euo pipefail
 cd /etc/khgen/manifests
 export KUBECONFIG=/etc/kubernetes/admin.conf
