@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -197,8 +198,9 @@ def test_strict_takes_a_warning_for_an_error(folder: Path) -> None:
 def test_a_signing_key_beside_the_spec_travels_and_is_no_longer_warned_of(folder: Path) -> None:
     armour = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQIN\n-----END PGP PUBLIC KEY BLOCK-----\n"
     (folder / "docker.asc").write_text(armour)
-    pinned = "install:\n  dockerRepositoryKey: {path: docker.asc}\n"
-    (folder / "cluster.yaml").write_text(SMALL_SPEC + pinned)
+    pinned = "install: {dockerRepositoryKey: {path: docker.asc}}"
+    spec = re.sub("^install: .*$", pinned, SMALL_SPEC, flags=re.MULTILINE)
+    (folder / "cluster.yaml").write_text(spec)
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert "the repository kubernetes is trusted on first use" in done.stderr
     placed = folder / "out/nodes/cp1/rootfs/etc/apt/keyrings/docker.asc"

@@ -22,7 +22,7 @@ SECURE = {"url": "https://e.com/x", "sha256": "0" * 64}
 # (where, flag or field, a value that gives something up, one that does not)
 SETTINGS: tuple[tuple[str, str, object, object], ...] = (
     (API, "authorization-mode", "Node,RBAC,AlwaysAllow", "Node,RBAC,Webhook"),
-    (API, "token-auth-file", "/etc/kubernetes/tokens", ""),
+    (API, "token-auth-file", "/etc/kubernetes/pki/tokens.csv", ""),
     (API, "service-account-lookup", "F", "T"),
     (API, "tls-min-version", OLD, NEW),
     (API, "tls-cipher-suites", f"{GOOD_SUITE},{SUITE}", GOOD_SUITE),
