@@ -15,9 +15,13 @@ import yaml
 from support.command import SMALL_SPEC, khgen
 
 SECRETS = "small.secrets.yaml"
-RENAMED = SMALL_SPEC.replace("cp1", "mn0").replace("cp2", "mn1").replace("cp3", "mn2")
-MOVED = SMALL_SPEC.replace("10.244.0.0/16", "10.245.0.0/16").replace("port: 8443", "port: 9443")
-VERSION_PLACE = f"cluster.yaml:{SMALL_SPEC.count(chr(10)) + 1}:23"
+FROM_IMAGE = "install: {kubernetes: image, containerd: image}\nnodes:\n"
+SPEC = SMALL_SPEC.replace("nodes:\n", FROM_IMAGE, 1)
+"""Without a warning: no repository whose keys would be trusted on first use."""
+NODES_PLACE = f"cluster.yaml:{SPEC.partition('nodes:')[0].count(chr(10)) + 1}:1"
+RENAMED = SPEC.replace("cp1", "mn0").replace("cp2", "mn1").replace("cp3", "mn2")
+MOVED = SPEC.replace("10.244.0.0/16", "10.245.0.0/16").replace("port: 8443", "port: 9443")
+VERSION_PLACE = f"cluster.yaml:{SPEC.count(chr(10)) + 1}:23"
 """Where `kubernetes` writes the version: in the line after the small spec."""
 CONFIRMED = "--no-machine-has-booted"
 
@@ -25,7 +29,7 @@ CONFIRMED = "--no-machine-has-booted"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a cluster that was rendered once."""
-    write(tmp_path, SMALL_SPEC)
+    write(tmp_path, SPEC)
     done = khgen("render", "cluster.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     return tmp_path
@@ -121,7 +125,7 @@ def test_a_contradiction_is_found_with_secrets_from_standard_input(folder: Path)
 
 
 def test_a_record_that_was_corrected_by_hand_counts(folder: Path) -> None:
-    write(folder, SMALL_SPEC, "etcd: {dataDir: /data/etcd}")
+    write(folder, SPEC, "etcd: {dataDir: /data/etcd}")
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
     assert "set identity.etcdDataDir in the secrets file" in done.stderr
@@ -177,19 +181,19 @@ def test_secrets_that_cannot_be_written_are_warned_of(folder: Path) -> None:
 def test_a_render_that_fails_records_nothing(folder: Path) -> None:
     forget_the_record(folder)
     before = (folder / SECRETS).read_text()
-    write(folder, SMALL_SPEC, "userData: {datasource: ec2, maxBytes: 2000}")
+    write(folder, SPEC, "userData: {datasource: ec2, maxBytes: 2000}")
     assert khgen("render", "cluster.yaml", cwd=folder).returncode == 1
     assert (folder / SECRETS).read_text() == before
 
 
 def test_a_first_render_that_fails_fixes_no_founders(tmp_path: Path) -> None:
-    write(tmp_path, SMALL_SPEC, "userData: {datasource: ec2, maxBytes: 2000}")
+    write(tmp_path, SPEC, "userData: {datasource: ec2, maxBytes: 2000}")
     assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 1
     assert [path.name for path in tmp_path.iterdir()] == ["cluster.yaml"]
 
 
 def test_a_new_version_is_a_warning_once(folder: Path) -> None:
-    write(folder, SMALL_SPEC, kubernetes("1.30.2"))
+    write(folder, SPEC, kubernetes("1.30.2"))
     strict = khgen("render", "cluster.yaml", "--strict", cwd=folder)
     assert strict.returncode == 1
     assert secrets_of(folder)["kubernetes"] == "1.29.6", "nothing was written"
@@ -203,9 +207,9 @@ def test_a_new_version_is_a_warning_once(folder: Path) -> None:
 
 @pytest.mark.parametrize("version", ["1.31.1", "1.34.2"])
 def test_a_version_that_kubeadm_does_not_reach_is_an_error(folder: Path, version: str) -> None:
-    write(folder, SMALL_SPEC, kubernetes("1.29.9"))
+    write(folder, SPEC, kubernetes("1.29.9"))
     assert khgen("render", "cluster.yaml", cwd=folder).returncode == 0
-    write(folder, SMALL_SPEC, kubernetes(version))
+    write(folder, SPEC, kubernetes(version))
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
     assert f"{VERSION_PLACE}: error: Kubernetes {version} is more than one minor" in done.stderr
@@ -213,9 +217,9 @@ def test_a_version_that_kubeadm_does_not_reach_is_an_error(folder: Path, version
 
 
 def test_back_one_minor_is_an_error(folder: Path) -> None:
-    write(folder, SMALL_SPEC, kubernetes("1.30.2"))
+    write(folder, SPEC, kubernetes("1.30.2"))
     assert khgen("render", "cluster.yaml", cwd=folder).returncode == 0
-    write(folder, SMALL_SPEC)
+    write(folder, SPEC)
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
     assert "Kubernetes 1.29.6 is below 1.30.2, which was rendered last" in done.stderr
@@ -223,7 +227,7 @@ def test_back_one_minor_is_an_error(folder: Path) -> None:
 
 
 def test_the_render_that_fixes_the_founders_says_so(tmp_path: Path) -> None:
-    write(tmp_path, SMALL_SPEC)
+    write(tmp_path, SPEC)
     line = (
         "founders fixed: cp1, cp2, cp3; until a machine has booted, khgen secrets refound"
         " cluster.yaml changes them"
@@ -233,7 +237,7 @@ def test_the_render_that_fixes_the_founders_says_so(tmp_path: Path) -> None:
 
 
 def test_the_render_that_fixes_the_founders_says_so_as_json(tmp_path: Path) -> None:
-    write(tmp_path, SMALL_SPEC)
+    write(tmp_path, SPEC)
     arguments = ("render", "cluster.yaml", "--format", "json")
     names = ["cp1", "cp2", "cp3"]
     for more, fixed in ((("--check",), False), ((), True), ((), False)):
@@ -246,7 +250,7 @@ def test_control_planes_that_are_renamed_after_the_first_render(folder: Path) ->
     write(folder, RENAMED)
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
-    assert "cluster.yaml:7:1: error: nobody founds the cluster: the secrets" in done.stderr
+    assert f"{NODES_PLACE}: error: nobody founds the cluster: the secrets" in done.stderr
     assert "khgen secrets refound" in done.stderr
 
     certificate = secrets_of(folder)["authorities"]
@@ -278,12 +282,10 @@ def test_refounding_records_the_identity_anew(folder: Path) -> None:
 
 def test_an_even_number_of_founders_is_refused_as_at_the_first_render(folder: Path) -> None:
     before = (folder / SECRETS).read_text()
-    write(
-        folder, SMALL_SPEC.replace("  - {name: cp3, role: control-plane, address: 10.9.0.13}\n", "")
-    )
+    write(folder, SPEC.replace("  - {name: cp3, role: control-plane, address: 10.9.0.13}\n", ""))
     done = khgen("secrets", "refound", "cluster.yaml", CONFIRMED, cwd=folder)
     assert done.returncode == 1
-    assert "cluster.yaml:7:1: error: 2 etcd members" in done.stderr
+    assert f"{NODES_PLACE}: error: 2 etcd members" in done.stderr
     assert (folder / SECRETS).read_text() == before
 
 
@@ -357,7 +359,7 @@ def test_the_hint_for_a_lost_secrets_file_works(folder: Path) -> None:
 
 
 def test_without_ca_keys_in_the_output_only_a_copy_helps(tmp_path: Path) -> None:
-    write(tmp_path, SMALL_SPEC, "pki: {caKeys: offline}")
+    write(tmp_path, SPEC, "pki: {caKeys: offline}")
     assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
     (tmp_path / SECRETS).unlink()
     done = khgen("render", "cluster.yaml", cwd=tmp_path)
@@ -374,7 +376,7 @@ def test_a_damaged_manifest_may_be_this_clusters(folder: Path) -> None:
 
 
 def test_the_output_of_another_cluster_is_no_reason(folder: Path) -> None:
-    write(folder, SMALL_SPEC.replace("{name: small}", "{name: other}"))
+    write(folder, SPEC.replace("{name: small}", "{name: other}"))
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert (folder / "other.secrets.yaml").is_file()
