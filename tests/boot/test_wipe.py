@@ -37,8 +37,8 @@ for name, found in crawled.items():
     source.get_userdata()
     if found:
         source._crawled_metadata = found
-    # What the boot after a new seed leaves: its paths know the datasource of the boot before.
-    source.distro._paths.datasource = paths.datasource = copy.copy(source)
+    if sys.argv[3:]:
+        paths.datasource = copy.copy(source)
     assert sources.pkl_store(source, f"{sys.argv[1]}/{name}.pkl")
 """
 READ = """
@@ -127,6 +127,18 @@ def test_cloud_inits_own_records_lose_the_user_data_and_nothing_else(
     for pickle in pickles:
         wiped = machine.root / f"var/lib/cloud/instances/{pickle.stem}/obj.pkl"
         assert cloud_python(READ, wiped) == "cp1 system setting None\nuser-data.txt.i\n"
+
+
+def test_a_record_that_points_to_another_one_is_removed(machine: Machine, tmp_path: Path) -> None:
+    """As after a new seed: its paths know the datasource of the boot before."""
+    made = tmp_path / "made"
+    made.mkdir()
+    cloud_python(PICKLES, made, KEY, "nested")
+    record = machine.root / INSTANCE.removeprefix("/") / "obj.pkl"
+    (made / "NoCloud.pkl").rename(record)
+    assert machine.run().returncode == 0
+    assert not record.exists()
+    assert keys_left(machine) == set()
 
 
 def test_a_record_that_nobody_can_read_is_removed(machine: Machine) -> None:
