@@ -193,7 +193,7 @@ def test_a_new_version_is_a_warning_once(folder: Path) -> None:
     assert secrets_of(folder)["kubernetes"] == "1.29.6", "nothing was written"
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 0
-    assert "cluster.yaml:13:23: warning: Kubernetes 1.30.2 after 1.29.6: machines" in done.stderr
+    assert "cluster.yaml:14:23: warning: Kubernetes 1.30.2 after 1.29.6: machines" in done.stderr
     assert "kubeadm upgrade apply v1.30.2" in done.stderr
     assert secrets_of(folder)["kubernetes"] == "1.30.2"
     assert khgen("render", "cluster.yaml", "--strict", cwd=folder).stderr == ""
@@ -206,7 +206,7 @@ def test_a_version_that_kubeadm_does_not_reach_is_an_error(folder: Path, version
     write(folder, SMALL_SPEC, kubernetes(version))
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
-    assert "cluster.yaml:13:23: error: Kubernetes" in done.stderr
+    assert "cluster.yaml:14:23: error: Kubernetes" in done.stderr
     assert secrets_of(folder)["kubernetes"] == "1.29.9"
 
 
@@ -244,7 +244,7 @@ def test_control_planes_that_are_renamed_after_the_first_render(folder: Path) ->
     write(folder, RENAMED)
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
-    assert "cluster.yaml:7:1: error: nobody founds the cluster: the secrets" in done.stderr
+    assert "cluster.yaml:8:1: error: nobody founds the cluster: the secrets" in done.stderr
     assert "khgen secrets refound" in done.stderr
 
     certificate = secrets_of(folder)["authorities"]
