@@ -244,7 +244,7 @@ def test_control_planes_that_are_renamed_after_the_first_render(folder: Path) ->
     write(folder, RENAMED)
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
-    assert "cluster.yaml:8:1: error: nobody founds the cluster: the secrets" in done.stderr
+    assert "cluster.yaml:9:1: error: nobody founds the cluster: the secrets" in done.stderr
     assert "khgen secrets refound" in done.stderr
 
     certificate = secrets_of(folder)["authorities"]
