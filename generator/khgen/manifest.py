@@ -37,6 +37,7 @@ class NodeEntry(TypedDict):
     kind: str
     address: str
     addresses: list[str]
+    machine: int
     instanceId: str
     userData: UserDataEntry
     metaDataSha256: str
@@ -68,6 +69,7 @@ def node_entry(rendered: RenderedNode) -> NodeEntry:
         kind=node.kind.value,
         address=str(node.address),
         addresses=[str(address) for address in node.addresses],
+        machine=rendered.machine,
         instanceId=rendered.instance_id,
         userData=UserDataEntry(
             sha256=hashlib.sha256(user_data.delivered).hexdigest(),

@@ -6,22 +6,26 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from khgen.changes.keys import spec_values
 from khgen.manifest import NodeEntry, manifest_text, node_entry, over_budget
 from khgen.node_writer import NodeWriter
 from khgen.plan.model import NodePlan
 from khgen.render import ClusterRender
-from khgen.writer import MANIFEST, Staging, staged
+from khgen.writer import MANIFEST, SPEC, Staging, staged
 
 PARALLEL_FROM = 100
 """With fewer nodes than this, starting further processes costs more than it saves."""
 
 Progress = Callable[[int], None]
 """Is told how many further nodes are done."""
+
+Settle = Callable[[Mapping[str, NodeEntry]], None]
+"""Is given the new entries while the old output is still in its place."""
 
 
 class OverBudgetError(Exception):
@@ -53,7 +57,7 @@ def publish(
     out: Path,
     nodes: Sequence[NodePlan],
     progress: Progress,
-    settle: Callable[[], None] = lambda: None,
+    settle: Settle = lambda _: None,
 ) -> dict[str, NodeEntry]:
     """Write these nodes to `out` and return their manifest entries.
 
@@ -74,8 +78,9 @@ def publish(
         if over_budget(entries):
             raise OverBudgetError(entries)
         _write_anew(staging, "admin.conf", render.admin_conf())
+        _keep_spec(render, staging, whole=whole)
         _write_anew(staging, MANIFEST, manifest_text(render, {**kept, **entries}))
-        settle()
+        settle(entries)
     return entries
 
 
@@ -151,6 +156,12 @@ def _kept_entries(
     for name in entries.keys() - kept:
         shutil.rmtree(staging.path / "nodes" / name, ignore_errors=True)
     return {name: entry for name, entry in entries.items() if name in kept}
+
+
+def _keep_spec(render: ClusterRender, staging: Staging, *, whole: bool) -> None:
+    """Write the spec for the next comparison; nodes that are kept came from the one that is there."""
+    if whole or not (staging.path / MANIFEST).exists():
+        _write_anew(staging, SPEC, json.dumps(spec_values(render.plan.spec), indent=2) + "\n")
 
 
 def _write_anew(staging: Staging, name: str, text: str) -> None:

@@ -22,6 +22,8 @@ class RenderedNode:
     own: tuple[NodeFile, ...]
     credentials: NodeCredentials
     user_data: UserData
+    machine: int
+    """Which machine of that name it is: the first, or the one after so many replacements."""
     instance_id: str
     meta_data: str
     network_config: str | None
@@ -65,6 +67,7 @@ class ClusterRender:
             shared=kind.shared,
             own=own,
             credentials=credentials,
+            machine=1 + self.secrets.replaced.count(node.name),
             user_data=user_data,
             instance_id=instance,
             meta_data=meta_data(node, instance),

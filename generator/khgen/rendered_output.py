@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from khgen.bundle.datasource import Encoding
+from khgen.changes.compare import NodeTree, TreeFile
+from khgen.changes.files import cloud_config
+from khgen.changes.keys import SpecValues
 from khgen.export.model import (
     META_DATA,
     NETWORK_CONFIG,
@@ -20,7 +25,7 @@ from khgen.export.model import (
 )
 from khgen.problems import Place, Problem, Problems, path_text
 from khgen.spec.model.texts import NodeName
-from khgen.writer import MANIFEST
+from khgen.writer import MANIFEST, SPEC
 
 _RENDER_AGAIN = "render again: khgen render cluster.yaml -o {out}"
 TOLD = 5
@@ -33,6 +38,7 @@ class _Part(BaseModel):
 
 class _UserData(_Part):
     sha256: str
+    plain_sha256: str = ""
     encoding: Encoding
 
 
@@ -40,6 +46,7 @@ class _Node(_Part):
     role: str
     kind: str
     addresses: tuple[str, ...] = Field(min_length=1)
+    machine: int = 1
     instance_id: str
     user_data: _UserData
     meta_data_sha256: str
@@ -111,6 +118,39 @@ def load_nodes(
         nodes=tuple(_node(out, name, manifest.nodes[name], problems) for name in names),
     )
     return cluster, Problems.of(problems)
+
+
+def load_spec_values(out: Path) -> SpecValues | None:
+    """The spec that the output was rendered from; None where an older khgen kept none."""
+    try:
+        values = json.loads((out / SPEC).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    nodes = values.get("nodes") if isinstance(values, dict) else None
+    named = isinstance(nodes, list) and all(isinstance(n, dict) and "name" in n for n in nodes)
+    return values if named else None
+
+
+def load_tree(out: Path, manifest: RenderedManifest, name: str) -> tuple[NodeTree, Problems]:
+    """What a node's machine was given: its files by path, and what cloud-init reads of its own."""
+    cluster, problems = load_nodes(out, manifest, (name,))
+    if problems:
+        return {}, problems
+    (node,) = cluster.nodes
+    tree = dict(_rootfs(out / "nodes" / name / "rootfs"))
+    tree[USER_DATA] = TreeFile(content=cloud_config(node.plain_user_data), closed=True)
+    tree[META_DATA] = TreeFile(content=node.meta_data, closed=False)
+    if node.network_config is not None:
+        tree[NETWORK_CONFIG] = TreeFile(content=node.network_config, closed=False)
+    return tree, problems
+
+
+def _rootfs(root: Path) -> Iterator[tuple[str, TreeFile]]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            closed = stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+            yield f"/{path.relative_to(root)}", TreeFile(content=path.read_bytes(), closed=closed)
 
 
 def _node(out: Path, name: str, entry: _Node, problems: list[Problem]) -> ExportNode:

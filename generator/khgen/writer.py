@@ -18,6 +18,7 @@ from pathlib import Path
 from khgen.folder_lock import locked_folder
 
 MANIFEST = "manifest.json"
+SPEC = "spec.json"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _NO_LINK = {errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV}

@@ -9,16 +9,18 @@ from support.rendering import EXAMPLES as ALL_EXAMPLES
 from support.rendering import example_render
 
 EXAMPLES = ("dedicated-lb", "external-etcd", "rocky-stacked-ha")
-CONTROL_PLANE_BYTES, ETCD_BYTES, OTHER_BYTES = int(14.5 * 1024), int(7.5 * 1024), int(6.5 * 1024)
-"""EC2 takes 16 KiB; the rest is what a site may add."""
+CONTROL_PLANE_BYTES, WITH_VIP_BYTES, OTHER_BYTES = (int(k * 1024) for k in (14.5, 16.5, 7.5))
+"""EC2 takes 16 KiB; the rest is what a site may add. VRRP's virtual IP does not work there, so a
+control plane that carries one may have more: the next smallest limit is 32 KiB."""
 
 
 @pytest.mark.parametrize("example", ALL_EXAMPLES)
-def test_gzipped_user_data_of_every_example_leaves_room_on_ec2(example: str) -> None:
+def test_gzipped_user_data_of_every_example_leaves_room(example: str) -> None:
     render = example_render(example)
     for node in render.plan.nodes:
-        limits = {NodeRole.CONTROL_PLANE: CONTROL_PLANE_BYTES, NodeRole.ETCD: ETCD_BYTES}
-        limit = limits.get(node.role, OTHER_BYTES)
+        limit = CONTROL_PLANE_BYTES if node.role is NodeRole.CONTROL_PLANE else OTHER_BYTES
+        if node in render.plan.control_planes and node in render.plan.load_balancers:
+            limit = WITH_VIP_BYTES
         assert render.node(node).user_data.gzipped_bytes <= limit, node.name
 
 

@@ -48,6 +48,7 @@ def test_a_first_render_writes_the_output_and_the_secrets_and_says_so(folder: Pa
         "admin.conf",
         "manifest.json",
         "nodes",
+        "spec.json",
     ]
     for node in ("cp1", "cp2", "cp3", "w1"):
         assert (folder / "out/nodes" / node / "user-data").read_text().startswith("#cloud-config\n")

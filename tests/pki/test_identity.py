@@ -18,6 +18,7 @@ from khgen.pki.secrets import (
     recorded,
     refounded,
     renewed,
+    with_removed,
     with_replaced,
 )
 from khgen.pki.secrets_decode import decode_secrets
@@ -225,13 +226,15 @@ def test_a_record_only_grows() -> None:
 def test_refounding_keeps_the_keys_and_nothing_of_the_record() -> None:
     renamed = cluster({"etcd": 3, "cp": 1}, etcd={"topology": "external"})
     old = with_replaced(fixed_secrets(SPEC), "cp2", FIXED_NOW)
+    left = SPEC.nodes[0]
+    old = with_removed(old, left.name, left.role, left.address, FIXED_NOW)
     new = refounded(old, renamed)
     assert only_refounds(new, old)
     assert not only_extends(new, old)
     assert not only_refounds(old, old)
     assert not only_refounds(refounded(fixed_secrets(topology("p384")), renamed), old)
     assert new.founders == ("etcd1", "etcd2", "etcd3", "cp1")
-    assert new.replaced == ()
+    assert (new.replaced, new.removed) == ((), ())
     assert new.identity == identity_of(renamed)
     assert new.seed == old.seed
     assert new.authorities == old.authorities

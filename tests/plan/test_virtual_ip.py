@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from khgen.plan.virtual_ip import HAPROXY_WEIGHT, PRIORITY, VrrpHost
@@ -76,6 +76,7 @@ def test_a_removed_host_that_still_runs_is_harmless_while_a_host_of_both_generat
     assert bool(harmful) == (len(newer) == len(older)), "a power switch is the way to be sure"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(60, 254), min_size=2, max_size=4), st.integers(0, 253))
 def test_the_weight_must_exceed_the_spread(priorities: list[int], loss: int) -> None:
     group = hosts(*priorities, weight=-loss)

@@ -5,7 +5,7 @@
 - no question is ever asked, but for what cannot be undone (`secrets refound`), and a flag answers
   that one too; no key is ever shown;
 - exit codes: 0 done, 1 the input has errors, 2 wrong usage, 3 cannot read or write,
-  4 an external program failed, 70 a defect in khgen.
+  4 an external program failed, 70 a defect in khgen; and of diff: 2 something changes.
 """
 
 import sys
@@ -19,6 +19,7 @@ from khgen.cli.outcome import EXIT_DEFECT, EXIT_FILES, report_defect, report_os_
 COMMANDS = {
     "init": "khgen.cli.start:init",
     "schema": "khgen.cli.start:schema",
+    "diff": "khgen.cli.diff:diff",
     "render": "khgen.cli.render:render",
     "seed": "khgen.cli.seed:seed",
     "export": "khgen.cli.export:export",

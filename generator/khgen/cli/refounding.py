@@ -7,6 +7,7 @@ import click
 
 from khgen.cli.inputs import Inputs, read_inputs, read_secrets
 from khgen.cli.outcome import Report
+from khgen.pki.continuity import founding_findings
 from khgen.pki.secrets import founding_nodes
 from khgen.secrets_file import STANDARD_INPUT, refound
 
@@ -20,6 +21,7 @@ def refound_cluster(spec: Path, named: str | None, *, confirmed: bool) -> str:
     """Record founders and identity anew once the user has confirmed it; returns what comes next."""
     report = Report()
     inputs = read_inputs(spec, report)
+    report.add(inputs.problems(founding_findings(inputs.spec)), {})
     source = read_secrets(inputs, named, report, must_exist=True)
     if source.path == STANDARD_INPUT:
         message = "refound changes the secrets file, so it needs the file itself"

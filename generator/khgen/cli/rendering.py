@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import click
 
+from khgen.cli.closing import Closing
 from khgen.cli.inputs import (
     Inputs,
     SecretsSource,
@@ -30,7 +30,7 @@ from khgen.pki.secrets import founding_nodes
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan
-from khgen.publish import OverBudgetError, Progress, dry_run, publish
+from khgen.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.render import ClusterRender
 from khgen.rendered_output import held_cluster
 
@@ -71,13 +71,19 @@ def _render(request: RenderRequest) -> None:
     report.stop_if_fatal()
     cluster = ClusterRender(plan, secrets, inputs.manifests)
     nodes = _chosen(cluster, request.names)
+    closing = Closing(cluster, request.output)
+
+    def settle(entries: Mapping[str, NodeEntry]) -> None:
+        closing.compare(entries)
+        keep_new(source)
+
     with _progress(len(nodes)) as progress:
-        entries = _rendered(request, cluster, nodes, source, progress)
+        entries = _rendered(request, cluster, nodes, progress, settle)
     report.add(inputs.problems(budget_findings(cluster, entries)), {})
     report.stop_if_fatal()
     if not request.check:
         report.add(record(inputs, source), {})
-    _tell(request, cluster, entries, source, report)
+    _tell(request, closing, entries, source, report)
 
 
 def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsSource:
@@ -111,13 +117,13 @@ def _rendered(
     request: RenderRequest,
     cluster: ClusterRender,
     nodes: tuple[NodePlan, ...],
-    source: SecretsSource,
     progress: Progress,
+    settle: Settle,
 ) -> Mapping[str, NodeEntry]:
     try:
         if request.check:
             return dry_run(cluster, nodes, progress)
-        return publish(cluster, request.output, nodes, progress, partial(keep_new, source))
+        return publish(cluster, request.output, nodes, progress, settle)
     except OverBudgetError as error:
         return error.entries
 
@@ -134,7 +140,7 @@ def _progress(nodes: int) -> Iterator[Progress]:
 
 def _tell(
     request: RenderRequest,
-    cluster: ClusterRender,
+    closing: Closing,
     entries: Mapping[str, NodeEntry],
     source: SecretsSource,
     report: Report,
@@ -150,11 +156,12 @@ def _tell(
                 "secrets": {"path": str(source.path), "created": created},
                 "founders": {"names": founders, "fixed": created},
                 "nodes": dict(entries),
+                "changes": closing.plain(),
             }
         )
         return
     report.show(written=output is not None)
-    click.echo(summary(cluster.plan, entries, output))
+    click.echo("\n".join((summary(closing.plan, entries, output), *closing.lines())))
     if created:
         click.echo(
             f"\ncreated {source.path} (0600): the cluster's identity, to be kept and kept secret\n"

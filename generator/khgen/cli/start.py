@@ -60,9 +60,14 @@ def _create(wanted: dict[Path, str]) -> None:
 
 @click.command()
 @click.option("--markdown", is_flag=True, help="Print the reference for people instead.")
-def schema(*, markdown: bool) -> None:
+@click.option("--changes", is_flag=True, help="Print what a change of each key means instead.")
+def schema(*, markdown: bool, changes: bool) -> None:
     """Print the JSON Schema of cluster.yaml, for editors."""
+    from khgen.changes.page import changes_text
     from khgen.spec.reference import reference_text
     from khgen.spec.schema import schema_text
 
+    if changes:
+        click.echo(changes_text(), nl=False)
+        return
     click.echo(reference_text() if markdown else schema_text(), nl=False)

@@ -1,7 +1,6 @@
 """In place of kubectl: the few commands that boot steps use."""
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -29,7 +28,7 @@ def main() -> None:
         parser.add_argument(flag, action="store_true")
     for flag in ("-o", "-l", "-f"):
         parser.add_argument(flag)
-    for option in ("--field-selector", "--server", "--request-timeout", "--raw"):
+    for option in ("--field-selector", "--server", "--request-timeout"):
         parser.add_argument(option)
     parser.add_argument("words", nargs="+")
     given = parser.parse_intermixed_args()
@@ -43,17 +42,17 @@ def main() -> None:
 
 
 def get(client: Client, words: list[str], given: argparse.Namespace) -> None:
-    """Names of the objects asked for, or what the API answers for a path."""
-    if given.raw:
-        print(json.dumps(client.ask("GET", given.raw)))
-        return
+    """Names of the objects asked for; with JSONPath, their names and addresses."""
     place = PLACES[words[0]].format(given.namespace)
     if words[1:]:
         found = [client.get(f"{place}/{words[1]}")]
     else:
         found = [item for item in client.ask("GET", place)["items"] if _selected(item, given)]
     for item in found:
-        if item is not None:
+        if item is not None and (given.o or "").startswith("jsonpath="):
+            addresses = (a["address"] for a in item["status"]["addresses"])
+            print(item["metadata"]["name"], *addresses)
+        elif item is not None:
             print(f"{words[0]}/{item['metadata']['name']}")
 
 

@@ -1,0 +1,150 @@
+"""Two generations of a node, held against each other file by file."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from khgen.changes.effect import Effect, strongest
+from khgen.changes.files import META_DATA, SECRET_MARKS, FileRule, file_rule
+from khgen.changes.keys import KeyChange
+from khgen.changes.rules import concerns
+from khgen.spec.model import NodeRole
+
+
+class Change(StrEnum):
+    """What became of a file or a node."""
+
+    CHANGED = "changed"
+    NEW = "new"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeFile:
+    """A file of one generation; `closed` if only root may read it on the node."""
+
+    content: bytes
+    closed: bool
+
+
+NodeTree = Mapping[str, TreeFile]
+"""A node's files by path on the node, and what else its machine is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange:
+    """A file that differs between two generations of a node."""
+
+    path: str
+    change: Change
+    effect: Effect
+    rule: FileRule
+    before: TreeFile | None
+    after: TreeFile | None
+
+    @property
+    def private(self) -> bool:
+        """Whether either generation may hold a secret: then nothing of it is ever shown."""
+        return self.rule.private or any(
+            file.closed or SECRET_MARKS.search(file.content)
+            for file in (self.before, self.after)
+            if file is not None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeChange:
+    """A node that differs between two renders; one that is gone has no effect to speak of."""
+
+    name: str
+    role: str
+    change: Change
+    effect: Effect
+    keys: tuple[KeyChange, ...] = ()
+    files: tuple[FileChange, ...] = ()
+    replaced: bool = False
+    """Another machine takes its place: khgen node replace."""
+
+
+def new_node(name: str, role: str) -> NodeChange:
+    """A node that was not there before."""
+    return NodeChange(name=name, role=role, change=Change.NEW, effect=Effect.NEW_MACHINE)
+
+
+def gone_node(name: str, role: str) -> NodeChange:
+    """A node that the spec no longer has."""
+    return NodeChange(name=name, role=role, change=Change.GONE, effect=Effect.NOTHING)
+
+
+def changed_node(  # noqa: PLR0913 - two generations, and what is known about the way between
+    name: str,
+    role: NodeRole,
+    before: NodeTree,
+    after: NodeTree,
+    keys: tuple[KeyChange, ...],
+    *,
+    replaced: bool,
+) -> NodeChange:
+    """A node that is in both renders; `keys` are those that concern it."""
+    files = tuple(
+        _file_change(path, before.get(path), after.get(path), keys)
+        for path in sorted(before.keys() | after.keys())
+        if _content(before, path) != _content(after, path)
+    )
+    if replaced or any(file.path != META_DATA for file in files):
+        # The instance-id follows what the machine is given: alone it would be something to tell.
+        files = tuple(file for file in files if file.path != META_DATA)
+    effects = [file.effect for file in files] + [key.rule.effect for key in keys]
+    if replaced:
+        effects.append(Effect.REPLACE)
+    return NodeChange(
+        name=name,
+        role=role.value,
+        change=Change.CHANGED,
+        effect=strongest(effects),
+        keys=keys,
+        files=files,
+        replaced=replaced,
+    )
+
+
+def concerning(
+    keys: Iterable[KeyChange], name: str, role: NodeRole, present: Collection[NodeRole]
+) -> tuple[KeyChange, ...]:
+    """Those keys that concern this node of a cluster with nodes of the roles `present`."""
+    return tuple(
+        key
+        for key in keys
+        if key.node == name or (not key.node and concerns(key.rule.concerned, role, present))
+    )
+
+
+def _content(tree: NodeTree, path: str) -> bytes | None:
+    return tree[path].content if path in tree else None
+
+
+def _file_change(
+    path: str, before: TreeFile | None, after: TreeFile | None, keys: tuple[KeyChange, ...]
+) -> FileChange:
+    rule = file_rule(path)
+    change = Change.NEW if before is None else Change.GONE if after is None else Change.CHANGED
+    return FileChange(
+        path=path,
+        change=change,
+        effect=_file_effect(rule, before, after, keys),
+        rule=rule,
+        before=before,
+        after=after,
+    )
+
+
+def _file_effect(
+    rule: FileRule, before: TreeFile | None, after: TreeFile | None, keys: tuple[KeyChange, ...]
+) -> Effect:
+    if before is not None and after is not None:
+        lasting = [rule.passing.sub(b"", file.content) for file in (before, after)]
+        if lasting[0] == lasting[1]:
+            return Effect.NOTHING
+    if rule.by_keys and keys:
+        return strongest(key.rule.effect for key in keys)
+    return rule.effect

@@ -1,0 +1,66 @@
+"""docs/changes.md: what a change of each key means, from the tables."""
+
+from collections.abc import Iterator
+
+from khgen.changes.effect import MEANINGS
+from khgen.changes.files import FILES
+from khgen.changes.keys import KEYS
+
+_INTRODUCTION = """# Changes of a living cluster
+
+What a change of each key of [cluster.yaml](spec.md) means once machines are up, generated from the
+tables that `khgen diff` uses (`khgen schema --changes`).
+
+```
+khgen diff cluster.yaml -o out/        # before the render: what it would change, node by node, file by file
+khgen diff cluster.yaml -o out/ -p     # with the lines; private files are never shown
+```
+
+Exit code 0: nothing changes; 2: something does; 1: the spec has errors; 3: a file cannot be read.
+
+A render changes nothing on machines that are up: they see it when they get their new user-data and
+meta-data (their seed) and reboot, or when they are replaced (`khgen node replace`). A new seed places files
+and runs the boot steps again. It does not touch what kubeadm wrote once: static pods, kubelet configuration,
+ConfigMaps, labels, taints and addons; and it removes no file. Give machines their new seeds one at
+a time, and wait for `khgen-boot status` to say that all is done.
+
+## Effects
+
+| effect | what it takes |
+|---|---|
+"""
+
+_KEYS = """
+A node's effect is the strongest of its changed keys and files.
+
+## Keys
+
+| key | effect | concerns | what happens, what to do today |
+|---|---|---|---|
+"""
+
+_FILES = """
+## Files
+
+What changed files mean; where a file holds many things, the changed keys decide.
+
+| file on the node | effect | what it is |
+|---|---|---|
+"""
+
+
+def changes_text() -> str:
+    """The whole page."""
+    effects = "".join(f"| {effect} | {meaning} |\n" for effect, meaning in MEANINGS.items())
+    return _INTRODUCTION + effects + _KEYS + "".join(_key_rows()) + _FILES + "".join(_file_rows())
+
+
+def _key_rows() -> Iterator[str]:
+    for key, rule in KEYS.items():
+        yield f"| `{key}` | {rule.effect} | {rule.concerned} | {rule.means} |\n"
+
+
+def _file_rows() -> Iterator[str]:
+    for rule in FILES:
+        effect = f"{rule.effect}, or as the keys" if rule.by_keys else rule.effect
+        yield f"| `{rule.pattern}` | {effect} | {rule.what} |\n"

@@ -1,0 +1,52 @@
+"""`khgen diff`: what a render would change against an output folder."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="Folder of the last render; it is only read.",
+)
+@click.option("--secrets", help="Secrets file, or - for standard input; default: beside the spec.")
+@click.option("--node", "names", multiple=True, help="Compare only this node; repeatable.")
+@click.option(
+    "-p", "--patch", is_flag=True, help="Show changed lines; private files are not shown."
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to report.",
+)
+def diff(  # noqa: PLR0913 - one for each option
+    spec: Path,
+    output: Path,
+    secrets: str | None,
+    names: tuple[str, ...],
+    *,
+    patch: bool,
+    output_format: str,
+) -> None:
+    """Show what a render would change, node by node and file by file, and write nothing.
+
+    Each change has an effect on a cluster that is up: nothing, new machine, reload, restart, drain,
+    replace, not possible. Exit code 0: nothing changes, 2: something does, 1: the spec has errors,
+    3: a file cannot be read.
+    """
+    from khgen.cli.diffing import DiffRequest, run_diff
+
+    as_json = output_format == "json"
+    run_diff(
+        DiffRequest(
+            spec=spec, output=output, secrets=secrets, names=names, patch=patch, as_json=as_json
+        )
+    )

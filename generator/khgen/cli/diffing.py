@@ -1,0 +1,141 @@
+"""The comparison behind `khgen diff`, and what it tells the user."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from khgen.changes.compare import Change, NodeChange, new_node
+from khgen.cli.changes_text import Changes, changes_json, changes_lines
+from khgen.cli.comparing import Comparison, held_in
+from khgen.cli.inputs import Inputs, identity_problems, now, read_inputs, read_secrets, secrets_path
+from khgen.cli.outcome import Report
+from khgen.cli.rendered import read_manifest
+from khgen.manifest import NodeEntry, budget_findings, node_entry
+from khgen.pki.continuity import continuity_findings
+from khgen.pki.founding import founder_findings
+from khgen.pki.secrets import Secrets
+from khgen.pki.validity import lifetime_findings
+from khgen.plan.build import build_plan
+from khgen.plan.model import Plan
+from khgen.problems import Problems, Severity
+from khgen.render import ClusterRender, RenderedNode
+from khgen.rendered_output import RenderedManifest
+from khgen.secrets_file import STANDARD_INPUT
+
+EXIT_CHANGES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffRequest:
+    """What the user asked for."""
+
+    spec: Path
+    output: Path
+    secrets: str | None
+    names: tuple[str, ...]
+    patch: bool
+    as_json: bool
+
+
+def run_diff(request: DiffRequest) -> None:
+    """Compare, and tell; ends the command with 2 if something changes."""
+    report = Report(as_json=request.as_json)
+    inputs = read_inputs(request.spec, report)
+    manifest = read_manifest(request.output)
+    secrets = _secrets(request, inputs, report)
+    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced, secrets.removed)
+    report.add(inputs.problems(lifetime_findings(plan, secrets, now())), {})
+    report.add(_refused(inputs, plan, secrets), {})
+    report.stop_if_fatal()
+    render = ClusterRender(plan, secrets, inputs.manifests)
+    changes = _changes(request, render, manifest, inputs, report)
+    if request.as_json:
+        report.print_json(changes_json(changes, patch=request.patch))
+    else:
+        report.show(written=False)
+        click.echo("\n".join(changes_lines(changes, patch=request.patch)))
+    if changes.any:
+        sys.exit(EXIT_CHANGES)
+
+
+def _secrets(request: DiffRequest, inputs: Inputs, report: Report) -> Secrets:
+    """The cluster's secrets, which must be there: new ones would change everything."""
+    path = secrets_path(inputs, request.secrets)
+    if path != STANDARD_INPUT and not os.path.lexists(path):
+        reason = "there is no such secrets file: khgen render makes it, khgen diff never does"
+        raise FileNotFoundError(errno.ENOENT, reason, str(path))
+    return read_secrets(inputs, request.secrets, report, must_exist=True).secrets
+
+
+def _refused(inputs: Inputs, plan: Plan, secrets: Secrets) -> Problems:
+    """What a render finds against the recorded cluster: only warnings here, for it has its effect."""
+    found = (
+        *identity_problems(inputs, secrets),
+        *inputs.problems(founder_findings(inputs.spec, secrets)),
+        *inputs.problems(continuity_findings(plan, secrets)),
+    )
+    return Problems.of(replace(problem, severity=Severity.WARNING) for problem in found)
+
+
+def _changes(
+    request: DiffRequest,
+    render: ClusterRender,
+    manifest: RenderedManifest,
+    inputs: Inputs,
+    report: Report,
+) -> Changes:
+    held = held_in(request.output, manifest)
+    comparison = Comparison(render, held)
+    wanted = _wanted(request.names, render, manifest)
+    nodes: list[NodeChange] = []
+    entries: dict[str, NodeEntry] = {}
+    for node in render.plan.nodes:
+        if node.name in wanted:
+            rendered = render.node(node)
+            entries[node.name] = node_entry(rendered)
+            nodes += _node_changes(comparison, rendered, entries[node.name], report)
+    report.add(inputs.problems(budget_findings(render, entries)), {})
+    report.stop_if_fatal()
+    return Changes(
+        out=request.output,
+        nodes=(*nodes, *(node for node in comparison.gone() if node.name in wanted)),
+        unchanged=tuple(name for name, entry in entries.items() if comparison.stays(name, entry)),
+        keys=comparison.keys,
+        keys_known=held.spec is not None,
+        admin_conf=_admin_conf(request.output, render),
+    )
+
+
+def _node_changes(
+    comparison: Comparison, rendered: RenderedNode, entry: NodeEntry, report: Report
+) -> Iterator[NodeChange]:
+    node = rendered.node
+    if not comparison.knows(node.name):
+        yield new_node(node.name, node.role)
+    elif not comparison.stays(node.name, entry):
+        change, problems = comparison.changed(rendered)
+        report.add(problems, {})
+        yield change
+
+
+def _wanted(
+    names: tuple[str, ...], render: ClusterRender, manifest: RenderedManifest
+) -> frozenset[str]:
+    known = {**render.plan.by_name, **manifest.nodes}
+    if unknown := [name for name in names if name not in known]:
+        message = f"no node '{unknown[0]}' in the spec or in the output"
+        raise click.UsageError(message)
+    return frozenset(names or known)
+
+
+def _admin_conf(out: Path, render: ClusterRender) -> Change | None:
+    try:
+        before = (out / "admin.conf").read_bytes()
+    except FileNotFoundError:
+        return Change.NEW
+    return None if before == render.admin_conf().encode() else Change.CHANGED
