@@ -75,7 +75,7 @@ def test_a_removed_node_that_is_still_listed_is_warned_of_until_it_is_taken_out(
 ) -> None:
     assert remove_node(folder, "cp2").returncode == 0
     said = render(folder)
-    assert re.search(r"^cluster.yaml:9:12: warning: 'cp2' was removed on 20", said, re.MULTILINE)
+    assert re.search(r"^cluster.yaml:11:12: warning: 'cp2' was removed on 20", said, re.MULTILINE)
     assert "take it out of the spec" in said
     assert kinds(folder)["cp2"] == "control-plane-joiner"
     assert removals(folder, "cp1") == []
@@ -97,7 +97,7 @@ def test_removing_twice_changes_nothing(folder: Path) -> None:
 def test_a_node_that_the_spec_no_longer_lists_is_removed_by_role_and_address(folder: Path) -> None:
     write(folder, SMALL_SPEC.replace(CP2, CP4))
     said = render(folder)
-    assert re.search(r"^cluster.yaml:8:1: warning: 'cp2' founded the cluster", said, re.MULTILINE)
+    assert re.search(r"^cluster.yaml:9:1: warning: 'cp2' founded the cluster", said, re.MULTILINE)
     found = re.search("khgen node remove SPEC cp2 (--role control-plane --address )ADDRESS", said)
     assert found is not None, said
     before = (folder / SECRETS).read_bytes()
@@ -150,7 +150,7 @@ def test_two_founders_are_an_error_and_no_secrets_are_made(tmp_path: Path) -> No
     for arguments in ((), ("--check",)):
         done = khgen("render", "cluster.yaml", *arguments, cwd=tmp_path)
         assert done.returncode == 1
-        assert "cluster.yaml:8:1: error: 2 etcd members (control-plane nodes)" in done.stderr
+        assert "cluster.yaml:9:1: error: 2 etcd members (control-plane nodes)" in done.stderr
         assert done.stderr.count("2 etcd members") == 1
         assert "hint: use 1 or 3\n" in done.stderr
         assert [path.name for path in tmp_path.iterdir()] == ["cluster.yaml"]
@@ -187,7 +187,7 @@ def test_an_even_number_is_told_beside_other_mistakes(tmp_path: Path) -> None:
 def test_four_while_growing_to_five_are_a_warning(folder: Path) -> None:
     write(folder, SMALL_SPEC.replace(CP2, CP2 + CP4))
     said = render(folder)
-    assert "cluster.yaml:8:1: warning: 4 etcd members (control-plane nodes) tolerate 1" in said
+    assert "cluster.yaml:9:1: warning: 4 etcd members (control-plane nodes) tolerate 1" in said
     assert "hint: use 3 or 5; go on if the cluster grows or a node is being replaced" in said
     assert kinds(folder)["cp4"] == "control-plane-joiner"
 

@@ -149,8 +149,8 @@ def test_errors_are_told_all_at_once_and_nothing_is_written(folder: Path) -> Non
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "cluster.yaml:10:" in done.stderr
-    assert "cluster.yaml:12:" in done.stderr
+    assert "cluster.yaml:11:" in done.stderr
+    assert "cluster.yaml:13:" in done.stderr
     assert "did you mean 'worker'?" in done.stderr
     assert done.stderr.splitlines()[-1] == "2 errors; nothing was written"
     assert [path.name for path in folder.iterdir()] == ["cluster.yaml"]
@@ -181,7 +181,7 @@ def test_errors_as_json(folder: Path) -> None:
     assert done.returncode == 1
     said = json.loads(done.stdout)
     assert said["written"] is False
-    assert [(p["line"], p["path"]) for p in said["problems"]] == [(12, "nodes[3].role")]
+    assert [(p["line"], p["path"]) for p in said["problems"]] == [(13, "nodes[3].role")]
 
 
 def test_strict_takes_a_warning_for_an_error(folder: Path) -> None:

@@ -238,11 +238,12 @@ def test_an_apt_key_that_nobody_pinned_is_taken_as_it_is(repository: Path) -> No
 
 @pytest.fixture
 def console(tmp_path: Path) -> Path:
-    """A machine with its first kubelet identity, and root's empty home."""
+    """A machine whose kubelet has rotated its identity, and root's empty home."""
     (tmp_path / "root").mkdir()
     pki = tmp_path / "var/lib/kubelet/pki"
     pki.mkdir(parents=True)
-    (pki / "kubelet-client-khgen.pem").touch()
+    for name in ("kubelet-client-khgen.pem", "kubelet-client-current.pem"):
+        (pki / name).touch()
     (tmp_path / "etc/kubernetes").mkdir(parents=True)
     return tmp_path
 

@@ -13,6 +13,7 @@ controlPlaneEndpoint: {{vip: 10.9.0.2, port: 8443}}
 networking: {{podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}}
 os: {{family: debian, release: "12"}}
 addons: {{calico: {{url: "https://example.com/calico.yaml", sha256: "{0:064d}"}}}}
+install: {{containerd: distribution, kubernetesRepositoryKey: {{sha256: "{0:064d}"}}}}
 nodes:
   - {{name: cp1, role: control-plane, address: 10.9.0.11}}
   - {{name: cp2, role: control-plane, address: 10.9.0.12}}

@@ -1,6 +1,6 @@
 #!/bin/bash
 #: packages, pinned and held
-#files: /etc/apt/sources.list.d/khgen.list
+#files: /etc/apt/sources.list.d/khgen.list /etc/apt/keyrings/*.asc
 set -euo pipefail
 set -f
 missing=() held=()

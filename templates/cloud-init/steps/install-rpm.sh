@@ -1,7 +1,7 @@
 #!/bin/bash
 #: packages, pinned
 #hint: dnf makecache
-#files: /etc/yum.repos.d/khgen.repo
+#files: /etc/yum.repos.d/khgen.repo /etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-*
 set -euo pipefail
 read -ra wanted <<<"$PACKAGES"
 installed=" $(rpm -qa --qf '%{NAME} %{NAME}-%{VERSION}-%{RELEASE} ')"
