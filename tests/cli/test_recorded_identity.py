@@ -283,7 +283,7 @@ def test_an_even_number_of_founders_is_refused_as_at_the_first_render(folder: Pa
     )
     done = khgen("secrets", "refound", "cluster.yaml", CONFIRMED, cwd=folder)
     assert done.returncode == 1
-    assert "cluster.yaml:7:1: error: 2 etcd members" in done.stderr
+    assert "cluster.yaml:9:1: error: 2 etcd members" in done.stderr
     assert (folder / SECRETS).read_text() == before
 
 
