@@ -15,9 +15,7 @@ import yaml
 from support.command import SMALL_SPEC, khgen
 
 SECRETS = "small.secrets.yaml"
-FROM_IMAGE = "install: {kubernetes: image, containerd: image}\nnodes:\n"
-SPEC = SMALL_SPEC.replace("nodes:\n", FROM_IMAGE, 1)
-"""Without a warning: no repository whose keys would be trusted on first use."""
+SPEC = SMALL_SPEC
 NODES_PLACE = f"cluster.yaml:{SPEC.partition('nodes:')[0].count(chr(10)) + 1}:1"
 RENAMED = SPEC.replace("cp1", "mn0").replace("cp2", "mn1").replace("cp3", "mn2")
 MOVED = SPEC.replace("10.244.0.0/16", "10.245.0.0/16").replace("port: 8443", "port: 9443")

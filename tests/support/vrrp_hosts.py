@@ -44,7 +44,7 @@ for folder in etc usr var/lib; do
   mkdir -p "/run/upper/$folder" "/run/work/$folder" "$layer/$folder"
   mount -t overlay overlay -o "lowerdir=$layer/$folder:/$folder,upperdir=/run/upper/$folder,workdir=/run/work/$folder" "/$folder"
 done
-bash "$step"
+bash -ac '. /etc/khgen/node.env; exec bash "$0"' "$step"
 exec sleep infinity
 """
 
