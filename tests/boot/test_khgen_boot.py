@@ -173,8 +173,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
 def test_help_names_each_command_and_anything_else_is_wrong_usage(machine: Machine) -> None:
     said = machine.run("--help")
     assert said.returncode == 0
-    for command in ("khgen-boot status [--json]", "khgen-boot applied"):
-        assert command in said.stdout
+    assert said.stdout == "usage: khgen-boot [status [--json] | applied]\n"
     for wrong in (("stauts",), ("status", "--yaml"), ("applied", "x")):
         done = machine.run(*wrong)
         assert done.returncode == 2

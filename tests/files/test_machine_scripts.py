@@ -183,13 +183,21 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def install(name: str, root: Path, key: str) -> subprocess.CompletedProcess[str]:
-    """The step with an /etc of its own, in a network that has the web server alone."""
+def install(
+    name: str, root: Path, key: str, wanted: str = "no-such-package=1", *, runs: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """The step with an /etc of its own, in a network that has the web server alone.
+
+    Where it `runs` as a Node, kubeadm has written the kubelet's configuration.
+    """
     require_namespaces()
     folder = KEY_FOLDERS[name]
     (root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
     script = f"{SERVE.format(root=root)}mount --bind {root}/etc /etc\nbash {STEPS / f'{name}.sh'}"
-    values = {"PACKAGES": "no-such-package=1", "REPOSITORY_KEYS": f"docker={key}"}
+    if runs:
+        living = "mount -t tmpfs tmpfs /var/lib; mkdir /var/lib/kubelet"
+        script = f"{living}; echo x >/var/lib/kubelet/config.yaml\n{script}"
+    values = {"PACKAGES": wanted, "REPOSITORY_KEYS": f"docker={key}"}
     path = f"{root}/bin:{SYSTEM_PATH}"
     return subprocess.run(
         [require_program("unshare"), "--net", "--mount", "bash", "-c", script],
@@ -225,6 +233,33 @@ def test_a_key_with_another_digest_stops_the_step(name: str, repository: Path) -
     last = done.stdout.splitlines()[-1]
     assert last == f"no key with the digest that the spec pins at {url}"
     assert not (repository / KEY_FOLDERS[name].lstrip("/") / KEY_FILES[name]).exists()
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("name", KEY_FOLDERS)
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_node_that_runs_keeps_its_kubelet(name: str, repository: Path, runs: bool) -> None:
+    if name == "install-deb" and not Path("/usr/lib/apt/apt-helper").exists():
+        unavailable("apt-helper is not installed")
+    digest = hashlib.sha256(b"a key\n").hexdigest()
+    key = f"http://127.0.0.1:8099/key#{digest}"
+    done = install(name, repository, key, "kubelet=99.0.0-*", runs=runs)
+    assert done.returncode == (0 if runs else 9), done.stdout + done.stderr
+
+
+@pytest.mark.tools
+def test_a_node_that_runs_downloads_no_other_kubelet(root: Path) -> None:
+    require_program("curl")
+    (root / "var/lib/kubelet").mkdir(parents=True)
+    (root / "var/lib/kubelet/config.yaml").write_text("x\n")
+    digest = hashlib.sha256((root / "srv/runc").read_bytes()).hexdigest()
+    line = f"{digest} /usr/local/bin/kubelet file:///srv/runc\n"
+    (root / "etc/khgen/downloads").write_text(line)
+    folders = ("/etc", "/usr/local", "/srv")
+    assert sandboxed("install-downloads", root, *folders, "/var/lib") == 0
+    assert not (root / "usr/local/bin/kubelet").exists()
+    assert sandboxed("install-downloads", root, *folders) == 0
+    assert (root / "usr/local/bin/kubelet").exists()
 
 
 @pytest.mark.tools

@@ -60,6 +60,7 @@ FIELDS: dict[str, tuple[object, ...]] = {
     "os.timeSync.servers": ([], ["10.0.0.2"], ["a:b"]),
     "os.sysctl.profile": ("kubernetes", "tuned"),
     "os.sysctl.extra": ({}, {"vm.swappiness": 10}, {"net.netfilter.nf_conntrack_max": 1}),
+    "os.blockMetadata": (True, False, "yes"),
     "os.swap": ("off", "unmanaged"),
     "os.selinux": ("unmanaged", "permissive"),
     "os.firewall": ("unmanaged", "disabled"),
@@ -76,6 +77,15 @@ FIELDS: dict[str, tuple[object, ...]] = {
     "install.containerd": ("docker", "distribution", "tarball", "image"),
     "install.kubernetesRepository": ("https://example.com/k8s", "x"),
     "install.dockerRepository": ("https://example.com/docker", "x"),
+    **{
+        f"install.{owner}RepositoryKey.{field}": values
+        for owner in ("kubernetes", "docker")
+        for field, values in (
+            ("sha256", ("0" * 64, "0" * 63, "x")),
+            ("path", ("key.asc", "", "/nowhere/key.asc")),
+            ("text", ("x", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n")),
+        )
+    },
     "install.packageVersions.kubeadm": ("1.29.6", "1.30.1", "1.28.0"),
     "install.packageVersions.kubelet": ("1.29.6", "1.29.0", "1.28.0", "1.26.0", "1.25.0"),
     "install.packageVersions.kubectl": ("1.29.6", "1.28.0", "1.30.0"),

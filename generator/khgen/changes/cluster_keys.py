@@ -13,7 +13,7 @@ _ONE_VALUE = "There is one value."
 _NAME = "The secrets file is bound to the name: another name is another cluster."
 _UPGRADE = (
     "khgen does not upgrade machines that are up: run kubeadm upgrade on each, drained, one minor"
-    " version at a time. A new seed would install the new kubelet without draining the node."
+    " version at a time. A new seed leaves a running node's kubeadm, kubelet and kubectl as they are."
 )
 _STATIC_POD = (
     "kubeadm wrote the static pods once, and joining control planes follow the kubeadm-config"

@@ -28,11 +28,11 @@ OwnFiles = Callable[[Plan, NodePlan], tuple[NodeFile, ...]]
 
 SHARED: tuple[SharedFiles, ...] = (
     boot_files,
+    vip_files,
     wanted_image_files,
     *MACHINE_FILES,
     patch_files,
     haproxy_files,
-    vip_files,
 )
 """What depends on the kind of node alone."""
 

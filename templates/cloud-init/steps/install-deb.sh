@@ -5,6 +5,8 @@ set -euo pipefail
 set -f
 missing=() held=()
 for p in $PACKAGES; do
+  # On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
+  [[ $p != kube* || ! -s /var/lib/kubelet/config.yaml ]] || continue
   [[ $(dpkg-query -Wf '${Status} ${Package}=${Version}' "${p%%=*}") == *" installed "$p* ]] || missing+=("$p")
   [[ $p != *=* ]] || held+=("${p%%=*}")
 done 2>/dev/null

@@ -7,6 +7,8 @@ seen=/usr/local/share/khgen
 mkdir -p $seen
 while read -r sum target url; do
   [ ! -e "$seen/$sum" ] || continue
+  # On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
+  [[ $target != */kube* || ! -s /var/lib/kubelet/config.yaml ]] || continue
   to=${target%/*} tmp=${target%/*}/.khgen
   rm -rf "$tmp"
   mkdir -p "$tmp/tree"

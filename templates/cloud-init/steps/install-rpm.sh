@@ -7,6 +7,8 @@ read -ra wanted <<<"$PACKAGES"
 installed=" $(rpm -qa --qf '%{NAME} %{NAME}-%{VERSION}-%{RELEASE} ')"
 missing=()
 for p in "${wanted[@]}"; do
+  # On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
+  [[ $p != kube* || ! -s /var/lib/kubelet/config.yaml ]] || continue
   # shellcheck disable=SC2053 # patterns
   [[ $installed == *\ $p\ * ]] || missing+=("$p")
 done

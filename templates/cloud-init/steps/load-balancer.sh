@@ -3,7 +3,7 @@
 #hint: journalctl -u haproxy -u keepalived; does VRRP (IP protocol 112) get through?
 #files: /etc/khgen/haproxy.cfg /etc/khgen/keepalived.conf /usr/libexec/keepalived/* /usr/local/sbin/khgen-vip /etc/systemd/system/khgen-vip.service
 set -euo pipefail
-echo "hosts: $VIP_HOSTS; this one is $VIP_SOURCE, interface $VIP_INTERFACE, port $VIP_PORT"
+echo "$VIP_HOSTS port $VIP_PORT; this is $VIP_SOURCE on $VIP_INTERFACE"
 khgen-vip apply
 systemctl enable haproxy keepalived
 /usr/libexec/keepalived/check-haproxy
