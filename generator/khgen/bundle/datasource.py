@@ -1,6 +1,7 @@
 """How each cloud-init datasource takes user-data: its limit, and how it may be encoded."""
 
 import base64
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -118,3 +119,21 @@ class Compressor:
                 parts.append(compressor.flush(zlib.Z_BLOCK))
             parts.append(compressor.compress(section))
         return b"".join((*parts, compressor.flush()))
+
+
+def gzipped_user_data(text: bytes) -> bytes:
+    """User-data gzipped in blocks of its own for text, for PEM and for kubeconfigs."""
+    sections: list[bytes] = []
+    kind = -1
+    for entry in _FILE.split(text):
+        own = next((n for n, mark in enumerate(_MARKS) if mark in entry), len(_MARKS))
+        if own == kind:
+            sections[-1] += entry
+        else:
+            sections.append(entry)
+        kind = own
+    return Compressor(b"").gzip(sections)
+
+
+_FILE = re.compile(rb"^(?=- path: )", re.MULTILINE)
+_MARKS = (b"-authority-data: ", b"    -----BEGIN ")

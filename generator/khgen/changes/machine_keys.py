@@ -26,8 +26,10 @@ _INSTALLED = (
 _REPOSITORY = "Programs that are installed stay; later installations use it."
 _CONTAINERD = "containerd reads it with a new seed and a reboot."
 _RUNTIME = "A new seed and a reboot install it: drain the node first."
-_KUBELET = "A new seed and a reboot install it, one minor version at a time: drain the node first."
-_TOOL = "A new seed and a reboot install it; nothing that runs is disturbed."
+_KUBELET = (
+    "Machines that are up keep theirs: install it by hand, one minor version at a time, drained."
+)
+_TOOL = "Machines that are up keep theirs: install it by hand, or leave it to new machines."
 _IMAGE = "Machines that are up keep their image: bake a new one for new machines."
 _DELIVERY = "It only decides how user-data reaches a machine."
 _CHECKED = "Only a render looks at it."

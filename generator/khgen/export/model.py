@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from khgen.bundle.datasource import Compressor, Encoding
+from khgen.bundle.datasource import Encoding, gzipped_user_data
 
 USER_DATA = "user-data"
 META_DATA = "meta-data"
@@ -40,7 +40,7 @@ class ExportNode:
         """The user-data gzipped: as it was rendered, or else the same bytes for the same text."""
         match self.encoding:
             case Encoding.PLAIN:
-                return Compressor(b"").gzip((self.user_data,))
+                return gzipped_user_data(self.user_data)
             case Encoding.GZIP:
                 return self.user_data
             case Encoding.GZIP_BASE64:
