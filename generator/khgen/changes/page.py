@@ -24,6 +24,10 @@ and runs the boot steps again. It does not touch what kubeadm wrote once: static
 ConfigMaps, labels, taints and addons; and it removes no file. Give machines their new seeds one at
 a time, and wait for `khgen-boot status` to say that all is done.
 
+One thing needs no new seed: control planes that carry the virtual IP ask the API which control planes there
+are, and add those that have joined to haproxy and to keepalived's peers. Load-balancer hosts learn of them
+from their own new seed ([growth](boot-order.md)).
+
 ## Effects
 
 | effect | what it takes |
