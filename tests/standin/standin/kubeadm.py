@@ -19,13 +19,14 @@ KUBELET = Path("/var/lib/kubelet")
 SYSTEM = "/api/v1/namespaces/kube-system"
 LABEL = "node-role.kubernetes.io/control-plane"
 CRI_SOCKET = "kubeadm.alpha.kubernetes.io/cri-socket"
-IGNORED = frozenset({"--skip-token-print"})
+IGNORED = ("--skip-token-print", "--ignore-preflight-errors=")
+"""Options that change nothing of what the stand-in does."""
 Documents = Mapping[str, Document]
 
 
 def main() -> None:
     """Do what the command line says, or say that the stand-in cannot."""
-    words = [word for word in sys.argv[1:] if word not in IGNORED]
+    words = [word for word in sys.argv[1:] if not word.startswith(IGNORED)]
     if words[:1] == ["version"]:
         print(wanted_version("kubeadm"))
         return
