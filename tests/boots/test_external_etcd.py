@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from khgen.plan.steps import numbered_steps
 from khgen.rehearse.image_archive import Image
 from khgen.rehearse.local_host import LocalHost, put
 from khgen.rehearse.waiting import wait_until
@@ -67,12 +68,17 @@ def held(waiting: LocalCluster, traffic: Traffic) -> list[tuple[LocalHost, str]]
     """Control plane and worker, each with the step at which it waits until there is an etcd."""
     assert not traffic.sent
     control_plane, worker = waiting.hosts["cp1"], waiting.hosts["w1"]
-    held = [(control_plane, "25-etcd-quorum"), (worker, "28-endpoint")]
+    held = [(control_plane, at("etcd-quorum")), (worker, at("endpoint"))]
     for host, _ in held:
         host.power_on()
     for host, step in held:
         wait_at(host, step)
     return held
+
+
+def at(name: str) -> str:
+    """A step with its number."""
+    return next(numbered.file_name for numbered in numbered_steps() if numbered.step.name == name)
 
 
 def status_of(host: LocalHost) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A few quick rows of the fault table, and that the table has every row it should."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,16 @@ from faults.page import append_log, figures, read_log
 from faults.play import Outcome, Pace
 from khgen.plan.steps import StepAct, steps_of
 
-QUICK = ("cut: etcd host at 24-etcd-host", "cable: etcd host at 25-etcd-quorum")
+QUICK = re.compile("cut: etcd host at [0-9]+-etcd-host|cable: etcd host at [0-9]+-etcd-quorum")
 
 
 @pytest.mark.boot
 def test_quick_cases_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KHGEN_KUBE_BIN", raising=False)
-    cases = [case for case in all_cases() if case.name in QUICK]
-    assert len(cases) == len(QUICK)
+    cases = [case for case in all_cases() if QUICK.fullmatch(case.name)]
+    assert len(cases) == 2
     outcomes = list(played(cases, Pace(off=3, timeout=60)))
-    assert [outcome.name for outcome in outcomes if outcome.converged] == list(QUICK), outcomes
+    assert all(outcome.converged for outcome in outcomes), outcomes
 
 
 @pytest.mark.parametrize("name", ROLES)
