@@ -58,9 +58,9 @@ def test_a_backup_waits_for_two_advertisements_of_a_second(ipv6: bool) -> None:
     assert "advert_int" not in text
 
 
-@pytest.mark.parametrize(("ipv6", "loopback"), [(False, "127.0.0.1"), (True, "::1")])
-def test_a_host_alone_is_unicast_too(ipv6: bool, loopback: str) -> None:
-    assert f"  unicast_peer {{\n    {loopback}\n  }}\n" in config(planned(1, ipv6=ipv6))
+@pytest.mark.parametrize(("ipv6", "vip"), [(False, "192.168.10.240"), (True, "fd00::240")])
+def test_a_host_alone_is_unicast_too(ipv6: bool, vip: str) -> None:
+    assert f"  unicast_peer {{\n    {vip}\n  }}\n" in config(planned(1, ipv6=ipv6))
 
 
 def test_a_host_holds_the_vip_only_while_the_others_count_it_in() -> None:

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled, verbatim
 from khgen.plan.installation import balances_load
-from khgen.plan.model import NodeKind, NodePlan, Plan, loopback
+from khgen.plan.model import NodeKind, NodePlan, Plan
 from khgen.plan.virtual_ip import HAPROXY_WEIGHT, SILENT_ADVERTS, vrrp_address, vrrp_hosts
 from khgen.spec.model.values import IPAddress
 
@@ -75,9 +75,11 @@ def _keepalived_conf(plan: Plan, node: NodePlan, vip: IPAddress, vrrp_password: 
         silent_adverts=SILENT_ADVERTS,
         source=vrrp_address(plan, node),
         unicast=unicast,
-        # A host alone speaks to itself: keepalived takes no peers at all for multicast, and coming
-        # from there to unicast, once there are peers, it would drop the VIP for three seconds.
-        peers=tuple(vrrp_address(plan, peer) for peer in others) or (loopback(vip),),
+        # keepalived takes no peers at all for multicast, and coming from there to unicast, once there
+        # are peers, it would drop the VIP for three seconds. So a host alone speaks to the VIP: while
+        # it holds that, nothing of it leaves the machine. (What it sends to 127.0.0.1 does: its
+        # socket is bound to the interface.)
+        peers=tuple(vrrp_address(plan, peer) for peer in others) or (vip,),
         # VRRP version 3, which IPv6 needs, has no authentication (RFC 5798, 9).
         password=vrrp_password if vip.version == 4 else "",
         vip=_vip_line(vip),

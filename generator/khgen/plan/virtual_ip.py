@@ -15,7 +15,7 @@ to a newer one, which would take it for gone: two hold the VIP. So a host may ho
 other host that it knows, and that answers, knows it too (check-vip-hosts, asked of the other's
 haproxy). Control planes learn of later ones from the API (khgen-vip); load balancers from new files.
 Keepalived changes its peers on reload without giving the VIP up, but not from multicast to unicast:
-a host alone is unicast too. tests/plan/test_virtual_ip.py has the proof, over both generations.
+a host alone is unicast too, with the VIP as its peer. tests/plan/test_virtual_ip.py has the proof, over both generations.
 """
 
 from dataclasses import dataclass
