@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from khgen.rehearse.programs import ProgramError
-from khgen.rehearse.stage import seed_files
 from khgen.rehearse.waiting import wait_until
 from khgen.spec.model import ClusterSpec
 from support.api_client import requests, start_client
@@ -203,7 +202,8 @@ def test_a_removed_and_a_replaced_host_leave_one_holder() -> None:
 def forget(hosts: LocalCluster, name: str, by: str) -> None:
     """Switch a control plane off for good, and have the cluster forget it, as the docs say."""
     member = hosts.members(by)[name]
-    hosts.hosts.pop(name).power_cut()
+    hosts.removed(name)
+    del hosts.hosts[name]
     hosts.etcd(by, "member", "remove", f"{int(member):x}")
     kubectl = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
     hosts.hosts[by].run(*kubectl, "delete", "node", name)
@@ -222,17 +222,11 @@ def test_a_third_balancer_is_counted_in_when_the_two_have_their_new_files() -> N
         assert waiting.failed == waiting.broken == 0
         assert "lb2" not in {h for _, held in waiting.holders for h in held}
         for name in ("lb1", "lb3"):
-            reseed(hosts, name)
+            hosts.reseed(name)
+            hosts.boot([name], 120)
         hosts.wait_done("lb2", 120)
         holder = steady_holder(hosts)
         after = watch(hosts, log, WATCHED, cut=holder)
         print(f"three balancers, the holder cut: {after}")
         assert max(after.counts) == 1, after.holders
         assert all(held for when, held in after.holders if when > 10), after.holders
-
-
-def reseed(hosts: LocalCluster, name: str) -> None:
-    """Give a living host what it is rendered now, and reboot it."""
-    hosts.hosts[name].power_cut()
-    hosts.hosts[name].seed(seed_files(hosts.render.node(hosts.render.plan.by_name[name])))
-    hosts.boot([name], 120)
