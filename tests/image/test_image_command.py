@@ -139,7 +139,7 @@ def test_a_spec_without_an_image(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("image:\n  base:", "image:\n  preload: true\n  #", "error: there is no 'base'"),
-        ("image:", "install: {architecture: arm64}\nimage:", "bakes amd64, not arm64"),
+        ("install: {", "install: {architecture: arm64, ", "bakes amd64, not arm64"),
     ],
 )
 def test_a_spec_that_qemu_cannot_bake(
