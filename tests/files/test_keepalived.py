@@ -83,6 +83,10 @@ def test_only_control_planes_follow_the_api() -> None:
     assert paths(NodeKind.FOUNDER, plan) == []
 
 
+def test_a_move_is_announced_again_after_the_neighbours_lock() -> None:
+    assert "  garp_master_delay 2\n" in config(planned())
+
+
 def test_multicast_has_no_peers() -> None:
     text = config(planned(vrrp="multicast"))
     assert "unicast" not in text
