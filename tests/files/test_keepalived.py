@@ -83,7 +83,7 @@ def test_only_control_planes_follow_the_api() -> None:
     assert paths(NodeKind.FOUNDER, plan) == []
 
 
-def test_a_move_is_announced_again_after_the_neighbours_lock() -> None:
+def test_a_move_is_announced_again_soon() -> None:
     assert "  garp_master_delay 2\n" in config(planned())
 
 
