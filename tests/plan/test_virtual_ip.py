@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from khgen.plan.virtual_ip import HAPROXY_WEIGHT, PRIORITY, VrrpHost
-from support.vrrp_model import HostState, Situation, flaw, generations, may_hold, situations
+from khgen.plan.virtual_ip import HAPROXY_WEIGHT, PRIORITY
+from support.vrrp_model import (
+    HostState,
+    Situation,
+    VrrpHost,
+    flaw,
+    generations,
+    may_hold,
+    situations,
+)
 
 
 def hosts(*priorities: int, weight: int = HAPROXY_WEIGHT) -> tuple[VrrpHost, ...]:

@@ -5,11 +5,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from khgen.plan.virtual_ip import VrrpHost, vrrp_hosts
+from khgen.plan.virtual_ip import vrrp_addresses
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.waiting import wait_until
 from support.local_cluster import LocalCluster
-from support.vrrp_model import HostState, Situation, effective, may_hold
+from support.vrrp_model import HostState, Situation, VrrpHost, effective, may_hold
 
 PATIENCE = 60.0
 UNDISTURBED = 4.0
@@ -32,7 +32,7 @@ class VirtualIp:
     def _modelled(self) -> Mapping[str, VrrpHost]:
         plan = self.cluster.render.plan
         names = [node.name for node in plan.load_balancers]
-        return dict(zip(names, vrrp_hosts(plan), strict=True))
+        return dict(zip(names, (VrrpHost(address=a) for a in vrrp_addresses(plan)), strict=True))
 
     @property
     def expected(self) -> set[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import chain, combinations, product
 
-from khgen.plan.virtual_ip import VrrpHost
+from khgen.plan.virtual_ip import HAPROXY_WEIGHT, PRIORITY
 from khgen.spec.model.values import IPAddress
 
 
@@ -16,6 +16,15 @@ class HostState(Enum):
     HEALTHY = auto()
     WITHOUT_HAPROXY = auto()
     DOWN = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VrrpHost:
+    """A host as VRRP sees it."""
+
+    address: IPAddress
+    priority: int = PRIORITY
+    weight: int = HAPROXY_WEIGHT
 
 
 def effective(host: VrrpHost, state: HostState) -> int:

@@ -6,7 +6,7 @@ from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled
 from khgen.plan.installation import balances_load
 from khgen.plan.model import API_SERVER_PORT, NodeKind, Plan, host_port
-from khgen.plan.virtual_ip import vrrp_hosts
+from khgen.plan.virtual_ip import vrrp_addresses
 
 
 def haproxy_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
@@ -23,7 +23,7 @@ def _haproxy_cfg(plan: Plan) -> str:
         api_servers=tuple(
             (node.name, host_port(node.address, API_SERVER_PORT)) for node in plan.control_planes
         ),
-        vip_hosts=tuple(host.address for host in vrrp_hosts(plan)),
+        vip_hosts=vrrp_addresses(plan),
     )
 
 

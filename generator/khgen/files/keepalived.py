@@ -6,7 +6,7 @@ from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled, verbatim
 from khgen.plan.installation import balances_load
 from khgen.plan.model import NodeKind, NodePlan, Plan
-from khgen.plan.virtual_ip import HAPROXY_WEIGHT, SILENT_ADVERTS, vrrp_address, vrrp_hosts
+from khgen.plan.virtual_ip import HAPROXY_WEIGHT, SILENT_ADVERTS, vrrp_address, vrrp_addresses
 from khgen.spec.model.values import IPAddress
 
 AUTO_INTERFACE = "auto"
@@ -55,7 +55,7 @@ def load_balancer_environment(plan: Plan, node: NodePlan) -> dict[str, str]:
     return {
         "VIP_INTERFACE": node.interface,
         "VIP_SOURCE": str(vrrp_address(plan, node)),
-        "VIP_HOSTS": " ".join(str(host.address) for host in vrrp_hosts(plan)),
+        "VIP_HOSTS": " ".join(map(str, vrrp_addresses(plan))),
         "VIP_PORT": str(plan.endpoint.port),
     }
 

@@ -18,8 +18,6 @@ Keepalived changes its peers on reload without giving the VIP up, but not from m
 a host alone is unicast too, with the VIP as its peer. tests/plan/test_virtual_ip.py has the proof, over both generations.
 """
 
-from dataclasses import dataclass
-
 from khgen.plan.model import NodePlan, Plan
 from khgen.spec.model.values import IPAddress
 
@@ -37,18 +35,9 @@ HAPROXY_WEIGHT = -50
 """What a host's priority loses while its haproxy does not answer; more than any spread."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VrrpHost:
-    """A host as VRRP sees it."""
-
-    address: IPAddress
-    priority: int = PRIORITY
-    weight: int = HAPROXY_WEIGHT
-
-
-def vrrp_hosts(plan: Plan) -> tuple[VrrpHost, ...]:
-    """The hosts that share the VIP."""
-    return tuple(VrrpHost(address=vrrp_address(plan, node)) for node in plan.load_balancers)
+def vrrp_addresses(plan: Plan) -> tuple[IPAddress, ...]:
+    """The addresses of the hosts that share the VIP."""
+    return tuple(vrrp_address(plan, node) for node in plan.load_balancers)
 
 
 def vrrp_address(plan: Plan, node: NodePlan) -> IPAddress:
