@@ -11,13 +11,12 @@ from pathlib import Path
 import yaml
 
 from standin.client import ApiError, Client, ending
-from standin.etcd import join_etcd
+from standin.etcd import LABEL, join_etcd
 from standin.manifests import MANIFESTS, PKI, apiserver_command, etcd_command, write_pod
 from standin.node import Document, arguments, documents, wanted_version
 
 KUBELET = Path("/var/lib/kubelet")
 SYSTEM = "/api/v1/namespaces/kube-system"
-LABEL = "node-role.kubernetes.io/control-plane"
 CRI_SOCKET = "kubeadm.alpha.kubernetes.io/cri-socket"
 IGNORED = ("--skip-token-print", "--ignore-preflight-errors=")
 """Options that change nothing of what the stand-in does."""
