@@ -97,6 +97,11 @@ def counted_bytes(user_data: UserDataSpec, delivered: bytes) -> int:
     return len(delivered)
 
 
+PEM_MARK, KUBECONFIG_MARK = "-----BEGIN ", "-authority-data: "
+"""How a PEM file begins, and what no other file than a kubeconfig has."""
+_FILE = re.compile(rb"^(?=- path: )", re.MULTILINE)
+
+
 class Compressor:
     """Gzips texts that begin alike; what they share is compressed once."""
 
@@ -123,17 +128,14 @@ class Compressor:
 
 def gzipped_user_data(text: bytes) -> bytes:
     """User-data gzipped in blocks of its own for text, for PEM and for kubeconfigs."""
+    marks = (KUBECONFIG_MARK.encode(), f"    {PEM_MARK}".encode())
     sections: list[bytes] = []
     kind = -1
     for entry in _FILE.split(text):
-        own = next((n for n, mark in enumerate(_MARKS) if mark in entry), len(_MARKS))
+        own = next((n for n, mark in enumerate(marks) if mark in entry), len(marks))
         if own == kind:
             sections[-1] += entry
         else:
             sections.append(entry)
         kind = own
     return Compressor(b"").gzip(sections)
-
-
-_FILE = re.compile(rb"^(?=- path: )", re.MULTILINE)
-_MARKS = (b"-authority-data: ", b"    -----BEGIN ")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from khgen.bundle.datasource import (
+    KUBECONFIG_MARK,
+    PEM_MARK,
     Compressor,
     Encoding,
     counted_bytes,
@@ -109,9 +111,9 @@ def _by_section(files: Iterable[NodeFile]) -> dict[Section, list[NodeFile]]:
 def _section(file: NodeFile) -> Section:
     if file.path == UNIT:
         return Section.LAST
-    if file.content.startswith("-----BEGIN "):
+    if file.content.startswith(PEM_MARK):
         return Section.PEM
-    if "-authority-data: " in file.content:
+    if KUBECONFIG_MARK in file.content:
         return Section.KUBECONFIG
     return Section.TEXT
 

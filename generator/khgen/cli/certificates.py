@@ -9,8 +9,7 @@ from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.pki.credentials import certificate_dates, node_credentials
 from khgen.pki.kubeconfig_catalog import SUPER_ADMIN_KUBECONFIG
-from khgen.pki.secrets import EVERYONE, Secrets, renewed
-from khgen.plan.build import build_plan
+from khgen.pki.secrets import EVERYONE, Secrets, plan_with, renewed
 from khgen.secrets_file import extend
 
 
@@ -21,7 +20,7 @@ def date_lines(spec: Path, named: str | None) -> list[str]:
     secrets = read_secrets(inputs, named, report, must_exist=True).secrets
     report.add(identity_problems(inputs, secrets), {})
     report.stop_if_fatal()
-    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced, secrets.removed)
+    plan = plan_with(inputs.spec, secrets)
     rows = [
         (authority.certificate.not_valid_after_utc, "(CA)", name.value)
         for name, authority in secrets.authorities.items()

@@ -14,6 +14,7 @@ from khgen.manifest import NodeEntry
 from khgen.plan.model import NodePlan, Plan
 from khgen.render import ClusterRender
 from khgen.rendered_output import load_manifest
+from khgen.writer import MANIFEST
 
 COMPARED = 8
 """So many nodes of a kind have their files read where more changed than are listed."""
@@ -56,7 +57,7 @@ class Closing:
 
     def compare(self, entries: Mapping[str, NodeEntry]) -> None:
         """Compare while the old output is still there; that it is damaged is no reason to fail."""
-        if not (self._out / "manifest.json").exists():
+        if not (self._out / MANIFEST).exists():
             return
         self.known = True
         try:

@@ -18,9 +18,8 @@ from khgen.cli.rendered import read_manifest
 from khgen.manifest import NodeEntry, budget_findings, node_entry
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
-from khgen.pki.secrets import Secrets
+from khgen.pki.secrets import Secrets, plan_with
 from khgen.pki.validity import lifetime_findings
-from khgen.plan.build import build_plan
 from khgen.plan.model import Plan
 from khgen.problems import Problems, Severity
 from khgen.render import ClusterRender, RenderedNode
@@ -48,7 +47,7 @@ def run_diff(request: DiffRequest) -> None:
     inputs = read_inputs(request.spec, report)
     manifest = read_manifest(request.output)
     secrets = _secrets(request, inputs, report)
-    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced, secrets.removed)
+    plan = plan_with(inputs.spec, secrets)
     report.add(inputs.problems(lifetime_findings(plan, secrets, now())), {})
     report.add(_refused(inputs, plan, secrets), {})
     report.stop_if_fatal()

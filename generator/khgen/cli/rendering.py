@@ -26,9 +26,8 @@ from khgen.cli.summary import LISTED_NODES, summary
 from khgen.manifest import NodeEntry, budget_findings
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
-from khgen.pki.secrets import founding_nodes
+from khgen.pki.secrets import founding_nodes, plan_with
 from khgen.pki.validity import lifetime_findings
-from khgen.plan.build import build_plan
 from khgen.plan.model import NodePlan
 from khgen.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.render import ClusterRender
@@ -65,7 +64,7 @@ def _render(request: RenderRequest) -> None:
     inputs = read_inputs(request.spec, report)
     source = _secrets(request, inputs, report)
     secrets = source.secrets
-    plan = build_plan(inputs.spec, secrets.founders, secrets.replaced, secrets.removed)
+    plan = plan_with(inputs.spec, secrets)
     report.add(inputs.problems(lifetime_findings(plan, secrets, now())), {})
     report.add(inputs.problems(continuity_findings(plan, secrets)), {})
     report.stop_if_fatal()

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey, new_authority
 from khgen.pki.derive import alphabet_text, derive_key_pair
 from khgen.pki.identity import identity_of, may_follow
-from khgen.plan.build import founders_of
-from khgen.plan.model import RemovedNode
+from khgen.plan.build import build_plan, founders_of
+from khgen.plan.model import Plan, RemovedNode
 from khgen.plan.versions import KubernetesVersion
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.values import IPAddress
@@ -175,6 +175,11 @@ def last_removal(secrets: Secrets, node: str) -> RemovedNode | None:
     if removals and removals[-1].machines == secrets.replaced.count(node):
         return removals[-1]
     return None
+
+
+def plan_with(spec: ClusterSpec, secrets: Secrets) -> Plan:
+    """The plan of a spec for the cluster that these secrets record."""
+    return build_plan(spec, secrets.founders, secrets.replaced, secrets.removed)
 
 
 def founding_nodes(secrets: Secrets) -> tuple[str, ...]:
