@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from khgen.disk.secrets_file import load
 from khgen.pki.token import bootstrap_token, founding_token
-from khgen.secrets_file import load
 from support.command import SMALL_SPEC, khgen
 
 SECRETS = "small.secrets.yaml"

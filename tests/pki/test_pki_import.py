@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from khgen import secrets_file
+from khgen.disk import secrets_file
 from khgen.pki.authorities import (
     AuthorityName,
     authority_certificate_pem,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from khgen import secrets_file
+from khgen.disk import secrets_file
 from khgen.pki.secrets import Secrets, incarnation, last_removal, with_removed, with_replaced
 from khgen.pki.secrets_decode import decode_secrets
 from khgen.pki.secrets_text import encode_secrets

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from khgen import secrets_file
+from khgen.disk import secrets_file
+from khgen.disk.secrets_file import LoadedSecrets
 from khgen.pki.secrets import EVERYONE, renewed
 from khgen.pki.secrets_text import encode_secrets
 from khgen.problems import Severity
-from khgen.secrets_file import LoadedSecrets
 from support.fixed import FIXED_NOW, fixed_secrets, known_entropy
 from support.topologies import topology
 
@@ -147,7 +147,7 @@ def test_only_one_of_two_creations_wins(tmp_path: Path) -> None:
 ENDLESS = """
 import os, sys
 from pathlib import Path
-from khgen import secrets_file
+from khgen.disk import secrets_file
 from support.fixed import FIXED_NOW, known_entropy
 from support.topologies import topology
 secrets = fixed = None

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from khgen.disk.spec_file import read_spec
 from khgen.excerpt import problem_text, summary_text
 from khgen.spec.load import load_spec
-from khgen.spec_file import read_spec
 
 MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from khgen.disk.spec_file import local_manifests
 from khgen.excerpt import problem_text
 from khgen.files.golden_image import in_image
 from khgen.render import ClusterRender
@@ -14,7 +15,6 @@ from khgen.spec.load import load_spec
 from khgen.spec.model import ClusterSpec
 from khgen.spec.yaml_nodes import PlainValue
 from khgen.spec.yaml_reader import YamlReader
-from khgen.spec_file import local_manifests
 from khgen.yaml_text import dump_yaml
 from support.fixed import fixed_secrets
 from support.rendering import EXAMPLES, EXAMPLES_FOLDER, plan_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.spec_file import read_manifests, read_repository_keys, read_spec
+from khgen.disk.spec_file import read_manifests, read_repository_keys, read_spec
 from support.spec_texts import loaded
 
 BOTH = {

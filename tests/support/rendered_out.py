@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from khgen.publish import publish
+from khgen.disk.publish import publish
 from khgen.render import ClusterRender
 from support.command import SMALL_SPEC
 from support.rendering import example_render, render_of, spec_of

@@ -3,12 +3,12 @@
 from functools import cache
 from pathlib import Path
 
+from khgen.disk.spec_file import read_manifests
 from khgen.plan.build import build_plan
 from khgen.plan.model import Plan
 from khgen.render import ClusterRender
 from khgen.spec.load import load_spec
 from khgen.spec.model import ClusterSpec
-from khgen.spec_file import read_manifests
 from support.fixed import fixed_secrets
 
 ROOT = Path(__file__).resolve().parents[2]

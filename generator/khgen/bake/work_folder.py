@@ -12,7 +12,7 @@ from pathlib import Path
 from khgen.bake.login import Login
 from khgen.bake.payload_archive import Preload, write_payload
 from khgen.bundle.image_payload import ImagePayload
-from khgen.folder_lock import locked_folder
+from khgen.disk.folder_lock import locked_folder
 from khgen.resources import resource_folder
 
 PREFIX = ".khgen-bake-"

@@ -10,11 +10,11 @@ from khgen.changes.effect import Effect, strongest
 from khgen.cli.changes_text import SIGNS
 from khgen.cli.comparing import Comparison, held_in
 from khgen.cli.summary import LISTED_NODES
-from khgen.manifest import NodeEntry
+from khgen.disk.manifest import NodeEntry
+from khgen.disk.rendered_output import load_manifest
+from khgen.disk.staging import MANIFEST
 from khgen.plan.model import NodePlan, Plan
 from khgen.render import ClusterRender
-from khgen.rendered_output import load_manifest
-from khgen.writer import MANIFEST
 
 COMPARED = 8
 """So many nodes of a kind have their files read where more changed than are listed."""

@@ -14,10 +14,10 @@ from khgen.changes.compare import (
 )
 from khgen.changes.files import META_DATA, NETWORK_CONFIG, USER_DATA, cloud_config
 from khgen.changes.keys import KeyChange, SpecValues, changed_keys, spec_values
-from khgen.manifest import NodeEntry
+from khgen.disk.manifest import NodeEntry
+from khgen.disk.rendered_output import RenderedManifest, load_spec_values, load_tree
 from khgen.problems import Problems
 from khgen.render import ClusterRender, RenderedNode
-from khgen.rendered_output import RenderedManifest, load_spec_values, load_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,9 @@ from khgen.cli.comparing import Comparison, held_in
 from khgen.cli.inputs import Inputs, identity_problems, now, read_inputs, read_secrets, secrets_path
 from khgen.cli.outcome import Report
 from khgen.cli.rendered import read_manifest
-from khgen.manifest import NodeEntry, budget_findings, node_entry
+from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
+from khgen.disk.rendered_output import RenderedManifest
+from khgen.disk.secrets_file import STANDARD_INPUT
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import Secrets, plan_with
@@ -23,8 +25,6 @@ from khgen.pki.validity import lifetime_findings
 from khgen.plan.model import Plan
 from khgen.problems import Problems, Severity
 from khgen.render import ClusterRender, RenderedNode
-from khgen.rendered_output import RenderedManifest
-from khgen.secrets_file import STANDARD_INPUT
 
 EXIT_CHANGES = 2
 

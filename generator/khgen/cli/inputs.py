@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 
 from khgen.cli.outcome import Report
+from khgen.disk.secrets_file import default_secrets_path, load, load_or_make
+from khgen.disk.spec_file import read_manifests, read_repository_keys, read_spec
 from khgen.pki.identity import contradictions, version_findings
 from khgen.pki.secrets import Secrets
 from khgen.problems import Finding, Problems
-from khgen.secrets_file import default_secrets_path, load, load_or_make
 from khgen.spec.check.signing_keys import first_use
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.manifest_text import read_manifest
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import parse_networks
 from khgen.spec.pod_network import network_problems
-from khgen.spec_file import read_manifests, read_repository_keys, read_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from khgen.disk.staging import MANIFEST
 from khgen.pki.adopt import ADOPTED_FILES
 from khgen.problems import Place, Problem, Problems
-from khgen.writer import MANIFEST
 
 PKI = "rootfs/etc/kubernetes/pki"
 

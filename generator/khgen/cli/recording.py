@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from khgen.cli.inputs import Inputs, SecretsSource
+from khgen.disk.secrets_file import STANDARD_INPUT, STANDARD_INPUT_NAME, create, extend
 from khgen.pki.secrets import Secrets, founding_nodes, is_recorded, recorded
 from khgen.problems import Place, Problem, Problems, Severity
-from khgen.secrets_file import STANDARD_INPUT, STANDARD_INPUT_NAME, create, extend
 
 DECRYPT_HINT = "render once with the decrypted file itself, then encrypt that one again"
 WRITABLE_HINT = "make the file and its folder writable, and render again"

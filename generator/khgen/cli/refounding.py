@@ -7,9 +7,9 @@ import click
 
 from khgen.cli.inputs import Inputs, read_inputs, read_secrets
 from khgen.cli.outcome import Report
+from khgen.disk.secrets_file import STANDARD_INPUT, refound
 from khgen.pki.continuity import founding_findings
 from khgen.pki.secrets import founding_nodes
-from khgen.secrets_file import STANDARD_INPUT, refound
 
 DANGER = (
     "refound starts the cluster over: its nodes would found a second one beside machines that have"

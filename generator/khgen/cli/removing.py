@@ -9,8 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
+from khgen.disk.secrets_file import extend
 from khgen.pki.secrets import last_removal, with_removed
-from khgen.secrets_file import extend
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.cluster import EtcdTopology
 from khgen.spec.model.texts import NodeName

@@ -7,9 +7,9 @@ import click
 
 from khgen.cli.outcome import Report
 from khgen.cli.summary import LISTED_NODES
+from khgen.disk.rendered_output import RenderedManifest, load_manifest, load_nodes
+from khgen.disk.staging import MANIFEST
 from khgen.export.model import ExportCluster
-from khgen.rendered_output import RenderedManifest, load_manifest, load_nodes
-from khgen.writer import MANIFEST
 
 
 def read_manifest(out: Path) -> RenderedManifest:

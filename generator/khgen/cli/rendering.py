@@ -23,15 +23,15 @@ from khgen.cli.lost_secrets import lost_secrets
 from khgen.cli.outcome import Report
 from khgen.cli.recording import SecretsAppearedError, founders_line, keep_new, record, unrecorded
 from khgen.cli.summary import LISTED_NODES, summary
-from khgen.manifest import NodeEntry, budget_findings
+from khgen.disk.manifest import NodeEntry, budget_findings
+from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
+from khgen.disk.rendered_output import held_cluster
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import founding_nodes, plan_with
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.model import NodePlan
-from khgen.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.render import ClusterRender
-from khgen.rendered_output import held_cluster
 
 PROGRESS_FROM = 500
 """Smaller clusters are done before a progress bar could be read."""

@@ -28,8 +28,8 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     from khgen.cli.inputs import now, read_inputs, secrets_path
     from khgen.cli.outcome import Report
     from khgen.cli.recording import founders_line
+    from khgen.disk.secrets_file import create_imported, import_pki
     from khgen.pki.continuity import founding_findings
-    from khgen.secrets_file import create_imported, import_pki
 
     report = Report()
     inputs = read_inputs(spec, report)

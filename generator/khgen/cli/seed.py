@@ -33,8 +33,8 @@ def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> N
     Every file is first held against its digest in OUT/manifest.json. Seeds hold private keys.
     """
     from khgen.cli.rendered import read_manifest, read_nodes, refuse_overlap
+    from khgen.disk.export_folder import ExportFolder
     from khgen.export.seeds import SeedFormat, seed_files
-    from khgen.export_writer import ExportFolder
 
     refuse_overlap(out, output)
     manifest = read_manifest(out)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from khgen.manifest import NodeEntry
+from khgen.disk.manifest import NodeEntry
 from khgen.plan.model import Plan
 
 LISTED_NODES = 24

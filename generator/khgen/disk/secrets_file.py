@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from khgen.folder_lock import locked_folder
+from khgen.disk.folder_lock import locked_folder
 from khgen.pki.adopt import ADOPTED_FILES, AdoptedPki, adopted_pki
 from khgen.pki.secrets import (
     RandomBytes,

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen import writer
-from khgen.writer import MANIFEST, OutputRefusedError, staged
+from khgen.disk.staging import MANIFEST, OutputRefusedError, staged
 
 
 def put(out: Path, text: str) -> None:
@@ -39,7 +38,7 @@ def test_a_second_render_replaces_the_first_whole(tmp_path: Path) -> None:
 def test_without_an_atomic_exchange_the_result_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_exchange", lambda *_: False)
+    monkeypatch.setattr(staging_module, "_exchange", lambda *_: False)
     out = tmp_path / "out"
     put(out, "one")
     put(out, "two")
@@ -100,7 +99,7 @@ SLOW_RENDER = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
-    from khgen.writer import MANIFEST, staged
+    from khgen.disk.staging import MANIFEST, staged
     with staged(Path(sys.argv[1])) as staging:
         staging.make_folders(("nodes", "nodes/a"))
         print("begun", flush=True)

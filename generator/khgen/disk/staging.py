@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from khgen.folder_lock import locked_folder
+from khgen.disk.folder_lock import locked_folder
 
 MANIFEST = "manifest.json"
 SPEC = "spec.json"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypedDict
 
 from khgen import __version__
+from khgen.disk.folder_lock import locked_folder
+from khgen.disk.staging import OutputRefusedError, Staging, closed_umask, staged
 from khgen.export.model import ExportFile
-from khgen.folder_lock import locked_folder
-from khgen.writer import OutputRefusedError, Staging, closed_umask, staged
 
 BEGINNING = 4
 """A file of khgen's is known by its beginning: these bytes, and the rest of the line they end in."""

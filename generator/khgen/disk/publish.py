@@ -12,11 +12,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from khgen.changes.keys import spec_values
-from khgen.manifest import NodeEntry, manifest_text, node_entry, over_budget
-from khgen.node_writer import NodeWriter
+from khgen.disk.manifest import NodeEntry, manifest_text, node_entry, over_budget
+from khgen.disk.node_writer import NodeWriter
+from khgen.disk.staging import MANIFEST, SPEC, Staging, staged
 from khgen.plan.model import NodePlan
 from khgen.render import ClusterRender
-from khgen.writer import MANIFEST, SPEC, Staging, staged
 
 PARALLEL_FROM = 100
 """With fewer nodes than this, starting further processes costs more than it saves."""

@@ -16,6 +16,7 @@ from khgen.bundle.datasource import Encoding
 from khgen.changes.compare import NodeTree, TreeFile
 from khgen.changes.files import cloud_config
 from khgen.changes.keys import SpecValues
+from khgen.disk.staging import MANIFEST, SPEC
 from khgen.export.model import (
     META_DATA,
     NETWORK_CONFIG,
@@ -25,7 +26,6 @@ from khgen.export.model import (
 )
 from khgen.problems import Place, Problem, Problems, path_text
 from khgen.spec.model.texts import NodeName
-from khgen.writer import MANIFEST, SPEC
 
 _RENDER_AGAIN = "render again: khgen render cluster.yaml -o {out}"
 TOLD = 5

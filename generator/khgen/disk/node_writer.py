@@ -5,11 +5,11 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import PurePosixPath
 
+from khgen.disk.manifest import NodeEntry, node_entry
+from khgen.disk.staging import Staging
 from khgen.files.node_file import NodeFile
-from khgen.manifest import NodeEntry, node_entry
 from khgen.plan.model import NodePlan
 from khgen.render import ClusterRender, RenderedNode
-from khgen.writer import Staging
 
 BATCH = 25
 
