@@ -38,7 +38,7 @@ def test_a_second_render_replaces_the_first_whole(tmp_path: Path) -> None:
 def test_without_an_atomic_exchange_the_result_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging_module, "_exchange", lambda *_: False)
+    monkeypatch.setattr("khgen.disk.staging._exchange", lambda *_: False)
     out = tmp_path / "out"
     put(out, "one")
     put(out, "two")
