@@ -96,7 +96,7 @@ def test_cluster_is_followed_to_its_end_and_nothing_is_left(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGHUP, 130)]
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_interrupted_rehearsal_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
     with rehearse(tmp_path, "--kube-bin", str(STAND_IN), "--cpus", "1.5") as process:

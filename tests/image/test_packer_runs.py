@@ -91,8 +91,8 @@ def heard(text, line):
     print(text, flush=True)
 try:
     packer.run(["build", "-machine-readable", sys.argv[2]], heard)
-except BakeInterruptedError:
-    sys.exit(130)
+except BakeInterruptedError as ended:
+    sys.exit(128 + ended.number)
 """
 
 
@@ -110,7 +110,7 @@ def test_an_end_by_signal_lets_packer_clear_up(
         wait_until(marker.exists, PATIENCE, "Packer to begin")
         process.send_signal(number)
         output = process.communicate(timeout=PATIENCE)[0]
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert any(end in output for end in PACKERS_LAST_WORDS)
     wait_until(lambda: not alive(int(marker.read_text())), PATIENCE, "what Packer ran to end")
 

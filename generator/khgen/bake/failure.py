@@ -11,4 +11,9 @@ class BakeError(Exception):
 
 
 class BakeInterruptedError(BakeError):
-    """The user ended the bake; Packer has cleared up."""
+    """A signal ended the bake; Packer has cleared up."""
+
+    def __init__(self, number: int) -> None:
+        """With the signal's number."""
+        super().__init__("interrupted")
+        self.number = number

@@ -19,13 +19,13 @@ from types import FrameType
 
 from khgen.bake.failure import BakeError, BakeInterruptedError
 from khgen.bake.packer_output import PackerLine, packer_line
+from khgen.disk.ending_signals import ENDING
 
 OLDEST = (1, 6, 6)
 """The oldest that these templates were read with; Debian 12 has it."""
 PLUGINS = (1, 7, 0)
 """From here on builders are plugins, and `packer init` installs them."""
 GET_PACKER = "install it: https://developer.hashicorp.com/packer/install, or apt-get install packer"
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Heard = Callable[[str, PackerLine | None], None]
 """Is told each line as it is, and its parts if it has them."""
@@ -76,7 +76,7 @@ class Packer:
                 _signal_group(process, signal.SIGKILL)
                 end.join()
         if interrupted:
-            raise BakeInterruptedError("interrupted")  # noqa: EM101
+            raise BakeInterruptedError(interrupted[0])
         return code
 
 

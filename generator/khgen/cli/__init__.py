@@ -5,16 +5,27 @@
 - no question is ever asked, but for what cannot be undone (`secrets refound`), and a flag answers
   that one too; no key is ever shown;
 - exit codes: 0 done, 1 the input has errors, 2 wrong usage, 3 cannot read or write,
-  4 an external program failed, 70 a defect in khgen; and of diff: 2 something changes.
+  4 an external program failed, 70 a defect in khgen; and of diff: 2 something changes;
+- a command that a signal ends clears what it began: 130 for ^C, 143 for SIGTERM, 129 for SIGHUP,
+  and 141, without a word, where nobody reads the output any more.
 """
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 from khgen import __version__
+from khgen.cli.ending import (
+    EndedError,
+    closed_pipe_ends,
+    ending_in_order,
+    exit_code,
+    forget_unread_output,
+)
 from khgen.cli.outcome import EXIT_DEFECT, EXIT_FILES, report_defect, report_os_error
+from khgen.disk.ending_signals import ENDING
 
 COMMANDS = {
     "init": "khgen.cli.start:init",
@@ -49,6 +60,22 @@ class _LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: object,
+    ) -> click.Context:
+        """The context of a run; click itself would take a closed pipe for exit code 1."""
+        with closed_pipe_ends():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        with closed_pipe_ends():
+            return super().invoke(ctx)
+
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="khgen")
@@ -62,12 +89,24 @@ def cli(*, debug: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; every failure ends in one of the exit codes above."""
+    """Run the command line; every end before its time has one of the exit codes above."""
+    try:
+        with ending_in_order(), closed_pipe_ends():
+            _run()
+    except EndedError as ended:
+        if ended.number in ENDING:
+            with suppress(OSError):
+                click.echo("khgen: interrupted", err=True)
+        sys.exit(exit_code(ended.number))
+    finally:
+        forget_unread_output()
+
+
+def _run() -> None:
     try:
         cli()
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(EXIT_FILES)
+        raise
     except OSError as error:
         report_os_error(error)
         sys.exit(EXIT_FILES)

@@ -16,7 +16,7 @@ from khgen.bake.builders import Accelerator, Builder
 from khgen.bake.failure import BakeError, BakeInterruptedError
 from khgen.bake.manifest import ImageManifest, ListedImage, listed_images
 from khgen.bundle.image_payload import image_payload
-from khgen.cli.ending import INTERRUPTED, ending_in_order
+from khgen.cli.ending import EndedError, exit_code
 from khgen.cli.inputs import Inputs, read_inputs
 from khgen.cli.outcome import EXIT_PROBLEMS, EXIT_PROGRAM, Report
 from khgen.plan.build import build_plan, founders_of
@@ -122,11 +122,10 @@ def _findings(spec: ClusterSpec, builder: Builder) -> Iterator[Finding]:
 def _telling() -> Iterator[None]:
     """End the command in words if a program of this machine fails, or the user ends it."""
     try:
-        with ending_in_order():
-            yield
-    except (BakeInterruptedError, KeyboardInterrupt):
+        yield
+    except (BakeInterruptedError, EndedError) as ended:
         click.echo("khgen: interrupted; nothing is left of the bake", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(exit_code(ended.number))
     except BakeError as error:
         click.echo(f"khgen: error: {error}", err=True)
         if error.hint:

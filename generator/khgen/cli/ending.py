@@ -1,26 +1,66 @@
-"""The signals that end a program, all taken like ^C, so that everything is cleared."""
+"""How a command ends before it is done: by a signal, or because nobody reads its output."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-INTERRUPTED = 130
-"""What a shell says of a program that ^C ended."""
+from khgen.disk.ending_signals import ENDING
+
+
+class EndedError(BaseException):
+    """A signal ended the command; no Exception, so that nothing takes it for a failure."""
+
+    def __init__(self, number: int) -> None:
+        """With the signal's number."""
+        super().__init__(number)
+        self.number = number
+
+
+def exit_code(number: int) -> int:
+    """What a shell reports of a program that this signal ended."""
+    return 128 + number
 
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Raise KeyboardInterrupt in the block for each of these signals."""
+    """Raise EndedError in the block for the first of these signals, and ignore all after it.
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
+    What is begun is cleared on the way out, and nothing disturbs that. A signal that was ignored
+    before stays ignored (nohup).
+    """
+    handled = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
 
-    before = {n: signal.signal(n, interrupt) for n in ENDING}
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        for each in handled:
+            signal.signal(each, signal.SIG_IGN)
+        raise EndedError(number)
+
+    before = {number: signal.signal(number, end) for number in handled}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def closed_pipe_ends() -> Iterator[None]:
+    """End the command as SIGPIPE would, where nobody reads its output any more."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise EndedError(signal.SIGPIPE) from None
+
+
+def forget_unread_output() -> None:
+    """Let Python's own end not fail for output that cannot be written (its manual on SIGPIPE)."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

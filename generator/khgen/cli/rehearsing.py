@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from khgen.cli.ending import INTERRUPTED, ending_in_order
+from khgen.cli.ending import EndedError, exit_code
 from khgen.cli.inputs import now, read_inputs, read_secrets
 from khgen.cli.outcome import EXIT_PROGRAM, Report
 from khgen.pki.continuity import founding_findings
@@ -58,14 +58,13 @@ def run_rehearsal(request: RehearseRequest) -> None:
     cluster = ClusterRender(build_plan(rehearsal.spec, founders), secrets, MANIFESTS)
     nodes = _chosen(cluster, request.names)
     try:
-        with ending_in_order():
-            watch = _rehearse(request, rehearsal, cluster, nodes)
+        watch = _rehearse(request, rehearsal, cluster, nodes)
     except ProgramError as error:
         click.echo(f"khgen: error: {error}", err=True)
         sys.exit(EXIT_PROGRAM)
-    except KeyboardInterrupt:
+    except EndedError as ended:
         click.echo("khgen: interrupted; nothing is left of the rehearsal", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(exit_code(ended.number))
     if not watch.all_done:
         sys.exit(EXIT_PROGRAM)
 
@@ -111,7 +110,7 @@ def _wait_for_interrupt(hosts: Sequence[LocalHost]) -> None:
     click.echo("\nthe hosts go on until ^C; a shell on each:")
     for host in hosts:
         click.echo(f"  {host.name:<12} {' '.join(host.inside(['bash']))}")
-    with suppress(KeyboardInterrupt):
+    with suppress(EndedError):
         while True:
             time.sleep(3600)
 

@@ -4,15 +4,16 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from khgen import __version__
+from khgen.disk.ending_signals import held_signals, take_signals
 from khgen.disk.folder_lock import locked_folder
 from khgen.disk.staging import OutputRefusedError, Staging, closed_umask, staged
+from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.export.model import ExportFile
 
 BEGINNING = 4
@@ -44,6 +45,7 @@ class ExportFolder:
             entries = self._kept(staging, keep)
             written = 0
             for file in files:
+                take_signals()
                 self._write(staging, file)
                 entries[file.path] = _entry(file)
                 written += 1
@@ -114,17 +116,13 @@ def replace_files(folder: Path, files: Iterable[ExportFile]) -> None:
     files = tuple(files)
     with closed_umask():
         folder.mkdir(parents=True, exist_ok=True)
-    with locked_folder(folder):
+    with locked_folder(folder), held_signals():
+        clear_stale(folder)
         for file in files:
             _refuse_foreign_file(folder / file.path, file.content)
         for file in files:
-            descriptor, name = tempfile.mkstemp(prefix=f".{file.path}.", dir=folder)
-            try:
-                with os.fdopen(descriptor, "wb") as staged_file:
-                    staged_file.write(file.content)
-                Path(name).replace(folder / file.path)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            with temporary_file(folder / file.path, file.content) as staged_file:
+                staged_file.replace(folder / file.path)
 
 
 def _refuse_foreign_file(path: Path, content: bytes) -> None:

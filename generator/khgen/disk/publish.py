@@ -1,20 +1,18 @@
 """From a render to the files in the output folder, on as many processors as there are."""
 
-import gc
 import json
-import multiprocessing
 import os
 import shutil
-import signal
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from khgen.changes.keys import spec_values
+from khgen.disk.ending_signals import take_signals
 from khgen.disk.manifest import NodeEntry, manifest_text, node_entry, over_budget
 from khgen.disk.node_writer import NodeWriter
 from khgen.disk.staging import MANIFEST, SPEC, Staging, staged
+from khgen.disk.writing_processes import written_in_parallel
 from khgen.plan.model import NodePlan
 from khgen.render import ClusterRender
 
@@ -35,10 +33,6 @@ class OverBudgetError(Exception):
         """With the entries of all nodes that were rendered."""
         super().__init__()
         self.entries = entries
-
-
-class WriterDiedError(OSError):
-    """A process that wrote nodes ended before it was done, by a signal or for lack of memory."""
 
 
 def dry_run(
@@ -75,6 +69,7 @@ def publish(
             for batch in batches:
                 entries.update(batch)
                 progress(len(batch))
+                take_signals()
         if over_budget(entries):
             raise OverBudgetError(entries)
         _write_anew(staging, "admin.conf", render.admin_conf())
@@ -91,56 +86,8 @@ def _written(
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(nodes) < PARALLEL_FROM or processors == 1:
         yield from NodeWriter(render, staging).batches(nodes)
-        return
-    context = multiprocessing.get_context("fork")
-    gc.freeze()  # The children need not look through what was there before them.
-    processes, channels = [], []
-    try:
-        for number in range(processors):
-            receiver, sender = context.Pipe(duplex=False)
-            share = (render, staging, nodes[number::processors], sender)
-            process = context.Process(target=_work, args=share, daemon=True)
-            process.start()
-            processes.append(process)
-            sender.close()
-            channels.append(receiver)
-        yield from _received(channels)
-    finally:
-        # Nobody may still write when the staging folder is swapped in or cleared away.
-        for process in processes:
-            process.terminate()
-            process.join()
-
-
-def _work(
-    render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan], sender: Connection
-) -> None:
-    """One process's share. It ends by itself when nobody listens any more (EPIPE)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is the parent's to answer.
-    try:
-        for entries in NodeWriter(render, staging).batches(nodes):
-            sender.send(entries)
-        sender.send(None)
-    except BrokenPipeError:
-        return
-    except Exception as error:  # noqa: BLE001 - handed to the parent, which raises it
-        sender.send(error)
-
-
-def _received(channels: list[Connection]) -> Iterator[dict[str, NodeEntry]]:
-    while channels:
-        for channel in wait(channels):
-            assert isinstance(channel, Connection)  # noqa: S101 - only pipes were put in
-            try:
-                message = channel.recv()
-            except EOFError:
-                raise WriterDiedError(0, "a process that wrote nodes was ended") from None
-            if message is None:
-                channels.remove(channel)
-            elif isinstance(message, BaseException):
-                raise message
-            else:
-                yield message
+    else:
+        yield from written_in_parallel(render, staging, nodes, processors)
 
 
 def _kept_entries(

@@ -6,14 +6,14 @@ long as no machine has booted, by the same keys for other founders.
 
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from khgen.disk.folder_lock import locked_folder
+from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.pki.adopt import ADOPTED_FILES, AdoptedPki, adopted_pki
 from khgen.pki.secrets import (
     RandomBytes,
@@ -76,7 +76,8 @@ def load(path: Path, cluster: str | None = None, *, now: datetime | None = None)
 
 def create(path: Path, secrets: Secrets) -> bool:
     """Write a new secrets file; False, and nothing written, where there is one already."""
-    with _staged(path, secrets) as staged:
+    clear_stale(path.parent)
+    with temporary_file(path, encode_secrets(secrets).encode()) as staged:
         try:
             # Unlike a rename, a link never replaces: of two at once, one wins and both know.
             os.link(staged, path)
@@ -111,7 +112,7 @@ def _rewrite(
         if not allowed(new, old):
             message = "a secrets file is only ever added to"
             raise ValueError(message)
-        with _staged(target, new) as staged:
+        with temporary_file(target, encode_secrets(new).encode()) as staged:
             staged.replace(target)
         _sync_folder(target.parent)
     return new
@@ -137,6 +138,7 @@ def create_imported(
 def _read(path: Path) -> tuple[bytes, list[Problem]]:
     if path == STANDARD_INPUT:
         return sys.stdin.buffer.read(MAX_BYTES + 1), []
+    clear_stale(Path(os.path.realpath(path)).parent)
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
         mode = os.fstat(file.fileno()).st_mode & 0o777
@@ -154,22 +156,6 @@ def _read(path: Path) -> tuple[bytes, list[Problem]]:
 def _failed(name: str, message: str) -> LoadedSecrets:
     problem = Problem(message=message, place=Place(file=name, line=1, column=1))
     return LoadedSecrets(secrets=None, problems=Problems.of([problem]))
-
-
-@contextmanager
-def _staged(path: Path, secrets: Secrets) -> Iterator[Path]:
-    """A whole, synced file of mode 0600 beside `path`, which is gone afterwards."""
-    content = encode_secrets(secrets).encode()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        yield Path(name)
-    finally:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,13 +9,14 @@ import errno
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from khgen.disk.ending_signals import take_signals
 from khgen.disk.folder_lock import locked_folder
+from khgen.disk.temporary import clear_stale, temporary_folder
 
 MANIFEST = "manifest.json"
 SPEC = "spec.json"
@@ -75,21 +76,14 @@ def staged(out: Path, *, keep: bool = False, marker: str = MANIFEST) -> Iterator
     """
     out = out.absolute()
     with closed_umask(), _locked_parent(out):
-        _remove_leftovers(out)
+        _restore_aside(out)
+        clear_stale(out.parent)
         _refuse_foreign(out, marker)
-        path = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=out.parent))
-        try:
+        with temporary_folder(out) as path:
             if keep and out.exists():
-                shutil.rmtree(path)
-                shutil.copytree(out, path, symlinks=True, copy_function=os.link)
+                shutil.copytree(out, path, symlinks=True, copy_function=_link, dirs_exist_ok=True)
             yield Staging(path=path)
             _swap(path, out)
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _prefix(out: Path) -> str:
-    return f".{out.name}.khgen-"
 
 
 @contextmanager
@@ -110,17 +104,24 @@ def _locked_parent(out: Path) -> Iterator[None]:
         yield
 
 
-def _remove_leftovers(out: Path) -> None:
-    """Clear what a killed render left; an output that it had just moved aside is put back."""
+def _link(present: str, new: str) -> None:
+    take_signals()
+    os.link(present, new)
+
+
+def _restore_aside(out: Path) -> None:
+    """Put back an output that a killed render had just moved aside, or remove it if it is old."""
     aside = _aside(out)
-    if aside.exists() and not out.exists():
+    if aside.is_symlink() or not aside.is_dir():
+        return
+    if out.exists():
+        shutil.rmtree(aside)
+    else:
         aside.rename(out)
-    for leftover in out.parent.glob(f"{_prefix(out)}*"):
-        shutil.rmtree(leftover)
 
 
 def _aside(out: Path) -> Path:
-    return out.with_name(f"{_prefix(out)}old")
+    return out.with_name(f".{out.name}.khgen-old")
 
 
 def _refuse_foreign(out: Path, marker: str) -> None:
