@@ -91,7 +91,7 @@ def cli(*, debug: bool) -> None:
 def main() -> None:
     """Run the command line; every end before its time has one of the exit codes above."""
     try:
-        with ending_in_order(), closed_pipe_ends():
+        with closed_pipe_ends():
             _run()
     except EndedError as ended:
         if ended.number in ENDING:
@@ -104,7 +104,8 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        cli()
+        with ending_in_order():
+            cli()
     except BrokenPipeError:
         raise
     except OSError as error:

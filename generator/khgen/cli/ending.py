@@ -29,19 +29,26 @@ def ending_in_order() -> Iterator[None]:
     """Raise EndedError in the block for the first of these signals, and ignore all after it.
 
     What is begun is cleared on the way out, and nothing disturbs that. A signal that was ignored
-    before stays ignored (nohup).
+    before stays ignored (nohup). Where a library took EndedError for a failure of its own, and
+    raised another exception in its place, it is EndedError again.
     """
+    came: list[int] = []
     handled = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
 
     def end(number: int, frame: FrameType | None) -> None:
         del frame
         for each in handled:
             signal.signal(each, signal.SIG_IGN)
+        came.append(number)
         raise EndedError(number)
 
     before = {number: signal.signal(number, end) for number in handled}
     try:
         yield
+    except Exception:
+        if came:
+            raise EndedError(came[0]) from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
