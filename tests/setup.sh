@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 programs=(
   age awscli ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server
-  genisoimage haproxy iproute2 iptables keepalived mmdebstrap openssl packer shellcheck systemd systemd-container
+  genisoimage haproxy iproute2 iptables keepalived mmdebstrap openssl packer shellcheck strace systemd systemd-container
   virtinst
 )
 

@@ -71,7 +71,7 @@ class Play:
         """Run each command to its end once, and remember how long it takes."""
         self.folder.write_spec("pool-0.example.com")
         for case in CASES:
-            self._finish(case)
+            self.finish(case)
 
     def kill(self, case: str, call: str | None) -> Killed:
         """Kill that command, at a random time or as it makes that system call; then check."""
@@ -158,14 +158,14 @@ class Play:
         """The command works again, clears what is left, and what was there is its result or old."""
         left = self.folder.listings()
         differs = self._differs(case, left)
-        self._finish(case)
+        self.finish(case)
         after = self.folder.listings()
         for name, content in left.items():
             assert content in {before.get(name), after.get(name)}, f"{name}: neither old nor new"
         if differs is not None:
             assert differs == (left["out"] != after["out"]), "diff does not agree"
         if case not in RENDERS:
-            self._finish("re-render")
+            self.finish("re-render")
         if made is not None:
             assert self.folder.identity() == made, "the next command made another identity"
         assert self.folder.leftovers() == [], "the next command leaves what a killed one left"
@@ -184,7 +184,7 @@ class Play:
         assert diff.returncode in {0, 2}, f"diff: {diff.returncode} {diff.stderr}"
         return diff.returncode == 2
 
-    def _finish(self, case: str) -> None:
+    def finish(self, case: str) -> None:
         """Run that command to its end."""
         began = time.monotonic()
         done = self._run((*KHGEN, *CASES[case]))
