@@ -7,7 +7,8 @@ import click
 
 from khgen.cli.outcome import Report
 from khgen.cli.summary import LISTED_NODES
-from khgen.disk.rendered_output import RenderedManifest, load_manifest, load_nodes
+from khgen.disk.rendered_manifest import RenderedManifest
+from khgen.disk.rendered_output import load_manifest, load_nodes
 from khgen.disk.staging import MANIFEST
 from khgen.export.model import ExportCluster
 

@@ -7,7 +7,9 @@ even the parents that mkdir makes on the way; the folders are the operator's alo
 import ctypes
 import errno
 import os
+import re
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,18 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khgen.disk.folder_lock import locked_folder
+from khgen.disk.owned_folder import (
+    ListedFiles,
+    close_folders,
+    is_own,
+    refuse_foreign,
+)
 
 MANIFEST = "manifest.json"
 SPEC = "spec.json"
+ADMIN_CONF = "admin.conf"
+_ASIDE = "-old"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _NO_LINK = {errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV}
 """Too many links to one file (ext4: 65,000), or a file system without links."""
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
-
-
-class OutputRefusedError(OSError):
-    """The output folder is not one that khgen may replace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,26 +72,32 @@ class Staging:
 
 
 @contextmanager
-def staged(out: Path, *, keep: bool = False, marker: str = MANIFEST) -> Iterator[Staging]:
+def staged(out: Path, listed_files: ListedFiles, *, keep: bool = False) -> Iterator[Staging]:
     """A staging folder that replaces `out` if the block succeeds, and is gone if it does not.
 
     With `keep`, it starts as a copy of the present output. A second khgen on the same output
-    waits. `marker` is the file by which a folder of khgen's is known. Raises OSError, among them
+    waits. `listed_files` reads which files of `out` are khgen's. Raises OSError, among them
     OutputRefusedError if `out` holds something else.
     """
-    out = out.absolute()
+    named, out = out, _settled(out)
     with closed_umask(), _locked_parent(out):
         _remove_leftovers(out)
-        _refuse_foreign(out, marker)
+        refuse_foreign(named, listed_files)
         path = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=out.parent))
         try:
             if keep and out.exists():
                 shutil.rmtree(path)
                 shutil.copytree(out, path, symlinks=True, copy_function=os.link)
+                close_folders(path)
             yield Staging(path=path)
             _swap(path, out)
         finally:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _settled(out: Path) -> Path:
+    """The same folder by a path that ends in its own name, so that it has siblings."""
+    return out.resolve() if out.name in {"", ".."} else out.absolute()
 
 
 def _prefix(out: Path) -> str:
@@ -105,32 +117,35 @@ def closed_umask() -> Iterator[None]:
 @contextmanager
 def _locked_parent(out: Path) -> Iterator[None]:
     """Hold the lock of the folder that the output is in, making the folder if need be."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(out.parent)) from None
     with locked_folder(out.parent):
         yield
 
 
 def _remove_leftovers(out: Path) -> None:
-    """Clear what a killed render left; an output that it had just moved aside is put back."""
-    aside = _aside(out)
-    if aside.exists() and not out.exists():
-        aside.rename(out)
-    for leftover in out.parent.glob(f"{_prefix(out)}*"):
-        shutil.rmtree(leftover)
+    """Clear what a killed khgen of this user left; an output that it moved aside is put back.
+
+    What bears such a name and is another user's, a link or a file, was planted: it stays.
+    """
+    name = re.compile(rf"{re.escape(_prefix(out))}[a-z0-9_]+({_ASIDE})?")
+    with os.scandir(out.parent) as entries:
+        leftovers = [Path(e.path) for e in entries if name.fullmatch(e.name) and _is_own_folder(e)]
+    for leftover in leftovers:
+        if leftover.name.endswith(_ASIDE) and not os.path.lexists(out):
+            leftover.rename(out)
+        else:
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _aside(out: Path) -> Path:
-    return out.with_name(f"{_prefix(out)}old")
-
-
-def _refuse_foreign(out: Path, marker: str) -> None:
-    if not out.exists() and not out.is_symlink():
-        return
-    if out.is_symlink() or not out.is_dir():
-        raise OutputRefusedError(errno.ENOTDIR, "is not a folder: name another with -o", str(out))
-    if any(out.iterdir()) and not (out / marker).is_file():
-        reason = f"holds something that khgen did not write (no {marker}): name another with -o"
-        raise OutputRefusedError(errno.ENOTEMPTY, reason, str(out))
+def _is_own_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and is_own(status)
 
 
 def _swap(staging: Path, out: Path) -> None:
@@ -142,7 +157,7 @@ def _swap(staging: Path, out: Path) -> None:
         return
     # No atomic exchange here: between two renames there is a moment without output, and the
     # next run puts the old one back if the process dies right then.
-    aside = _aside(out)
+    aside = staging.with_name(f"{staging.name}{_ASIDE}")
     out.rename(aside)
     staging.rename(out)
     shutil.rmtree(aside)
