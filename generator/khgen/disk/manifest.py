@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict
 
+from khgen.bundle.user_data import UserData
 from khgen.disk.listing import listing_text
 from khgen.pki.credentials import certificate_dates
 from khgen.pki.secrets import founding_nodes
@@ -79,7 +80,7 @@ def file_lists(render: ClusterRender, entries: Mapping[str, NodeEntry]) -> FileL
 
 def node_entry(rendered: RenderedNode) -> NodeEntry:
     """One node's entry: where it is, what it weighs, and when its certificates end."""
-    node, user_data, network_config = rendered.node, rendered.user_data, rendered.network_config
+    node, network_config = rendered.node, rendered.network_config
     dates = certificate_dates(rendered.credentials)
     return NodeEntry(
         role=node.role.value,
@@ -88,18 +89,7 @@ def node_entry(rendered: RenderedNode) -> NodeEntry:
         addresses=[str(address) for address in node.addresses],
         machine=rendered.machine,
         instanceId=rendered.instance_id,
-        userData=UserDataEntry(
-            sha256=hashlib.sha256(user_data.delivered).hexdigest(),
-            # The plain text's digest does not depend on a zlib's way of compressing.
-            plainSha256=hashlib.sha256(user_data.text).hexdigest(),
-            encoding=user_data.encoding.value,
-            bytes=len(user_data.delivered),
-            plainBytes=len(user_data.text),
-            gzippedBytes=user_data.gzipped_bytes,
-            countedBytes=user_data.counted_bytes,
-            limit=user_data.limit,
-            left=None if user_data.limit is None else user_data.limit - user_data.counted_bytes,
-        ),
+        userData=_user_data_entry(rendered.user_data),
         metaDataSha256=_sha256(rendered.meta_data),
         networkConfigSha256=None if network_config is None else _sha256(network_config),
         fileList=_sha256("\n".join(_paths(rendered)))[:LIST_DIGITS],
@@ -107,6 +97,21 @@ def node_entry(rendered: RenderedNode) -> NodeEntry:
             name: {"notBefore": _time(first), "notAfter": _time(last)}
             for name, (first, last) in dates.items()
         },
+    )
+
+
+def _user_data_entry(user_data: UserData) -> UserDataEntry:
+    return UserDataEntry(
+        sha256=hashlib.sha256(user_data.delivered).hexdigest(),
+        # The plain text's digest does not depend on a zlib's way of compressing.
+        plainSha256=hashlib.sha256(user_data.text).hexdigest(),
+        encoding=user_data.encoding.value,
+        bytes=len(user_data.delivered),
+        plainBytes=len(user_data.text),
+        gzippedBytes=user_data.gzipped_bytes,
+        countedBytes=user_data.counted_bytes,
+        limit=user_data.limit,
+        left=None if user_data.limit is None else user_data.limit - user_data.counted_bytes,
     )
 
 

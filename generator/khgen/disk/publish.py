@@ -68,7 +68,7 @@ def publish(
     """
     whole = len(nodes) == len(render.plan.nodes)
     with staged(out, rendered_files, keep=not whole) as staging:
-        held = HeldNodes(entries={}, lists={}) if whole else held_nodes(staging.path)
+        held = held_nodes(staging.path)
         kept = _kept_entries(render, staging, held, nodes)
         if not (staging.path / "nodes").is_dir():
             staging.make_folders(("nodes",))
@@ -82,7 +82,7 @@ def publish(
         _write_anew(staging, ADMIN_CONF, render.admin_conf())
         _keep_spec(render, staging, whole=whole)
         lists = {**held.lists, **file_lists(render, entries)}
-        _write_anew(staging, MANIFEST, manifest_text(render, {**kept, **entries}, lists))
+        _write_anew(staging, MANIFEST, manifest_text(render, kept | entries, lists))
         settle(entries)
     return entries
 
