@@ -12,11 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from khgen.disk.staging import MANIFEST, OutputRefusedError, staged
+from khgen.disk.owned_folder import OutputRefusedError
+from khgen.disk.staging import MANIFEST, staged
+
+
+def listed(out: Path) -> frozenset[str]:
+    """What these tests write, as a listing would have it."""
+    (out / MANIFEST).stat()
+    slow = (f"nodes/a/{number}" for number in range(200))
+    return frozenset((MANIFEST, "nodes/a/user-data", "nodes/a/half", *slow))
 
 
 def put(out: Path, text: str) -> None:
-    with staged(out) as staging:
+    with staged(out, listed) as staging:
         staging.make_folders(("nodes", "nodes/a"))
         staging.write("nodes/a/user-data", text.encode())
         staging.write(MANIFEST, b"{}")
@@ -29,7 +37,7 @@ def tree(out: Path) -> dict[str, str]:
 def test_a_second_render_replaces_the_first_whole(tmp_path: Path) -> None:
     out = tmp_path / "out"
     put(out, "one")
-    (out / "nodes" / "a" / "extra").write_text("left by the first")
+    (out / "nodes" / "a" / "half").write_text("left by the first")
     put(out, "two")
     assert tree(out) == {"nodes/a/user-data": "two", MANIFEST: "{}"}
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
@@ -49,8 +57,8 @@ def test_without_an_atomic_exchange_the_result_is_the_same(
 def test_an_output_that_was_moved_aside_when_the_process_died_is_put_back(tmp_path: Path) -> None:
     out = tmp_path / "out"
     put(out, "one")
-    out.rename(tmp_path / ".out.khgen-old")
-    with pytest.raises(RuntimeError), staged(out):
+    out.rename(tmp_path / ".out.khgen-a1b2c3d4-old")
+    with pytest.raises(RuntimeError), staged(out, listed):
         raise RuntimeError
     assert tree(out)["nodes/a/user-data"] == "one"
 
@@ -58,7 +66,7 @@ def test_an_output_that_was_moved_aside_when_the_process_died_is_put_back(tmp_pa
 def test_a_failure_leaves_the_old_output_and_nothing_else(tmp_path: Path) -> None:
     out = tmp_path / "out"
     put(out, "one")
-    with pytest.raises(FileExistsError), staged(out) as staging:
+    with pytest.raises(FileExistsError), staged(out, listed) as staging:
         for _ in range(2):
             staging.write("half", b"written")
     assert tree(out) == {"nodes/a/user-data": "one", MANIFEST: "{}"}
@@ -100,7 +108,8 @@ SLOW_RENDER = textwrap.dedent(
     import sys, time
     from pathlib import Path
     from khgen.disk.staging import MANIFEST, staged
-    with staged(Path(sys.argv[1])) as staging:
+    names = frozenset((MANIFEST, *(f"nodes/a/{number}" for number in range(200))))
+    with staged(Path(sys.argv[1]), lambda out: names) as staging:
         staging.make_folders(("nodes", "nodes/a"))
         print("begun", flush=True)
         for number in range(200):

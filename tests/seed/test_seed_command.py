@@ -13,6 +13,9 @@ from support.programs import run
 from support.rendered_out import ADDRESSED_SPEC, manifest_of, tree, write_out
 
 AGAIN = "  hint: render again: khgen render cluster.yaml -o out\n"
+REPLACE = (
+    "  hint: if khgen wrote out, remove it and render again: khgen render cluster.yaml -o out\n"
+)
 CHANGED = "changed since it was rendered: its SHA-256 is not that in manifest.json\n"
 USER_DATA = "out/nodes/cp1/user-data"
 
@@ -164,7 +167,7 @@ def test_a_damaged_manifest_is_told_with_its_place(folder: Path) -> None:
     path.write_text('{\n  "khgen": "0.1.0",\n  "nodes": oops\n}\n')
     assert refused(folder, "out", code=1) == (
         "out/manifest.json:3:12: error: not JSON: expecting value\n"
-        f'    "nodes": oops\n             ^\n{AGAIN}'
+        f'    "nodes": oops\n             ^\n{REPLACE}'
         "1 error; nothing was written\n"
     )
 
@@ -188,7 +191,7 @@ def test_a_manifest_of_something_else_is_told(
     part[keys[-1]] = value
     path.write_text(json.dumps(manifest))
     said = refused(folder, "out", code=1)
-    assert f"out/manifest.json:1:1: error: not a manifest of this khgen: {told}" in said
+    assert f"out/manifest.json:1:1: error: not what this khgen writes: {told}" in said
 
 
 def test_a_manifest_of_an_older_khgen_is_told_in_a_few_lines(folder: Path) -> None:
@@ -220,14 +223,14 @@ def test_what_khgen_did_not_write_is_left_alone(folder: Path) -> None:
     (folder / "mine").mkdir()
     (folder / "mine/notes").write_text("keep")
     assert refused(folder, "out", "-o", "mine", code=3) == (
-        f"khgen: error: {folder}/mine: holds something that khgen did not write (no khgen-seeds.json):"
-        " name another with -o\n"
+        "khgen: error: mine: holds something that khgen did not write (no khgen-seeds.json):"
+        " name another folder with -o\n"
     )
     seed(folder)
     (folder / "seeds/notes").write_text("keep")
     assert refused(folder, "out", code=3) == (
-        "khgen: error: seeds: holds files that khgen did not write, like notes:"
-        " name another with -o\n"
+        "khgen: error: seeds: holds notes that khgen did not write:"
+        " move that away, or name another folder with -o\n"
     )
 
 
@@ -235,14 +238,22 @@ def test_seeds_of_another_cluster_are_left_alone(folder: Path) -> None:
     seed(folder)
     write_out(folder, SMALL_SPEC.replace("{name: small}", "{name: other}"))
     assert refused(folder, "out", code=3) == (
-        "khgen: error: seeds: holds files of another cluster, 'small': name another with -o\n"
+        "khgen: error: seeds: holds files of another cluster, 'small': name another folder with -o\n"
     )
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"cluster": "small", "files": {"a": 1}}'])
-def test_a_damaged_listing_stops_it(folder: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "not JSON: expecting value"),
+        ("[]", "not a JSON object"),
+        ('{"cluster": "small"}', "not what this khgen writes: kind: field required"),
+    ],
+)
+def test_a_damaged_listing_stops_it(folder: Path, text: str, fault: str) -> None:
     seed(folder)
     (folder / "seeds/khgen-seeds.json").write_text(text)
     assert refused(folder, "out", code=3) == (
-        "khgen: error: seeds: its khgen-seeds.json is damaged: name another folder with -o\n"
+        f"khgen: error: seeds: its khgen-seeds.json is {fault}:"
+        " remove the folder if khgen wrote it, or name another folder with -o\n"
     )

@@ -24,7 +24,7 @@ def run_export(name: str, out: Path, output: Path) -> None:
     if platform.beside:
         replace_files(output, export.files)
     else:
-        folder = ExportFolder(path=output, listing=f"khgen-{name}.json", cluster=cluster.name)
+        folder = ExportFolder(path=output, name=name, cluster=cluster.name)
         folder.publish(export.files)
     click.echo(f"wrote {cluster.name} for {name} into {output}/: it holds private keys")
     click.echo(f"next: {platform.next.format(output=output)}")

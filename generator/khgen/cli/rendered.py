@@ -1,5 +1,6 @@
 """What `khgen seed` and `khgen export` read: an output folder of `khgen render`."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import click
 
 from khgen.cli.outcome import Report
 from khgen.cli.summary import LISTED_NODES
-from khgen.disk.rendered_output import RenderedManifest, load_manifest, load_nodes
+from khgen.disk.owned_folder import ELSEWHERE, first_inside
+from khgen.disk.rendered_manifest import RenderedManifest
+from khgen.disk.rendered_output import load_manifest, load_nodes
 from khgen.disk.staging import MANIFEST
 from khgen.export.model import ExportCluster
 
@@ -43,8 +46,23 @@ def refuse_overlap(out: Path, target: Path, *, beside: bool = False) -> None:
     """
     one, other = out.resolve(), target.resolve()
     if (one.is_relative_to(other) and not beside) or other.is_relative_to(one):
-        message = f"{target} and {out} are one inside the other: name another folder with -o"
+        message = f"{target} and {out} are one inside the other: {ELSEWHERE}"
         raise click.UsageError(message)
+    if not beside:
+        refuse_inside(target, ())
+
+
+def refuse_inside(output: Path, inputs: Iterable[Path]) -> None:
+    """Neither an input nor the working directory may be where the output is replaced whole."""
+    held = first_inside(output, inputs)
+    if held is not None:
+        what = f"{held} would be inside the output folder {output}, whose content is replaced"
+    elif first_inside(output, (Path.cwd(),)) is not None:
+        what = f"{output} holds the working directory, and its content is replaced"
+    else:
+        return
+    message = f"{what}: {ELSEWHERE}"
+    raise click.UsageError(message)
 
 
 def _unknown(name: str, known: list[str], out: Path) -> str:

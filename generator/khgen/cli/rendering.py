@@ -22,10 +22,13 @@ from khgen.cli.inputs import (
 from khgen.cli.lost_secrets import lost_secrets
 from khgen.cli.outcome import Report
 from khgen.cli.recording import SecretsAppearedError, founders_line, keep_new, record, unrecorded
+from khgen.cli.rendered import refuse_inside
 from khgen.cli.summary import LISTED_NODES, summary
 from khgen.disk.manifest import NodeEntry, budget_findings
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster
+from khgen.disk.secrets_file import STANDARD_INPUT
+from khgen.disk.spec_file import named_files
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import founding_nodes, plan_with
@@ -62,6 +65,7 @@ def run_render(request: RenderRequest) -> None:
 def _render(request: RenderRequest) -> None:
     report = Report(strict=request.strict, as_json=request.as_json)
     inputs = read_inputs(request.spec, report)
+    _refuse_inputs_inside(request, inputs)
     source = _secrets(request, inputs, report)
     secrets = source.secrets
     plan = plan_with(inputs.spec, secrets)
@@ -83,6 +87,16 @@ def _render(request: RenderRequest) -> None:
     if not request.check:
         report.add(record(inputs, source), {})
     _tell(request, closing, entries, source, report)
+
+
+def _refuse_inputs_inside(request: RenderRequest, inputs: Inputs) -> None:
+    """The output is replaced whole: what it is made from must be elsewhere."""
+    assert inputs.loaded.spec is not None, "a spec that was read is a spec"  # noqa: S101
+    files = [request.spec, *named_files(inputs.loaded.spec, request.spec.parent)]
+    secrets = secrets_path(inputs, request.secrets)
+    if secrets != STANDARD_INPUT:
+        files.append(secrets)
+    refuse_inside(request.output, files)
 
 
 def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsSource:

@@ -39,7 +39,7 @@ def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> N
     refuse_overlap(out, output)
     manifest = read_manifest(out)
     cluster = read_nodes(out, manifest, names)
-    folder = ExportFolder(path=output, listing="khgen-seeds.json", cluster=cluster.name)
+    folder = ExportFolder(path=output, name="seeds", cluster=cluster.name)
     keep = manifest.nodes.keys() - {node.name for node in cluster.nodes}
     folder.publish(seed_files(cluster, SeedFormat(seed_format)), frozenset(keep))
     count = f"{len(cluster.nodes)} seed{'' if len(cluster.nodes) == 1 else 's'}"

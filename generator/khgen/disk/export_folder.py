@@ -2,46 +2,70 @@
 
 import errno
 import hashlib
-import json
-import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal
 
-from khgen import __version__
+from pydantic import Field
+
 from khgen.disk.ending_signals import held_signals, take_signals
 from khgen.disk.folder_lock import locked_folder
-from khgen.disk.staging import OutputRefusedError, Staging, closed_umask, staged
+from khgen.disk.listing import (
+    Listing,
+    ListingError,
+    ListingPart,
+    RelativePath,
+    Sha256,
+    decoded_listing,
+    listing_text,
+    read_regular,
+)
+from khgen.disk.owned_folder import ELSEWHERE, OutputRefusedError, refuse_listing, refuse_others
+from khgen.disk.staging import Staging, closed_umask, staged
 from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.export.model import ExportFile
+from khgen.spec.model.texts import NodeName, ShortName
 
 BEGINNING = 4
 """A file of khgen's is known by its beginning: these bytes, and the rest of the line they end in."""
 
 
-class FileEntry(TypedDict):
-    """One file in the list."""
+class FileEntry(ListingPart):
+    """One file in the list; `node` is empty for a file of the whole cluster."""
 
-    node: str
-    bytes: int
-    sha256: str
+    node: NodeName | Literal[""]
+    bytes: int = Field(ge=0)
+    sha256: Sha256
+
+
+class ExportListing(Listing):
+    """What an export's listing has: the cluster, and every file by its path in the folder."""
+
+    cluster: ShortName
+    files: Mapping[RelativePath, FileEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFolder:
-    """Where an export goes; `listing` is the file by which the folder is known as khgen's."""
+    """Where an export goes; its listing bears the export's name: seeds, incus and so on."""
 
     path: Path
-    listing: str
+    name: str
     cluster: str
+
+    @property
+    def listing(self) -> str:
+        """The file by which the folder is known as khgen's."""
+        return f"khgen-{self.name}.json"
 
     def publish(self, files: Iterable[ExportFile], keep: frozenset[str] = frozenset()) -> int:
         """Write the files and return how many; of what is there, the nodes in `keep` stay.
 
         Raises OSError, among them OutputRefusedError where the folder holds anything else.
         """
-        with staged(self.path, keep=True, marker=self.listing) as staging:
+        with staged(self.path, self._listed_files, keep=True) as staging:
             entries = self._kept(staging, keep)
             written = 0
             for file in files:
@@ -49,55 +73,63 @@ class ExportFolder:
                 self._write(staging, file)
                 entries[file.path] = _entry(file)
                 written += 1
-            listing = {
-                "khgen": __version__,
-                "cluster": self.cluster,
-                "files": dict(sorted(entries.items())),
-            }
             (staging.path / self.listing).unlink(missing_ok=True)
-            staging.write(self.listing, (json.dumps(listing, indent=2) + "\n").encode())
+            staging.write(self.listing, self._text(entries).encode())
         return written
+
+    def _text(self, entries: Mapping[str, FileEntry]) -> str:
+        files = {path: entry.model_dump() for path, entry in sorted(entries.items())}
+        return listing_text(self._kind, {"cluster": self.cluster, "files": files})
+
+    @property
+    def _kind(self) -> str:
+        return f"khgen/{self.name}"
+
+    def _listed_files(self, folder: Path) -> frozenset[str]:
+        """Every file that the listing in that folder accounts for."""
+        return frozenset((self.listing, *self._listed(folder).files))
 
     def _kept(self, staging: Staging, keep: frozenset[str]) -> dict[str, FileEntry]:
         """The entries of what stays; all else that is listed is cleared away."""
-        path = staging.path / self.listing
-        if not path.is_file():
+        try:
+            listed = self._listed(staging.path)
+        except FileNotFoundError:
             return {}
-        listed = self._listed(path)
-        present = {
-            str(path.relative_to(staging.path))
-            for path in staging.path.rglob("*")
-            if path.is_symlink() or not path.is_dir()
+        kept = {
+            name: entry
+            for name, entry in listed.files.items()
+            if entry.node in keep and self._is_whole(staging, name, entry)
         }
-        foreign = sorted(present - listed.keys() - {self.listing})
-        if foreign:
-            reason = (
-                f"holds files that khgen did not write, like {foreign[0]}: name another with -o"
-            )
-            raise OutputRefusedError(errno.ENOTEMPTY, reason, str(self.path))
-        kept = {name: entry for name, entry in listed.items() if entry["node"] in keep}
-        for name in present - kept.keys():
-            (staging.path / name).unlink()
+        for name in listed.files.keys() - kept.keys():
+            (staging.path / name).unlink(missing_ok=True)
         for folder in sorted(staging.path.rglob("*/"), reverse=True):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
         return kept
 
-    def _listed(self, path: Path) -> dict[str, FileEntry]:
+    def _is_whole(self, staging: Staging, name: str, entry: FileEntry) -> bool:
+        """Whether a file is still there; a changed one is refused, for a machine would boot it."""
         try:
-            listing = json.loads(path.read_text(encoding="utf-8"))
-            cluster, files = listing["cluster"], listing["files"]
-            entries = {
-                name: FileEntry(node=entry["node"], bytes=entry["bytes"], sha256=entry["sha256"])
-                for name, entry in files.items()
-            }
-        except (ValueError, KeyError, TypeError, AttributeError):
-            reason = f"its {self.listing} is damaged: name another folder with -o"
-            raise OutputRefusedError(errno.EINVAL, reason, str(self.path)) from None
-        if cluster != self.cluster:
-            reason = f"holds files of another cluster, '{cluster}': name another with -o"
+            content = (staging.path / name).read_bytes()
+        except FileNotFoundError:
+            return False  # Seeds that have served are to be deleted.
+        if hashlib.sha256(content).hexdigest() == entry.sha256:
+            return True
+        reason = f"changed since khgen wrote it: write the files of node '{entry.node}' anew"
+        raise OutputRefusedError(errno.EINVAL, reason, str(self.path / name))
+
+    def _listed(self, folder: Path) -> ExportListing:
+        content = read_regular(folder / self.listing)
+        try:
+            listing = decoded_listing(content, ExportListing)
+        except ListingError as error:
+            refuse_listing(self.path, self.listing, str(error))
+        if listing.kind != self._kind:
+            refuse_listing(self.path, self.listing, f"of kind '{listing.kind}', not '{self._kind}'")
+        if listing.cluster != self.cluster:
+            reason = f"holds files of another cluster, '{listing.cluster}': {ELSEWHERE}"
             raise OutputRefusedError(errno.ENOTEMPTY, reason, str(self.path))
-        return entries
+        return listing
 
     def _write(self, staging: Staging, file: ExportFile) -> None:
         *folders, _ = file.path.split("/")
@@ -116,6 +148,7 @@ def replace_files(folder: Path, files: Iterable[ExportFile]) -> None:
     files = tuple(files)
     with closed_umask():
         folder.mkdir(parents=True, exist_ok=True)
+    refuse_others(folder)
     with locked_folder(folder), held_signals():
         clear_stale(folder)
         for file in files:
@@ -127,16 +160,16 @@ def replace_files(folder: Path, files: Iterable[ExportFile]) -> None:
 
 def _refuse_foreign_file(path: Path, content: bytes) -> None:
     mark = content[: content.index(b"\n", BEGINNING)]
-    if not os.path.lexists(path):
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
         return
-    if path.is_symlink() or not path.is_file():
-        raise OutputRefusedError(
-            errno.EEXIST, "is not a file: name another folder with -o", str(path)
-        )
-    with path.open("rb") as present:
-        if present.read(len(mark)) != mark:
-            reason = "was not written by khgen export: name another folder with -o"
-            raise OutputRefusedError(errno.EEXIST, reason, str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OutputRefusedError(errno.EEXIST, f"is not a file: {ELSEWHERE}", str(path))
+    refuse_others(path)
+    if not read_regular(path).startswith(mark):
+        reason = f"was not written by khgen export: {ELSEWHERE}"
+        raise OutputRefusedError(errno.EEXIST, reason, str(path))
 
 
 def _entry(file: ExportFile) -> FileEntry:

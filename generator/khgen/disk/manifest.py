@@ -1,19 +1,25 @@
 """manifest.json: what was rendered, with digests, sizes against the limit, certificate dates."""
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict
 
-from khgen import __version__
+from khgen.bundle.user_data import UserData
+from khgen.disk.listing import listing_text
 from khgen.pki.credentials import certificate_dates
 from khgen.pki.secrets import founding_nodes
 from khgen.plan.model import NodeKind
 from khgen.problems import Finding
 from khgen.render import ClusterRender, RenderedNode
 
+KIND = "khgen/rendered"
 COSTLIEST_FILES = 3
+LIST_DIGITS = 12
+"""So much of a list's SHA-256 tells a handful of lists apart."""
+
+FileLists = Mapping[str, Sequence[str]]
+"""Paths on a node by the list's identity: most nodes of a kind have files of the same paths."""
 
 
 class UserDataEntry(TypedDict):
@@ -42,27 +48,39 @@ class NodeEntry(TypedDict):
     userData: UserDataEntry
     metaDataSha256: str
     networkConfigSha256: str | None
+    fileList: str
     certificates: dict[str, dict[str, str]]
 
 
-def manifest_text(render: ClusterRender, nodes: Mapping[str, NodeEntry]) -> str:
+def manifest_text(render: ClusterRender, nodes: Mapping[str, NodeEntry], lists: FileLists) -> str:
     """The manifest of a whole output folder; `nodes` holds an entry for each node by name."""
     plan, secrets = render.plan, render.secrets
+    used = {entry["fileList"] for entry in nodes.values()}
     manifest = {
-        "khgen": __version__,
         "cluster": plan.spec.metadata.name,
         "kubernetes": str(plan.version),
         "issuedAt": _time(secrets.issued_at),
         "founders": list(founding_nodes(secrets)),
         "sharedFiles": {kind.value: _shared_sizes(render, kind) for kind in render.kinds},
+        "fileLists": {name: list(lists[name]) for name in sorted(used)},
         "nodes": dict(sorted(nodes.items())),
     }
-    return json.dumps(manifest, indent=2) + "\n"
+    return listing_text(KIND, manifest)
+
+
+def file_lists(render: ClusterRender, entries: Mapping[str, NodeEntry]) -> FileLists:
+    """The lists that these entries name.
+
+    One node of each list is rendered for it once more: that costs less than paths of every node.
+    """
+    some = {entry["fileList"]: name for name, entry in entries.items()}
+    nodes = {name: render.node(render.plan.by_name[node]) for name, node in some.items()}
+    return {name: _paths(rendered) for name, rendered in nodes.items()}
 
 
 def node_entry(rendered: RenderedNode) -> NodeEntry:
     """One node's entry: where it is, what it weighs, and when its certificates end."""
-    node, user_data, network_config = rendered.node, rendered.user_data, rendered.network_config
+    node, network_config = rendered.node, rendered.network_config
     dates = certificate_dates(rendered.credentials)
     return NodeEntry(
         role=node.role.value,
@@ -71,24 +89,29 @@ def node_entry(rendered: RenderedNode) -> NodeEntry:
         addresses=[str(address) for address in node.addresses],
         machine=rendered.machine,
         instanceId=rendered.instance_id,
-        userData=UserDataEntry(
-            sha256=hashlib.sha256(user_data.delivered).hexdigest(),
-            # The plain text's digest does not depend on a zlib's way of compressing.
-            plainSha256=hashlib.sha256(user_data.text).hexdigest(),
-            encoding=user_data.encoding.value,
-            bytes=len(user_data.delivered),
-            plainBytes=len(user_data.text),
-            gzippedBytes=user_data.gzipped_bytes,
-            countedBytes=user_data.counted_bytes,
-            limit=user_data.limit,
-            left=None if user_data.limit is None else user_data.limit - user_data.counted_bytes,
-        ),
+        userData=_user_data_entry(rendered.user_data),
         metaDataSha256=_sha256(rendered.meta_data),
         networkConfigSha256=None if network_config is None else _sha256(network_config),
+        fileList=_sha256("\n".join(_paths(rendered)))[:LIST_DIGITS],
         certificates={
             name: {"notBefore": _time(first), "notAfter": _time(last)}
             for name, (first, last) in dates.items()
         },
+    )
+
+
+def _user_data_entry(user_data: UserData) -> UserDataEntry:
+    return UserDataEntry(
+        sha256=hashlib.sha256(user_data.delivered).hexdigest(),
+        # The plain text's digest does not depend on a zlib's way of compressing.
+        plainSha256=hashlib.sha256(user_data.text).hexdigest(),
+        encoding=user_data.encoding.value,
+        bytes=len(user_data.delivered),
+        plainBytes=len(user_data.text),
+        gzippedBytes=user_data.gzipped_bytes,
+        countedBytes=user_data.counted_bytes,
+        limit=user_data.limit,
+        left=None if user_data.limit is None else user_data.limit - user_data.counted_bytes,
     )
 
 
@@ -122,6 +145,10 @@ def _shared_sizes(render: ClusterRender, kind: NodeKind) -> dict[str, int]:
     """Bytes of each file that all nodes of the kind have, the largest first."""
     sizes = {str(file.path): len(file.content.encode()) for file in render.kinds[kind].shared}
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _paths(rendered: RenderedNode) -> tuple[str, ...]:
+    return tuple(sorted(str(file.path) for file in rendered.files))
 
 
 def _sha256(text: str) -> str:

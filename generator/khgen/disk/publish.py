@@ -9,9 +9,10 @@ from pathlib import Path
 
 from khgen.changes.keys import spec_values
 from khgen.disk.ending_signals import take_signals
-from khgen.disk.manifest import NodeEntry, manifest_text, node_entry, over_budget
+from khgen.disk.manifest import NodeEntry, file_lists, manifest_text, node_entry, over_budget
 from khgen.disk.node_writer import NodeWriter
-from khgen.disk.staging import MANIFEST, SPEC, Staging, staged
+from khgen.disk.rendered_manifest import HeldNodes, held_nodes, rendered_files
+from khgen.disk.staging import ADMIN_CONF, MANIFEST, SPEC, Staging, staged
 from khgen.disk.writing_processes import written_in_parallel
 from khgen.plan.model import NodePlan
 from khgen.render import ClusterRender
@@ -60,8 +61,9 @@ def publish(
     OSError, and what `settle` raises: `out` is then as it was.
     """
     whole = len(nodes) == len(render.plan.nodes)
-    with staged(out, keep=not whole) as staging:
-        kept = {} if whole else _kept_entries(render, staging, nodes)
+    with staged(out, rendered_files, keep=not whole) as staging:
+        held = held_nodes(staging.path)
+        kept = _kept_entries(render, staging, held, nodes)
         if not (staging.path / "nodes").is_dir():
             staging.make_folders(("nodes",))
         entries: dict[str, NodeEntry] = {}
@@ -72,9 +74,10 @@ def publish(
                 take_signals()
         if over_budget(entries):
             raise OverBudgetError(entries)
-        _write_anew(staging, "admin.conf", render.admin_conf())
+        _write_anew(staging, ADMIN_CONF, render.admin_conf())
         _keep_spec(render, staging, whole=whole)
-        _write_anew(staging, MANIFEST, manifest_text(render, {**kept, **entries}))
+        lists = {**held.lists, **file_lists(render, entries)}
+        _write_anew(staging, MANIFEST, manifest_text(render, kept | entries, lists))
         settle(entries)
     return entries
 
@@ -91,18 +94,13 @@ def _written(
 
 
 def _kept_entries(
-    render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan]
+    render: ClusterRender, staging: Staging, held: HeldNodes, nodes: Sequence[NodePlan]
 ) -> dict[str, NodeEntry]:
     """The entries of nodes that stay as they are; all other folders are cleared away."""
-    again = {node.name for node in nodes}
-    manifest = staging.path / MANIFEST
-    if not manifest.is_file():
-        return {}
-    entries: dict[str, NodeEntry] = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
-    kept = render.plan.by_name.keys() - again
-    for name in entries.keys() - kept:
+    kept = render.plan.by_name.keys() - {node.name for node in nodes}
+    for name in held.entries.keys() - kept:
         shutil.rmtree(staging.path / "nodes" / name, ignore_errors=True)
-    return {name: entry for name, entry in entries.items() if name in kept}
+    return {name: entry for name, entry in held.entries.items() if name in kept}
 
 
 def _keep_spec(render: ClusterRender, staging: Staging, *, whole: bool) -> None:

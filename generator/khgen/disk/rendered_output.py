@@ -5,17 +5,16 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
-
-from khgen.bundle.datasource import Encoding
 from khgen.changes.compare import NodeTree, TreeFile
 from khgen.changes.files import cloud_config
 from khgen.changes.keys import SpecValues
+from khgen.disk.listing import ListingError, ListingFault, read_regular
+from khgen.disk.rendered_manifest import ManifestNode, RenderedManifest, decoded_manifest
 from khgen.disk.staging import MANIFEST, SPEC
 from khgen.export.model import (
     META_DATA,
@@ -24,42 +23,10 @@ from khgen.export.model import (
     ExportCluster,
     ExportNode,
 )
-from khgen.problems import Place, Problem, Problems, path_text
-from khgen.spec.model.texts import NodeName
+from khgen.problems import Place, Problem, Problems
 
 _RENDER_AGAIN = "render again: khgen render cluster.yaml -o {out}"
-TOLD = 5
-"""A manifest of another khgen may be wrong in the same way for every node."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="ignore")
-
-
-class _UserData(_Part):
-    sha256: str
-    plain_sha256: str = ""
-    encoding: Encoding
-
-
-class _Node(_Part):
-    role: str
-    kind: str
-    addresses: tuple[str, ...] = Field(min_length=1)
-    machine: int = 1
-    instance_id: str
-    user_data: _UserData
-    meta_data_sha256: str
-    network_config_sha256: str | None
-
-
-class RenderedManifest(_Part):
-    """What manifest.json says of the files that go to machines."""
-
-    cluster: str
-    kubernetes: str
-    issued_at: AwareDatetime
-    nodes: Mapping[NodeName, _Node]
+_REPLACE = "if khgen wrote {out}, remove it and render again: khgen render cluster.yaml -o {out}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,26 +49,23 @@ def load_manifest(out: Path) -> LoadedManifest:
     if not out.exists():
         reason = "there is no such folder: khgen render writes it"
         raise FileNotFoundError(errno.ENOENT, reason, str(out))
-    text = path.read_bytes().decode("utf-8", errors="replace")
+    content = read_regular(path)
+    text = content.decode("utf-8", errors="replace")
     try:
-        manifest = RenderedManifest.model_validate(json.loads(text))
-    except json.JSONDecodeError as error:
-        place = Place(file=str(path), line=error.lineno, column=error.colno)
-        problems = [_problem(out, place, f"not JSON: {error.msg.lower()}")]
-    except ValidationError as error:
-        problems = list(_wrong_values(out, path, error))
-    else:
-        return LoadedManifest(manifest=manifest, problems=Problems(), text=text)
-    return LoadedManifest(manifest=None, problems=Problems.of(problems), text=text)
+        manifest = decoded_manifest(content)
+    except ListingError as error:
+        problems = Problems.of(_fault(out, path, fault) for fault in error.faults)
+        return LoadedManifest(manifest=None, problems=problems, text=text)
+    return LoadedManifest(manifest=manifest, problems=Problems(), text=text)
 
 
 def held_cluster(out: Path) -> str | None:
     """The name of the cluster whose render that folder holds, "" for one that cannot be told."""
     try:
-        manifest = json.loads((out / MANIFEST).read_bytes())
+        manifest = json.loads(read_regular(out / MANIFEST))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(manifest.get("cluster", "")) if isinstance(manifest, dict) else ""
 
@@ -123,8 +87,8 @@ def load_nodes(
 def load_spec_values(out: Path) -> SpecValues | None:
     """The spec that the output was rendered from; None where an older khgen kept none."""
     try:
-        values = json.loads((out / SPEC).read_bytes())
-    except (FileNotFoundError, ValueError):
+        values = json.loads(read_regular(out / SPEC))
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     nodes = values.get("nodes") if isinstance(values, dict) else None
     named = isinstance(nodes, list) and all(isinstance(n, dict) and "name" in n for n in nodes)
@@ -149,11 +113,12 @@ def _rootfs(root: Path) -> Iterator[tuple[str, TreeFile]]:
     for folder, _, names in os.walk(root):
         for name in names:
             path = Path(folder, name)
+            content = read_regular(path)
             closed = stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
-            yield f"/{path.relative_to(root)}", TreeFile(content=path.read_bytes(), closed=closed)
+            yield f"/{path.relative_to(root)}", TreeFile(content=content, closed=closed)
 
 
-def _node(out: Path, name: str, entry: _Node, problems: list[Problem]) -> ExportNode:
+def _node(out: Path, name: str, entry: ManifestNode, problems: list[Problem]) -> ExportNode:
     wanted = {
         USER_DATA: entry.user_data.sha256,
         META_DATA: entry.meta_data_sha256,
@@ -164,10 +129,10 @@ def _node(out: Path, name: str, entry: _Node, problems: list[Problem]) -> Export
         path = out / "nodes" / name / file
         content, wrong = _checked(path, digest)
         if wrong:
-            problems.append(_problem(out, Place(file=str(path), line=1, column=1), wrong))
+            problems.append(_node_problem(out, path, wrong))
         elif content is not None:
             contents[file] = content
-    return ExportNode(
+    node = ExportNode(
         name=name,
         role=entry.role,
         kind=entry.kind,
@@ -178,12 +143,30 @@ def _node(out: Path, name: str, entry: _Node, problems: list[Problem]) -> Export
         meta_data=contents.get(META_DATA, b""),
         network_config=contents.get(NETWORK_CONFIG),
     )
+    if USER_DATA in contents and not _has_plain_text(node, entry.user_data.plain_sha256):
+        path = out / "nodes" / name / USER_DATA
+        problems.append(_node_problem(out, path, f"not {node.encoding} of what was rendered"))
+    return node
+
+
+def _has_plain_text(node: ExportNode, sha256: str) -> bool:
+    """Whether the user-data is in its encoding, and decodes to what was rendered."""
+    try:
+        plain = node.plain_user_data
+    except (zlib.error, ValueError):
+        return False
+    return hashlib.sha256(plain).hexdigest() == sha256
+
+
+def _node_problem(out: Path, path: Path, message: str) -> Problem:
+    place = Place(file=str(path), line=1, column=1)
+    return Problem(message=message, place=place, hint=_RENDER_AGAIN.format(out=out))
 
 
 def _checked(path: Path, digest: str | None) -> tuple[bytes | None, str]:
     """The file's bytes, and what is wrong with them; a file without digest must not be there."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return None, "missing, though manifest.json tells of it" if digest else ""
     if digest is None:
@@ -193,16 +176,6 @@ def _checked(path: Path, digest: str | None) -> tuple[bytes | None, str]:
     return content, ""
 
 
-def _wrong_values(out: Path, path: Path, error: ValidationError) -> Iterator[Problem]:
-    place = Place(file=str(path), line=1, column=1)
-    details = error.errors()
-    for detail in details[:TOLD]:
-        where = path_text(tuple(step for step in detail["loc"] if step != "[key]"))
-        message = f"{where or 'the whole'}: {detail['msg'].lower()}"
-        yield _problem(out, place, f"not a manifest of this khgen: {message}")
-    if len(details) > TOLD:
-        yield _problem(out, place, f"and {len(details) - TOLD} more like these")
-
-
-def _problem(out: Path, place: Place, message: str) -> Problem:
-    return Problem(message=message, place=place, hint=_RENDER_AGAIN.format(out=out))
+def _fault(out: Path, path: Path, fault: ListingFault) -> Problem:
+    place = Place(file=str(path), line=fault.line, column=fault.column)
+    return Problem(message=fault.message, place=place, hint=_REPLACE.format(out=out))

@@ -31,6 +31,16 @@ def local_manifests(spec: ClusterSpec) -> Iterator[tuple[ValuePath, str]]:
             yield ("addons", "manifests", index, "path"), manifest.path
 
 
+def named_files(spec: ClusterSpec, folder: Path) -> Iterator[Path]:
+    """Every file that a spec in that folder names: manifests and signing keys."""
+    for _, name in local_manifests(spec):
+        yield folder / name
+    for _, field in KEY_FIELDS:
+        key: RepositoryKey | None = getattr(spec.install, field)
+        if key is not None and key.path is not None:
+            yield folder / key.path
+
+
 def read_manifests(
     spec: ClusterSpec, folder: Path
 ) -> tuple[Mapping[str, bytes], tuple[Finding, ...]]:

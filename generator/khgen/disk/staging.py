@@ -7,7 +7,9 @@ even the parents that mkdir makes on the way; the folders are the operator's alo
 import ctypes
 import errno
 import os
+import re
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,19 +18,23 @@ from pathlib import Path
 
 from khgen.disk.ending_signals import take_signals
 from khgen.disk.folder_lock import locked_folder
+from khgen.disk.owned_folder import (
+    ListedFiles,
+    close_folders,
+    is_own,
+    refuse_foreign,
+)
 from khgen.disk.temporary import clear_stale, temporary_folder
 
 MANIFEST = "manifest.json"
 SPEC = "spec.json"
+ADMIN_CONF = "admin.conf"
+_ASIDE = "-old"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _NO_LINK = {errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV}
 """Too many links to one file (ext4: 65,000), or a file system without links."""
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
-
-
-class OutputRefusedError(OSError):
-    """The output folder is not one that khgen may replace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,23 +73,29 @@ class Staging:
 
 
 @contextmanager
-def staged(out: Path, *, keep: bool = False, marker: str = MANIFEST) -> Iterator[Staging]:
+def staged(out: Path, listed_files: ListedFiles, *, keep: bool = False) -> Iterator[Staging]:
     """A staging folder that replaces `out` if the block succeeds, and is gone if it does not.
 
     With `keep`, it starts as a copy of the present output. A second khgen on the same output
-    waits. `marker` is the file by which a folder of khgen's is known. Raises OSError, among them
+    waits. `listed_files` reads which files of `out` are khgen's. Raises OSError, among them
     OutputRefusedError if `out` holds something else.
     """
-    out = out.absolute()
+    named, out = out, _settled(out)
     with closed_umask(), _locked_parent(out):
         _restore_aside(out)
         clear_stale(out.parent)
-        _refuse_foreign(out, marker)
+        refuse_foreign(named, listed_files)
         with temporary_folder(out) as path:
             if keep and out.exists():
                 shutil.copytree(out, path, symlinks=True, copy_function=_link, dirs_exist_ok=True)
+                close_folders(path)
             yield Staging(path=path)
             _swap(path, out)
+
+
+def _settled(out: Path) -> Path:
+    """The same folder by a path that ends in its own name, so that it has siblings."""
+    return out.resolve() if out.name in {"", ".."} else out.absolute()
 
 
 @contextmanager
@@ -99,7 +111,10 @@ def closed_umask() -> Iterator[None]:
 @contextmanager
 def _locked_parent(out: Path) -> Iterator[None]:
     """Hold the lock of the folder that the output is in, making the folder if need be."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(out.parent)) from None
     with locked_folder(out.parent):
         yield
 
@@ -110,28 +125,26 @@ def _link(present: str, new: str) -> None:
 
 
 def _restore_aside(out: Path) -> None:
-    """Put back an output that a killed render had just moved aside, or remove it if it is old."""
-    aside = _aside(out)
-    if aside.is_symlink() or not aside.is_dir():
-        return
-    if out.exists():
-        shutil.rmtree(aside)
-    else:
-        aside.rename(out)
+    """Put back an output that a killed khgen of this user had just moved aside.
+
+    What bears such a name and is another user's, a link or a file, was planted: it stays.
+    """
+    name = re.compile(rf"\.{re.escape(out.name)}\.khgen-[0-9a-f]+{_ASIDE}")
+    with os.scandir(out.parent) as entries:
+        asides = [Path(e.path) for e in entries if name.fullmatch(e.name) and _is_own_folder(e)]
+    for aside in asides:
+        if os.path.lexists(out):
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(out)
 
 
-def _aside(out: Path) -> Path:
-    return out.with_name(f".{out.name}.khgen-old")
-
-
-def _refuse_foreign(out: Path, marker: str) -> None:
-    if not out.exists() and not out.is_symlink():
-        return
-    if out.is_symlink() or not out.is_dir():
-        raise OutputRefusedError(errno.ENOTDIR, "is not a folder: name another with -o", str(out))
-    if any(out.iterdir()) and not (out / marker).is_file():
-        reason = f"holds something that khgen did not write (no {marker}): name another with -o"
-        raise OutputRefusedError(errno.ENOTEMPTY, reason, str(out))
+def _is_own_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and is_own(status)
 
 
 def _swap(staging: Path, out: Path) -> None:
@@ -143,7 +156,7 @@ def _swap(staging: Path, out: Path) -> None:
         return
     # No atomic exchange here: between two renames there is a moment without output, and the
     # next run puts the old one back if the process dies right then.
-    aside = _aside(out)
+    aside = staging.with_name(f"{staging.name}{_ASIDE}")
     out.rename(aside)
     staging.rename(out)
     shutil.rmtree(aside)
