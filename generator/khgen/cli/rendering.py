@@ -94,7 +94,7 @@ def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsS
     if source.fresh:
         name = inputs.spec.metadata.name
         report.add(lost_secrets(request.spec, name, source.path, request.output, held), {})
-    report.add(identity_problems(inputs, source.secrets), {})
+    report.add(identity_problems(inputs, source), {})
     report.add(inputs.problems(founder_findings(inputs.spec, source.secrets)), {})
     if not request.check:
         report.add(unrecorded(inputs, source), {})

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -13,6 +14,7 @@ from typing import TypedDict
 from khgen import __version__
 from khgen.disk.folder_lock import locked_folder
 from khgen.disk.staging import OutputRefusedError, Staging, closed_umask, staged
+from khgen.disk.system_calls import about, write_all
 from khgen.export.model import ExportFile
 
 BEGINNING = 4
@@ -117,14 +119,24 @@ def replace_files(folder: Path, files: Iterable[ExportFile]) -> None:
     with locked_folder(folder):
         for file in files:
             _refuse_foreign_file(folder / file.path, file.content)
-        for file in files:
-            descriptor, name = tempfile.mkstemp(prefix=f".{file.path}.", dir=folder)
-            try:
-                with os.fdopen(descriptor, "wb") as staged_file:
-                    staged_file.write(file.content)
-                Path(name).replace(folder / file.path)
-            finally:
-                Path(name).unlink(missing_ok=True)
+        with ExitStack() as stack:
+            staged_files = [(_staged_file(folder, file, stack), file.path) for file in files]
+            for path, name in staged_files:
+                path.replace(folder / name)
+
+
+def _staged_file(folder: Path, file: ExportFile, stack: ExitStack) -> Path:
+    """The file under a name of its own, as long as the stack is open."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.path}.", dir=folder)
+        stack.callback(Path(name).unlink, missing_ok=True)
+        try:
+            write_all(descriptor, file.content)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise about(folder / file.path, error) from None
+    return Path(name)
 
 
 def _refuse_foreign_file(path: Path, content: bytes) -> None:
