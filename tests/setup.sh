@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 programs=(
-  age awscli ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server
-  genisoimage haproxy iproute2 iptables keepalived mmdebstrap openssl packer shellcheck strace systemd systemd-container
-  virtinst
+  age awscli ca-certificates cloud-init containerd curl debian-archive-keyring etcd-client etcd-server exfat-fuse
+  exfatprogs genisoimage haproxy iproute2 iptables keepalived mmdebstrap openssl packer shellcheck strace systemd
+  systemd-container virtinst
 )
 
 install_packages() {

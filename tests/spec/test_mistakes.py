@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.disk.spec_file import read_spec
+from khgen.disk.spec_file import find_spec, read_spec
 from khgen.excerpt import problem_text, summary_text
 from khgen.spec.load import load_spec
 
@@ -12,7 +12,7 @@ MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
 
 
 def printed(path: Path) -> str:
-    text = read_spec(path)
+    text = read_spec(find_spec(path))
     loaded = load_spec(text, path.name)
     lines = [problem_text(problem, text) for problem in loaded.problems]
     return "\n".join([*lines, summary_text(loaded.problems, written=loaded.spec is not None), ""])

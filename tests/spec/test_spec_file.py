@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.disk.spec_file import read_manifests, read_repository_keys, read_spec
+from khgen.disk.spec_file import find_spec, read_manifests, read_repository_keys
 from support.spec_texts import loaded
 
 BOTH = {
@@ -41,7 +41,7 @@ def test_other_failures_to_read_pass_through(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         read_manifests(spec, tmp_path)
     with pytest.raises(FileNotFoundError):
-        read_spec(tmp_path / "cluster.yaml")
+        find_spec(tmp_path / "cluster.yaml")
 
 
 ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQIN\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"

@@ -80,8 +80,9 @@ class WorkFolder:
         """Write the key and the seed."""
         texts = (login.private_key, login.user_data.encode(), login.meta_data.encode())
         for path, content in zip((self.key, *self.seed), texts, strict=True):
-            path.write_bytes(content)
-            path.chmod(0o600)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
 
     def place_payload(self, payload: ImagePayload, preload: Preload) -> None:
         """Write the archive for the image."""

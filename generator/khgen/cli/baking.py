@@ -86,7 +86,7 @@ def _bake(request: BakeRequest) -> Bake:
     return Bake(
         plan=plan,
         image=image,
-        folder=request.spec.parent,
+        folder=inputs.file.folder,
         payload=image_payload(plan),
         builder=Builder(request.builder),
         accelerator=None if automatic else Accelerator(request.accelerator),

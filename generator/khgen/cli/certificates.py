@@ -17,8 +17,9 @@ def date_lines(spec: Path, named: str | None) -> list[str]:
     """A line for each certificate: its end, the days left, its holder, its name."""
     report = Report()
     inputs = read_inputs(spec, report)
-    secrets = read_secrets(inputs, named, report, must_exist=True).secrets
-    report.add(identity_problems(inputs, secrets), {})
+    source = read_secrets(inputs, named, report, must_exist=True)
+    secrets = source.secrets
+    report.add(identity_problems(inputs, source), {})
     report.stop_if_fatal()
     plan = plan_with(inputs.spec, secrets)
     rows = [
@@ -59,7 +60,8 @@ def change_secrets(
         message = f"no node '{unknown[0]}' in the spec"
         raise click.UsageError(message)
     source = read_secrets(inputs, named, report, must_exist=True)
-    report.add(identity_problems(inputs, source.secrets), {})
+    source.must_be_a_file("this command")
+    report.add(identity_problems(inputs, source), {})
     report.stop_if_fatal()
     extend(source.path, change)
     return source.path

@@ -12,7 +12,15 @@ import click
 from khgen.changes.compare import Change, NodeChange, new_node
 from khgen.cli.changes_text import Changes, changes_json, changes_lines
 from khgen.cli.comparing import Comparison, held_in
-from khgen.cli.inputs import Inputs, identity_problems, now, read_inputs, read_secrets, secrets_path
+from khgen.cli.inputs import (
+    Inputs,
+    SecretsSource,
+    identity_problems,
+    now,
+    read_inputs,
+    read_secrets,
+    secrets_path,
+)
 from khgen.cli.outcome import Report
 from khgen.cli.rendered import read_manifest
 from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
@@ -20,7 +28,7 @@ from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.disk.secrets_file import STANDARD_INPUT
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
-from khgen.pki.secrets import Secrets, plan_with
+from khgen.pki.secrets import plan_with
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.model import Plan
 from khgen.problems import Problems, Severity
@@ -46,10 +54,11 @@ def run_diff(request: DiffRequest) -> None:
     report = Report(as_json=request.as_json)
     inputs = read_inputs(request.spec, report)
     manifest = read_manifest(request.output)
-    secrets = _secrets(request, inputs, report)
+    source = _secrets(request, inputs, report)
+    secrets = source.secrets
     plan = plan_with(inputs.spec, secrets)
     report.add(inputs.problems(lifetime_findings(plan, secrets, now())), {})
-    report.add(_refused(inputs, plan, secrets), {})
+    report.add(_refused(inputs, plan, source), {})
     report.stop_if_fatal()
     render = ClusterRender(plan, secrets, inputs.manifests)
     changes = _changes(request, render, manifest, inputs, report)
@@ -62,19 +71,20 @@ def run_diff(request: DiffRequest) -> None:
         sys.exit(EXIT_CHANGES)
 
 
-def _secrets(request: DiffRequest, inputs: Inputs, report: Report) -> Secrets:
+def _secrets(request: DiffRequest, inputs: Inputs, report: Report) -> SecretsSource:
     """The cluster's secrets, which must be there: new ones would change everything."""
     path = secrets_path(inputs, request.secrets)
     if path != STANDARD_INPUT and not os.path.lexists(path):
         reason = "there is no such secrets file: khgen render makes it, khgen diff never does"
         raise FileNotFoundError(errno.ENOENT, reason, str(path))
-    return read_secrets(inputs, request.secrets, report, must_exist=True).secrets
+    return read_secrets(inputs, request.secrets, report, must_exist=True)
 
 
-def _refused(inputs: Inputs, plan: Plan, secrets: Secrets) -> Problems:
+def _refused(inputs: Inputs, plan: Plan, source: SecretsSource) -> Problems:
     """What a render finds against the recorded cluster: only warnings here, for it has its effect."""
+    secrets = source.secrets
     found = (
-        *identity_problems(inputs, secrets),
+        *identity_problems(inputs, source),
         *inputs.problems(founder_findings(inputs.spec, secrets)),
         *inputs.problems(continuity_findings(plan, secrets)),
     )

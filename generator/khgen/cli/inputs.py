@@ -2,15 +2,23 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from khgen.cli.outcome import Report
-from khgen.disk.secrets_file import default_secrets_path, load, load_or_make
-from khgen.disk.spec_file import read_manifests, read_repository_keys, read_spec
+from khgen.cli.secrets_place import owner_finding, recorded_spec
+from khgen.cli.secrets_place import secrets_path as secrets_place
+from khgen.disk.secrets_file import STANDARD_INPUT, load, load_or_make
+from khgen.disk.spec_file import (
+    SpecFile,
+    find_spec,
+    read_manifests,
+    read_repository_keys,
+    read_spec,
+)
 from khgen.pki.identity import contradictions, version_findings
 from khgen.pki.secrets import Secrets
 from khgen.problems import Finding, Problems
@@ -26,7 +34,7 @@ from khgen.spec.pod_network import network_problems
 class Inputs:
     """A spec that passed its checks, with what it was read from."""
 
-    path: Path
+    file: SpecFile
     loaded: Loaded
     spec: ClusterSpec
     manifests: Mapping[str, bytes]
@@ -43,21 +51,30 @@ class SecretsSource:
     secrets: Secrets
     path: Path
     fresh: bool
+    spec_file: str | None
+    """The name of the spec's file, where the secrets file is to record it."""
+
+    def must_be_a_file(self, command: str) -> None:
+        """End the command where the secrets come from standard input, which nothing can be added to."""
+        if self.path == STANDARD_INPUT:
+            message = f"{command} changes the secrets file, so it needs the file itself"
+            raise click.UsageError(message)
 
 
 def read_inputs(path: Path, report: Report) -> Inputs:
     """The spec at that path with its manifests; ends the command if there are errors."""
-    text = read_spec(path)
-    loaded = load_spec(text, str(path))
-    report.add(loaded.problems, {str(path): text})
+    file = find_spec(path)
+    text = read_spec(file)
+    loaded = load_spec(text, file.shown)
+    report.add(loaded.problems, {file.shown: text})
     report.stop_if_fatal()
     assert loaded.spec is not None, "a spec without errors is a spec"  # noqa: S101
-    manifests, missing = read_manifests(loaded.spec, path.parent)
-    spec, unread = read_repository_keys(loaded.spec, path.parent)
+    manifests, missing = read_manifests(loaded.spec, file.folder)
+    spec, unread = read_repository_keys(loaded.spec, file.folder)
     report.add(Problems.of(map(loaded.problem, (*missing, *unread, *first_use(spec)))), {})
-    _check_manifests(loaded.spec, manifests, path.parent, report)
+    _check_manifests(loaded.spec, manifests, file.folder, report)
     report.stop_if_fatal()
-    return Inputs(path=path, loaded=loaded, spec=spec, manifests=manifests)
+    return Inputs(file=file, loaded=loaded, spec=spec, manifests=manifests)
 
 
 def _check_manifests(
@@ -83,23 +100,37 @@ def read_secrets(
         loaded = load_or_make(path, inputs.spec, now=now(), random_bytes=os.urandom)
     report.add(loaded.problems, {})
     report.stop_if_fatal()
-    assert loaded.secrets is not None, "secrets without errors are secrets"  # noqa: S101
-    return SecretsSource(secrets=loaded.secrets, path=path, fresh=loaded.fresh)
+    secrets, spec_file = loaded.secrets, recorded_spec(inputs.file, named)
+    assert secrets is not None, "secrets without errors are secrets"  # noqa: S101
+    if loaded.fresh:
+        secrets = replace(secrets, spec_file=spec_file)
+    return SecretsSource(secrets=secrets, path=path, fresh=loaded.fresh, spec_file=spec_file)
 
 
 def secrets_path(inputs: Inputs, named: str | None) -> Path:
     """Where the secrets file is: as the user named it, or beside the spec."""
-    return Path(named) if named else default_secrets_path(inputs.path, inputs.spec)
+    return secrets_place(inputs.file, inputs.spec, named)
 
 
-def identity_problems(inputs: Inputs, secrets: Secrets) -> Problems:
+def owner_problems(inputs: Inputs, source: SecretsSource) -> Problems:
+    """An error if the secrets file beside this spec belongs to another spec."""
+    if source.spec_file is None:
+        return Problems()
+    owner = source.secrets.spec_file
+    found = owner_finding(inputs.file, inputs.spec, source.path, owner)
+    return Problems() if found is None else inputs.problems([found])
+
+
+def identity_problems(inputs: Inputs, source: SecretsSource) -> Problems:
     """Where the spec contradicts what is recorded of the cluster."""
-    return inputs.problems(
+    secrets = source.secrets
+    recorded = inputs.problems(
         (
             *contradictions(inputs.spec, secrets.identity),
             *version_findings(inputs.spec, secrets.kubernetes),
         )
     )
+    return Problems.of((*owner_problems(inputs, source), *recorded))
 
 
 def now() -> datetime:

@@ -1,5 +1,6 @@
 """How a command ends: its exit code, and what it says to the user."""
 
+import errno
 import json
 import os
 import sys
@@ -16,6 +17,15 @@ EXIT_PROBLEMS = 1
 EXIT_FILES = 3
 EXIT_PROGRAM = 4
 EXIT_DEFECT = 70
+_ELSEWHERE = "name a place elsewhere with -o, or with --secrets for the secrets file"
+_HINTS = {
+    errno.ENOSPC: f"make room there, or {_ELSEWHERE}",
+    errno.EDQUOT: f"make room there, or {_ELSEWHERE}",
+    errno.EROFS: f"that place is read-only: {_ELSEWHERE}",
+    errno.EACCES: f"give yourself the right to it and to its folder, or {_ELSEWHERE}",
+    errno.ENAMETOOLONG: f"that file system takes no name so long: {_ELSEWHERE}",
+}
+"""What one can do about an error of the system."""
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
@@ -61,6 +71,9 @@ def report_os_error(error: OSError) -> None:
     """Say which file could not be read or written, and why."""
     name = f"{error.filename}: " if error.filename else ""
     click.echo(f"khgen: error: {name}{error.strerror or error}", err=True)
+    # An error of khgen's own says in its text what to do.
+    if error.errno in _HINTS and error.strerror == os.strerror(error.errno):
+        click.echo(f"  hint: {_HINTS[error.errno]}", err=True)
 
 
 def report_defect(error: Exception, *, show: bool) -> None:
@@ -69,9 +82,13 @@ def report_defect(error: Exception, *, show: bool) -> None:
     if show:
         click.echo(text, err=True)
         return
-    descriptor, path = tempfile.mkstemp(prefix="khgen-defect-", suffix=".txt")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as report:
-        report.write(text)
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="khgen-defect-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as report:
+            report.write(text)
+    except OSError:  # No place for it: a read-only or full TMPDIR.
+        click.echo(text, err=True)
+        path = "standard error"
     message = f"khgen: this is a defect in khgen, not in your files: {type(error).__name__}"
     click.echo(f"{message}; the traceback is in {path} (or use --debug)", err=True)
 

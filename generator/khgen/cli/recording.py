@@ -1,5 +1,6 @@
 """What the secrets file learns of a render: its creation, and the record of what was rendered."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from khgen.cli.inputs import Inputs, SecretsSource
@@ -38,14 +39,24 @@ def unrecorded(inputs: Inputs, source: SecretsSource) -> Problems:
 
 def record(inputs: Inputs, source: SecretsSource) -> Problems:
     """Add what was rendered to the secrets file; a warning where it cannot be written."""
-    if source.fresh or source.path == STANDARD_INPUT or is_recorded(source.secrets, inputs.spec):
+    if source.fresh or source.path == STANDARD_INPUT or _knows_all(inputs, source):
         return Problems()
     try:
-        extend(source.path, lambda old: recorded(old, inputs.spec))
+        extend(source.path, lambda old: _with_record(old, inputs, source))
     except OSError as error:
         why = f"the secrets file cannot be written ({error.strerror})"
         return _warning(str(source.path), why, WRITABLE_HINT)
     return Problems()
+
+
+def _knows_all(inputs: Inputs, source: SecretsSource) -> bool:
+    named = source.spec_file in {None, source.secrets.spec_file}
+    return named and is_recorded(source.secrets, inputs.spec)
+
+
+def _with_record(old: Secrets, inputs: Inputs, source: SecretsSource) -> Secrets:
+    spec_file = old.spec_file if source.spec_file is None else source.spec_file
+    return replace(recorded(old, inputs.spec), spec_file=spec_file)
 
 
 def _warning(file: str, why: str, hint: str) -> Problems:

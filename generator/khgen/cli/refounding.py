@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from khgen.cli.inputs import Inputs, read_inputs, read_secrets
+from khgen.cli.inputs import Inputs, owner_problems, read_inputs, read_secrets
 from khgen.cli.outcome import Report
-from khgen.disk.secrets_file import STANDARD_INPUT, refound
+from khgen.disk.secrets_file import refound
 from khgen.pki.continuity import founding_findings
 from khgen.pki.secrets import founding_nodes
 
@@ -23,9 +23,9 @@ def refound_cluster(spec: Path, named: str | None, *, confirmed: bool) -> str:
     inputs = read_inputs(spec, report)
     report.add(inputs.problems(founding_findings(inputs.spec)), {})
     source = read_secrets(inputs, named, report, must_exist=True)
-    if source.path == STANDARD_INPUT:
-        message = "refound changes the secrets file, so it needs the file itself"
-        raise click.UsageError(message)
+    source.must_be_a_file("refound")
+    report.add(owner_problems(inputs, source), {})
+    report.stop_if_fatal()
     if not confirmed:
         _confirm(inputs)
     founders = ", ".join(founding_nodes(refound(source.path, inputs.spec)))

@@ -36,7 +36,8 @@ def remove_node(request: RemoveRequest) -> list[str]:
     inputs = read_inputs(request.spec, report)
     role, address = _left(inputs.spec, request)
     source = read_secrets(inputs, request.secrets, report, must_exist=True)
-    report.add(identity_problems(inputs, source.secrets), {})
+    source.must_be_a_file("node remove")
+    report.add(identity_problems(inputs, source), {})
     report.stop_if_fatal()
     path, earlier = source.path, last_removal(source.secrets, request.name)
     if earlier is not None:

@@ -28,7 +28,7 @@ from khgen.disk.manifest import NodeEntry, budget_findings
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster
 from khgen.disk.secrets_file import STANDARD_INPUT
-from khgen.disk.spec_file import named_files
+from khgen.disk.spec_file import text_files
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import founding_nodes, plan_with
@@ -92,7 +92,9 @@ def _render(request: RenderRequest) -> None:
 def _refuse_inputs_inside(request: RenderRequest, inputs: Inputs) -> None:
     """The output is replaced whole: what it is made from must be elsewhere."""
     assert inputs.loaded.spec is not None, "a spec that was read is a spec"  # noqa: S101
-    files = [request.spec, *named_files(inputs.loaded.spec, request.spec.parent)]
+    files = [inputs.file.folder / name for name in text_files(inputs.loaded.spec)]
+    if inputs.file.file is not None:
+        files += [request.spec, inputs.file.file]
     secrets = secrets_path(inputs, request.secrets)
     if secrets != STANDARD_INPUT:
         files.append(secrets)
@@ -108,7 +110,7 @@ def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsS
     if source.fresh:
         name = inputs.spec.metadata.name
         report.add(lost_secrets(request.spec, name, source.path, request.output, held), {})
-    report.add(identity_problems(inputs, source.secrets), {})
+    report.add(identity_problems(inputs, source), {})
     report.add(inputs.problems(founder_findings(inputs.spec, source.secrets)), {})
     if not request.check:
         report.add(unrecorded(inputs, source), {})

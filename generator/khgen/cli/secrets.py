@@ -28,6 +28,7 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     from khgen.cli.inputs import now, read_inputs, secrets_path
     from khgen.cli.outcome import Report
     from khgen.cli.recording import founders_line
+    from khgen.cli.secrets_place import recorded_spec
     from khgen.disk.secrets_file import create_imported, import_pki
     from khgen.pki.continuity import founding_findings
 
@@ -39,7 +40,14 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     report.stop_if_fatal()
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
     path = secrets_path(inputs, named)
-    made = create_imported(path, inputs.spec, adopted, now=now(), random_bytes=os.urandom)
+    made = create_imported(
+        path,
+        inputs.spec,
+        adopted,
+        now=now(),
+        random_bytes=os.urandom,
+        spec_file=recorded_spec(inputs.file, named),
+    )
     if made is None:
         click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
         sys.exit(EXIT_FILES)

@@ -2,11 +2,13 @@
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from khgen.cli.outcome import EXIT_FILES
+from khgen.disk.system_calls import about, write_all
 from khgen.resources import resource_folder
 
 DEFAULT_EXAMPLE = "rocky-stacked-ha"
@@ -33,29 +35,54 @@ def init(example: str, output: Path | None, *, list_only: bool) -> None:
         message = f"no example '{example}'; there are: {', '.join(names)}"
         raise click.UsageError(message)
     path = output or Path("cluster.yaml")
-    folder = resource_folder("examples") / example
-    text = (folder / "cluster.yaml").read_text(encoding="utf-8")
+    source = resource_folder("examples") / example / "cluster.yaml"
+    text = source.read_text(encoding="utf-8")
     if str(path) == "-":
         click.echo(text, nl=False)
         return
-    companions = sorted(file for file in folder.iterdir() if file.name != "cluster.yaml")
     wanted = {path: text}
-    wanted |= {path.with_name(file.name): file.read_text(encoding="utf-8") for file in companions}
+    wanted |= {
+        path.with_name(name): (source.parent / name).read_text(encoding="utf-8")
+        for name in _companions(text)
+    }
     _create(wanted)
     for written in wanted:
         click.echo(f"wrote {written}")
     click.echo(f"next: khgen render {path} -o out/")
 
 
+def _companions(text: str) -> tuple[str, ...]:
+    """The files that an example's text names: whatever else lies beside it does not belong to it."""
+    from khgen.disk.spec_file import text_files
+    from khgen.spec.load import load_spec
+
+    spec = load_spec(text, "cluster.yaml").spec
+    return () if spec is None else text_files(spec)
+
+
 def _create(wanted: dict[Path, str]) -> None:
-    """Create all of the files, or none if there is one of them already."""
+    """Create all of the files, or none if one of them cannot be."""
     for path in wanted:
         if os.path.lexists(path):
             click.echo(f"khgen: error: {path} exists already and is left alone; use -o", err=True)
             sys.exit(EXIT_FILES)
-    for path, text in wanted.items():
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+    with ExitStack() as made:
+        for path, text in wanted.items():
+            _create_one(path, text, made)
+        made.pop_all()
+
+
+def _create_one(path: Path, text: str, made: ExitStack) -> None:
+    """Create the file, which is removed again unless `made` is emptied."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        made.callback(path.unlink)
+        try:
+            write_all(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise about(path, error) from None
 
 
 @click.command()

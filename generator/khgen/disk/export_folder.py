@@ -4,6 +4,7 @@ import errno
 import hashlib
 import stat
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -153,9 +154,14 @@ def replace_files(folder: Path, files: Iterable[ExportFile]) -> None:
         clear_stale(folder)
         for file in files:
             _refuse_foreign_file(folder / file.path, file.content)
-        for file in files:
-            with temporary_file(folder / file.path, file.content) as staged_file:
-                staged_file.replace(folder / file.path)
+        with ExitStack() as stack:
+            # All are whole before the first takes its place.
+            staged_files = [
+                (stack.enter_context(temporary_file(folder / file.path, file.content)), file.path)
+                for file in files
+            ]
+            for path, name in staged_files:
+                path.replace(folder / name)
 
 
 def _refuse_foreign_file(path: Path, content: bytes) -> None:

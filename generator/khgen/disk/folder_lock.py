@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+NO_LOCKS = (
+    "its file system has no locks (flock), without which two khgen at once could destroy each"
+    " other's work: use a folder on another one"
+)
 REPORTED_AFTER = 1.0
 """Seconds after which a wait for another khgen is reported."""
 PATIENCE = 600.0
@@ -48,12 +53,15 @@ def kept_descriptor(descriptor: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def take_lock(descriptor: int) -> bool:
-    """Lock an open file or folder; False where another process has it."""
+def take_lock(descriptor: int, path: Path) -> bool:
+    """Lock an open file or folder, which is at that path; False where another process has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        reason = NO_LOCKS if error.errno in _NO_LOCKS else error.strerror
+        raise OSError(error.errno, reason, str(path)) from None
     return True
 
 
@@ -71,7 +79,7 @@ def _wait_for(lock: int, folder: Path, patience: float) -> None:
     began = time.monotonic()
     pause = 0.001
     reported = False
-    while not take_lock(lock):
+    while not take_lock(lock, folder):
         waited = time.monotonic() - began
         if waited >= patience:
             reason = f"{_holder(lock)} still works there after {_words(patience)}: wait, or end it"

@@ -64,12 +64,6 @@ def is_own(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid()
 
 
-def close_folders(folder: Path) -> None:
-    """Make a folder and every folder below it the operator's alone."""
-    for path, _, _ in os.walk(folder):
-        os.chmod(path, 0o700)  # noqa: PTH101 - thousands of them
-
-
 def first_inside(folder: Path, paths: Iterable[Path]) -> Path | None:
     """The first of the paths that is the folder itself or is below it, through links too."""
     return next((path for path in paths if _is_inside(folder, path)), None)

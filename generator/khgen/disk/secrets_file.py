@@ -4,15 +4,18 @@ It is created once, whole or not at all, and never replaced but by an extension 
 long as no machine has booted, by the same keys for other founders.
 """
 
+import errno
+import fcntl
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from khgen.disk.folder_lock import locked_folder
+from khgen.disk.system_calls import NO_LINK, NO_REPLACE, about, rename_with, sync_folder
 from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.pki.adopt import ADOPTED_FILES, AdoptedPki, adopted_pki
 from khgen.pki.secrets import (
@@ -77,14 +80,11 @@ def load(path: Path, cluster: str | None = None, *, now: datetime | None = None)
 def create(path: Path, secrets: Secrets) -> bool:
     """Write a new secrets file; False, and nothing written, where there is one already."""
     clear_stale(path.parent)
-    with temporary_file(path, encode_secrets(secrets).encode()) as staged:
-        try:
-            # Unlike a rename, a link never replaces: of two at once, one wins and both know.
-            os.link(staged, path)
-        except FileExistsError:
-            return False
-    _sync_folder(path.parent)
-    return True
+    with temporary_file(path, encode_secrets(secrets).encode(), private=True) as staged:
+        created = _put_new(staged, path)
+    if created:
+        sync_folder(path.parent)
+    return created
 
 
 def extend(path: Path, change: Callable[[Secrets], Secrets]) -> Secrets:
@@ -113,8 +113,8 @@ def _rewrite(
             message = "a secrets file is only ever added to"
             raise ValueError(message)
         with temporary_file(target, encode_secrets(new).encode()) as staged:
-            staged.replace(target)
-        _sync_folder(target.parent)
+            _replace(staged, target)
+        sync_folder(target.parent)
     return new
 
 
@@ -127,11 +127,18 @@ def import_pki(directory: Path, now: datetime) -> tuple[AdoptedPki | None, Probl
     return adopted_pki(texts, str(directory), now)
 
 
-def create_imported(
-    path: Path, spec: ClusterSpec, adopted: AdoptedPki, *, now: datetime, random_bytes: RandomBytes
+def create_imported(  # noqa: PLR0913 - what a new file is made of
+    path: Path,
+    spec: ClusterSpec,
+    adopted: AdoptedPki,
+    *,
+    now: datetime,
+    random_bytes: RandomBytes,
+    spec_file: str | None = None,
 ) -> Secrets | None:
     """Write a new secrets file around an adopted PKI; None where there is one already."""
     secrets = adopted_secrets(spec, adopted.authorities, adopted.service_account, now, random_bytes)
+    secrets = replace(secrets, spec_file=spec_file)
     return secrets if create(path, secrets) else None
 
 
@@ -158,9 +165,56 @@ def _failed(name: str, message: str) -> LoadedSecrets:
     return LoadedSecrets(secrets=None, problems=Problems.of([problem]))
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _replace(staged: Path, target: Path) -> None:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        staged.replace(target)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise about(target, error) from None
+        reason = "is mounted by itself, so it cannot be replaced: mount the folder that it is in"
+        raise OSError(error.errno, reason, str(target)) from None
+
+
+def _put_new(staged: Path, path: Path) -> bool:
+    """Give the staged file its name, unless a file has it already: of two at once, one wins."""
+    try:
+        os.link(staged, path)  # Unlike a rename, a link never replaces.
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LINK:
+            raise about(path, error) from None
+    else:
+        return True
+    try:
+        return rename_with(NO_REPLACE, staged, path) or _put_new_under_lock(staged, path)
+    except FileExistsError:
+        return False
+
+
+def _put_new_under_lock(staged: Path, path: Path) -> bool:
+    """The same, where the file system has neither hard links nor a rename that replaces nothing.
+
+    The lock has a file of its own: the folder's may be held already, for the output beside it.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    while True:
+        descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_named(descriptor, lock):
+                continue  # Whoever held it has removed it: this one locks nothing.
+            created = not os.path.lexists(path)
+            if created:
+                staged.rename(path)
+            lock.unlink()
+            return created
+        finally:
+            os.close(descriptor)
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

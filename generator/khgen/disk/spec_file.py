@@ -1,6 +1,10 @@
 """Reads cluster.yaml, and the manifests and keys beside it that it names, from the disk."""
 
+import os
+import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,17 +13,80 @@ from khgen.problems import Finding, ValuePath
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import RepositoryKey
 
+STANDARD_INPUT = Path("-")
+STANDARD_INPUT_NAME = "<stdin>"
+_NO_FILES_OF_THE_USER = (Path("/dev"), Path("/proc"))
 
-def read_spec(path: Path) -> str:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecFile:
+    """Where a spec is, and which folder the names in it are relative to."""
+
+    named: Path
+    """As the user named it."""
+    file: Path | None
+    """The file itself, at the end of its links; None for a pipe, which has no folder."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file; for a pipe, the working directory."""
+        return Path() if self.file is None else self.file.parent
+
+    @property
+    def shown(self) -> str:
+        """Its name in messages."""
+        return STANDARD_INPUT_NAME if self.named == STANDARD_INPUT else str(self.named)
+
+    @property
+    def is_standard_input(self) -> bool:
+        """Whether reading it takes what is on standard input."""
+        if self.file is not None:
+            return False
+        if self.named == STANDARD_INPUT:
+            return True
+        try:
+            return os.path.samestat(os.fstat(0), self.named.stat())
+        except OSError:
+            return False
+
+
+def find_spec(path: Path) -> SpecFile:
+    """What a path names: a file, through its links, or a pipe. Raises OSError if there is none."""
+    if path == STANDARD_INPUT or not _is_file(path.stat().st_mode):
+        return SpecFile(named=path, file=None)
+    file = path.resolve() if path.is_symlink() else path
+    # A descriptor of a file that has been deleted or never had a name, like that of a here-document.
+    unnamed = not file.exists() or any(map(file.is_relative_to, _NO_FILES_OF_THE_USER))
+    return SpecFile(named=path, file=None if unnamed else file)
+
+
+def _is_file(mode: int) -> bool:
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # Reading a folder fails, and names it.
+
+
+def read_spec(spec: SpecFile) -> str:
     """The text of a spec; bytes that are not UTF-8 become surrogates, which load_spec reports."""
-    return path.read_bytes().decode("utf-8", errors="surrogateescape")
+    content = _read_pipe(spec.named) if spec.file is None else spec.named.read_bytes()
+    return content.decode("utf-8", errors="surrogateescape")
+
+
+@cache
+def _read_pipe(path: Path) -> bytes:
+    """What came through a pipe, which can be read only once."""
+    if path != STANDARD_INPUT:
+        return path.read_bytes()
+    try:
+        with open(0, "rb", closefd=False) as file:
+            return file.read()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, STANDARD_INPUT_NAME) from None
 
 
 KEY_FIELDS = (
     ("kubernetesRepositoryKey", "kubernetes_repository_key"),
     ("dockerRepositoryKey", "docker_repository_key"),
 )
-NO_FILE_HINT = "names are relative to the folder of cluster.yaml"
+NO_FILE_HINT = "names are relative to the folder of the spec; of one from a pipe, to this one"
 
 
 def local_manifests(spec: ClusterSpec) -> Iterator[tuple[ValuePath, str]]:
@@ -31,14 +98,13 @@ def local_manifests(spec: ClusterSpec) -> Iterator[tuple[ValuePath, str]]:
             yield ("addons", "manifests", index, "path"), manifest.path
 
 
-def named_files(spec: ClusterSpec, folder: Path) -> Iterator[Path]:
-    """Every file that a spec in that folder names: manifests and signing keys."""
-    for _, name in local_manifests(spec):
-        yield folder / name
-    for _, field in KEY_FIELDS:
-        key: RepositoryKey | None = getattr(spec.install, field)
-        if key is not None and key.path is not None:
-            yield folder / key.path
+def text_files(spec: ClusterSpec) -> tuple[str, ...]:
+    """The manifests and signing keys that a spec names, as it names them."""
+    keys = (getattr(spec.install, name) for _, name in KEY_FIELDS)
+    return (
+        *(name for _, name in local_manifests(spec)),
+        *(key.path for key in keys if key is not None and key.path is not None),
+    )
 
 
 def read_manifests(

@@ -4,37 +4,38 @@ Files hold private keys. Each is created with its final privacy, under a umask t
 even the parents that mkdir makes on the way; the folders are the operator's alone.
 """
 
-import ctypes
 import errno
 import os
 import re
 import shutil
 import stat
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from khgen.disk.ending_signals import take_signals
 from khgen.disk.folder_lock import locked_folder
-from khgen.disk.owned_folder import (
-    ListedFiles,
-    close_folders,
-    is_own,
-    refuse_foreign,
-)
+from khgen.disk.owned_folder import ListedFiles, OutputRefusedError, is_own, refuse_foreign
+from khgen.disk.system_calls import EXCHANGE, NO_LINK, NO_MODES, about, rename_with, write_all
 from khgen.disk.temporary import clear_stale, temporary_folder
 
 MANIFEST = "manifest.json"
 SPEC = "spec.json"
 ADMIN_CONF = "admin.conf"
 _ASIDE = "-old"
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-_NO_LINK = {errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV}
-"""Too many links to one file (ext4: 65,000), or a file system without links."""
-_UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
+MOUNTS = Path("/proc/self/mountinfo")
+_MOUNTED = "is a mount point, so it cannot be replaced: name a folder in it, like -o {inside}"
+_STUCK = {
+    errno.EBUSY: _MOUNTED,
+    errno.EXDEV: "cannot be renamed, for it comes from the image below this container's own files:"
+    " remove it, or name another with -o",
+}
+"""Why a folder cannot give its place, by what rename(2) says."""
+_NO_PRIVACY = (
+    "is on a file system that keeps no modes, so others could read the private keys: name a folder"
+    " elsewhere with -o, or mount it with umask=077"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +49,11 @@ class Staging:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         descriptor = os.open(f"{self.path}/{relative}", flags, 0o600)
         try:
-            written = os.write(descriptor, content)
-            while written < len(content):
-                written += os.write(descriptor, content[written:])
+            write_all(descriptor, content)
             if mode != 0o600:
-                os.fchmod(descriptor, mode)
+                _open_up(descriptor, mode)
+        except OSError as error:
+            raise about(self.path / relative, error) from None
         finally:
             os.close(descriptor)
 
@@ -61,7 +62,7 @@ class Staging:
         try:
             os.link(f"{self.path}/{present}", f"{self.path}/{relative}")
         except OSError as error:
-            if error.errno in _NO_LINK:
+            if error.errno in NO_LINK:
                 return False
             raise
         return True
@@ -85,12 +86,16 @@ def staged(out: Path, listed_files: ListedFiles, *, keep: bool = False) -> Itera
         _restore_aside(out)
         clear_stale(out.parent)
         refuse_foreign(named, listed_files)
+        _refuse_mount_point(out)
         with temporary_folder(out) as path:
-            if keep and out.exists():
-                shutil.copytree(out, path, symlinks=True, copy_function=_link, dirs_exist_ok=True)
-                close_folders(path)
-            yield Staging(path=path)
-            _swap(path, out)
+            _refuse_without_modes(path, out)
+            try:
+                if keep and out.exists():
+                    _copy(out, Staging(path=path))
+                yield Staging(path=path)
+                _swap(path, out)
+            except OSError as error:
+                raise _named_as_output(error, path, out) from None
 
 
 def _settled(out: Path) -> Path:
@@ -117,11 +122,6 @@ def _locked_parent(out: Path) -> Iterator[None]:
         raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(out.parent)) from None
     with locked_folder(out.parent):
         yield
-
-
-def _link(present: str, new: str) -> None:
-    take_signals()
-    os.link(present, new)
 
 
 def _restore_aside(out: Path) -> None:
@@ -157,21 +157,95 @@ def _swap(staging: Path, out: Path) -> None:
     # No atomic exchange here: between two renames there is a moment without output, and the
     # next run puts the old one back if the process dies right then.
     aside = staging.with_name(f"{staging.name}{_ASIDE}")
-    out.rename(aside)
-    staging.rename(out)
-    shutil.rmtree(aside)
+    _move_aside(out, aside)
+    try:
+        staging.rename(out)
+    except OSError:
+        aside.rename(out)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders in one step, renameat2(2); False where the system cannot."""
-    if not sys.platform.startswith("linux"):
-        return False
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        return False
-    if rename(_AT_FDCWD, bytes(one), _AT_FDCWD, bytes(other), _RENAME_EXCHANGE) == 0:
+    """Exchange two folders in one step; False where the system or the file system cannot."""
+    try:
+        return rename_with(EXCHANGE, one, other)
+    except OSError as error:
+        raise _stuck(error, other) from None
+
+
+def _move_aside(out: Path, aside: Path) -> None:
+    try:
+        out.rename(aside)
+    except OSError as error:
+        raise _stuck(error, out) from None
+
+
+def _stuck(error: OSError, out: Path) -> OSError:
+    reason = _STUCK.get(error.errno or 0)
+    if reason is None:
+        return about(out, error)
+    return OutputRefusedError(error.errno, reason.format(inside=out / "rendered"), str(out))
+
+
+def _refuse_mount_point(out: Path) -> None:
+    """Refuse early what could not be swapped when all is written."""
+    if _is_mount_point(out):
+        raise OutputRefusedError(errno.EBUSY, _MOUNTED.format(inside=out / "rendered"), str(out))
+
+
+def _is_mount_point(folder: Path) -> bool:
+    if os.path.ismount(folder):
         return True
-    number = ctypes.get_errno()
-    if number in _UNSUPPORTED:
-        return False
-    raise OSError(number, os.strerror(number), str(other))
+    # What is bound from the same file system shows in the kernel's list alone (proc(5)).
+    name = os.path.realpath(folder)
+    for character in "\\ \t\n":
+        name = name.replace(character, f"\\{ord(character):03o}")
+    with suppress(OSError):
+        lines = MOUNTS.read_bytes().splitlines()
+        return any(line.split(b" ")[4] == os.fsencode(name) for line in lines)
+    return False
+
+
+def _refuse_without_modes(staging: Path, out: Path) -> None:
+    if stat.S_IMODE(staging.stat().st_mode) & 0o077:
+        raise OutputRefusedError(errno.EPERM, _NO_PRIVACY, str(out))
+
+
+def _copy(out: Path, staging: Staging, below: str = "") -> None:
+    """Put everything of the output into the staging folder, as links where there are such."""
+    with os.scandir(out) as entries:
+        for entry in entries:
+            name = f"{below}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                staging.make_folders((name,))
+                _copy(Path(entry.path), staging, f"{name}/")
+            else:
+                _copy_file(Path(entry.path), staging, name)
+
+
+def _copy_file(file: Path, staging: Staging, relative: str) -> None:
+    take_signals()
+    try:
+        os.link(file, staging.path / relative, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINK:
+            raise
+        staging.write(relative, file.read_bytes(), stat.S_IMODE(file.stat().st_mode))
+
+
+def _open_up(descriptor: int, mode: int) -> None:
+    """Let others read a file without a key, where the file system has modes."""
+    try:
+        os.fchmod(descriptor, mode)
+    except OSError as error:
+        if error.errno not in NO_MODES:
+            raise
+
+
+def _named_as_output(error: OSError, staging: Path, out: Path) -> OSError:
+    """The error about the file that was to be: nobody knows the staging folder's name."""
+    name = str(error.filename or "")
+    if not Path(name).is_relative_to(staging):
+        return error
+    return about(out / Path(name).relative_to(staging), error)

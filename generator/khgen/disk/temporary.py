@@ -17,9 +17,14 @@ from pathlib import Path
 
 from khgen.disk.ending_signals import held_signals
 from khgen.disk.folder_lock import kept_descriptor, take_lock
+from khgen.disk.system_calls import about, write_all
 
 NAME = re.compile(r"\..+\.khgen-[0-9a-f]{16}", re.DOTALL)
 """What all of them are called, and nothing that a person would name."""
+NO_PRIVACY = (
+    "its file system keeps no modes, so others could read the keys: name a file elsewhere with"
+    " --secrets, or mount it with umask=077"
+)
 REMOVALS = 40
 PAUSE = 0.05
 LONGEST_STEM = 200
@@ -27,16 +32,22 @@ LONGEST_STEM = 200
 
 
 @contextmanager
-def temporary_file(target: Path, content: bytes) -> Iterator[Path]:
-    """A whole, synced file of mode 0600 beside `target`, which is gone afterwards."""
+def temporary_file(target: Path, content: bytes, *, private: bool = False) -> Iterator[Path]:
+    """A whole, synced file of mode 0600 beside `target`, which is gone afterwards.
+
+    With `private`, a file system that keeps no modes is refused. Errors are those of `target`.
+    """
     with held_signals(), ExitStack() as cleared:
         path, descriptor = _claimed(target, _new_file)
         cleared.enter_context(kept_descriptor(descriptor))
         cleared.callback(path.unlink, missing_ok=True)
-        written = 0
-        while written < len(content):
-            written += os.write(descriptor, content[written:])
-        os.fsync(descriptor)
+        try:
+            if private and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+                raise PermissionError(errno.EPERM, NO_PRIVACY)
+            write_all(descriptor, content)
+            os.fsync(descriptor)
+        except OSError as error:
+            raise about(target, error) from None
         yield path
 
 
@@ -69,7 +80,7 @@ def _clear(path: Path) -> None:
         return
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with held_signals(), kept_descriptor(os.open(path, flags)) as descriptor:
-        if not take_lock(descriptor):
+        if not take_lock(descriptor, path):
             return
         if is_folder:
             _remove_folder(path)
@@ -97,9 +108,12 @@ def _claimed(target: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
     stem = os.fsdecode(os.fsencode(target.name)[:LONGEST_STEM])
     while True:
         path = target.with_name(f".{stem}.khgen-{secrets.token_hex(8)}")
-        descriptor = make(path)
+        try:
+            descriptor = make(path)
+        except OSError as error:
+            raise about(target, error) from None
         # Between the two steps a khgen that clears up may have taken it for stale.
-        if take_lock(descriptor) and _is_at(path, descriptor):
+        if take_lock(descriptor, target) and _is_at(path, descriptor):
             return path, descriptor
         os.close(descriptor)
 

@@ -53,6 +53,8 @@ class Secrets:
     """How often the founders were named anew before any machine had booted."""
     removed: tuple[RemovedNode, ...] = ()
     """Nodes that left the cluster for good, oldest first."""
+    spec_file: str | None = None
+    """Name of the spec's file, which the secrets file stands beside."""
 
     def __repr__(self) -> str:
         """The cluster's name alone: no key may reach a log."""

@@ -17,6 +17,7 @@ from khgen.pki.secrets_text import API_VERSION, KIND
 from khgen.pki.secrets_values import (
     count,
     exact_bytes,
+    file_name,
     kubernetes_version,
     moment,
     only,
@@ -28,7 +29,7 @@ from khgen.plan.versions import KubernetesVersion
 from khgen.problems import Problems, ValuePath, path_text
 
 _KEYS = (
-    "apiVersion", "kind", "cluster", "issuedAt", "founders", "replaced", "removed", "refounded", "identity",
+    "apiVersion", "kind", "cluster", "spec", "issuedAt", "founders", "replaced", "removed", "refounded", "identity",
     "kubernetes", "generations", "seed", "vrrpPassword", "encryptionKey", "authorities",
     "serviceAccount",
 )  # fmt: skip
@@ -69,6 +70,7 @@ class _Record(TypedDict):
     identity: Mapping[str, str]
     kubernetes: KubernetesVersion | None
     removed: tuple[RemovedNode, ...]
+    spec_file: str | None
 
 
 class _Decoder:
@@ -132,6 +134,7 @@ class _Decoder:
             removed=removed_nodes(reader, fields.get("removed")),
             refounded=reader.value(fields.get("refounded"), ("refounded",), count, 0),
             identity=MappingProxyType(self._identity()),
+            spec_file=reader.value(fields.get("spec"), ("spec",), file_name, None),
             kubernetes=reader.value(
                 fields.get("kubernetes"), ("kubernetes",), kubernetes_version, None
             ),

@@ -23,6 +23,7 @@ def encode_secrets(secrets: Secrets) -> str:
         "apiVersion": API_VERSION,
         "kind": KIND,
         "cluster": secrets.cluster,
+        **({} if secrets.spec_file is None else {"spec": secrets.spec_file}),
         "issuedAt": time_text(secrets.issued_at),
         "founders": list(secrets.founders),
         "replaced": list(secrets.replaced),

@@ -33,6 +33,14 @@ def own_cluster(wanted: str | None) -> Callable[[str], str]:
     return read
 
 
+def file_name(text: str) -> str:
+    """The name of a file in the same folder."""
+    if not text.isprintable() or "/" in text or text in {"", ".", ".."}:
+        message = "the name of a file is expected"
+        raise ValueError(message)
+    return text
+
+
 def exact_bytes(size: int) -> Callable[[str], bytes]:
     """What takes so many bytes in base64."""
 

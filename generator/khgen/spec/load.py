@@ -49,6 +49,20 @@ def load_spec(text: str, file: str) -> Loaded:
     return Loaded(spec=None if found.errors else spec, problems=found, places=places)
 
 
+def cluster_name(text: str) -> str | None:
+    """The metadata.name in a spec's text; None if it has none, "" if the text cannot be read."""
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    reader = YamlReader("")
+    if text_fault(text, "") is None:
+        reader.read(text)
+    if reader.broken or reader.value is None:
+        return ""
+    document = reader.value if isinstance(reader.value, dict) else {}
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def _checked(value: PlainValue) -> tuple[ClusterSpec | None, list[Finding]]:
     findings = list(unclear_words(value))
     if value is None:

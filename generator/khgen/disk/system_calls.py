@@ -1,0 +1,60 @@
+"""System calls that not every file system has, and errors with the name of the user's own file."""
+
+import ctypes
+import errno
+import os
+import sys
+from pathlib import Path
+
+NO_LINK = frozenset(
+    {errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV}
+)
+"""Too many links to one file (ext4: 65,000), or a file system without hard links (link(2))."""
+NO_MODES = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""A file system on which a mode cannot be changed."""
+EXCHANGE = 2
+NO_REPLACE = 1
+_AT_FDCWD = -100
+_UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+def about(path: Path, error: OSError) -> OSError:
+    """The same error with the name of that file."""
+    return OSError(error.errno, error.strerror or str(error), str(path))
+
+
+def rename_with(flag: int, one: Path, other: Path) -> bool:
+    """Exchange two files, or rename one without replacing, in one step: renameat2(2).
+
+    False where this system or its file system cannot. Raises OSError about `other`.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, bytes(one), _AT_FDCWD, bytes(other), flag) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _UNSUPPORTED:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of it, which one write(2) need not do."""
+    written = os.write(descriptor, content)
+    while written < len(content):
+        written += os.write(descriptor, content[written:])
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last, where its file system can."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise about(folder, error) from None
+    finally:
+        os.close(descriptor)
