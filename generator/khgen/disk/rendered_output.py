@@ -67,7 +67,9 @@ def held_cluster(out: Path) -> str | None:
         return None
     except (ValueError, RecursionError):
         return ""
-    return str(manifest.get("cluster", "")) if isinstance(manifest, dict) else ""
+    if not isinstance(manifest, dict) or "khgen" not in manifest:
+        return None  # Another program's manifest: there is no render in that folder to lose.
+    return str(manifest.get("cluster", ""))
 
 
 def load_nodes(
