@@ -193,7 +193,7 @@ def test_a_build_that_fails_leaves_what_was_there(
     images = tmp_path / "images"
     images.mkdir()
     (images / "small-1.29.6.qcow2").write_bytes(b"an older one")
-    (images / ".khgen-bake-killed").mkdir()
+    (images / ".khgen-bake-k1ll3d_x").mkdir()
     env = {**with_qemu, **temporary}
     (tmp_path / "base.qcow2").write_bytes(b"not what the checksum says")
     done = khgen("image", "build", spec, cwd=tmp_path, env=env)

@@ -47,6 +47,7 @@ class Killed:
 
     case: str
     way: str
+    """`time`, or the system call."""
     ended: str
     gone_after: float
     """Seconds until its last process was gone."""
@@ -84,7 +85,7 @@ class Play:
         code, number, session = self._killed(case, command, call)
         gone_after, wrong = 0.0, ""
         try:
-            gone_after = _wait_until_gone(session)
+            gone_after = wait_until_gone(session)
             self._check_left(number, identity)
             self._check_next(case, before, self.folder.identity())
         except AssertionError as error:
@@ -213,7 +214,7 @@ def _ended(code: int) -> str:
     return {0: "done", 129: "in order", 130: "in order", 143: "in order"}.get(code, f"exit {code}")
 
 
-def _wait_until_gone(session: int) -> float:
+def wait_until_gone(session: int) -> float:
     """Seconds until no process of the session is left; fails where one stays."""
     began = time.monotonic()
     while left := _alive(session):

@@ -1,35 +1,43 @@
 """Commands that are killed, in the size that CI bears; `python -m kills` is the full one."""
 
 import random
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from khgen.disk.folder_lock import locked_folder
 from kills.__main__ import chosen
 from kills.cluster import Folder
-from kills.play import CASES, Play
+from kills.play import CASES, KHGEN, LONGEST_END, Play, wait_until_gone
 from support.programs import require_program
 
-KILLS = 16
-"""Each command once at a random time, and once at a system call."""
+CHOSEN = [chosen(number + len(CASES) * (number % 2), list(CASES)) for number in range(len(CASES))]
+"""Each command once, in turn at a random time and at a system call."""
 
 
 @pytest.mark.tools
 def test_a_killed_command_leaves_all_old_or_all_new_and_nothing_else(tmp_path: Path) -> None:
     require_program("strace")
-    folder = Folder(path=tmp_path, nodes=5)
-    play = Play(folder=folder, chance=random.Random(1))  # noqa: S311
+    play = Play(folder=Folder(path=tmp_path, nodes=5), chance=random.Random(1))  # noqa: S311
     play.prepare()
-    killed = [play.kill(*chosen(number, list(CASES))) for number in range(KILLS)]
+    killed = [play.kill(case, call) for case, call in CHOSEN]
     assert [(one.case, one.way, one.wrong) for one in killed if one.wrong] == []
-    assert {one.case for one in killed} == set(CASES)
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_a_killed_render_of_many_nodes_lets_go(tmp_path: Path, number: int) -> None:
-    folder = Folder(path=tmp_path, nodes=400)
-    play = Play(folder=folder, chance=random.Random(number))  # noqa: S311
-    folder.write_spec("pool-0.example.com")
-    play.finish("re-render")
-    one = play.kill("re-render", None)
-    assert one.wrong == ""
+def test_the_writers_of_a_killed_render_end_and_let_the_lock_go(tmp_path: Path) -> None:
+    Folder(path=tmp_path, nodes=400).write_spec("pool.example.com")
+    with subprocess.Popen(
+        [*KHGEN, "render", "cluster.yaml"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        while not any(tmp_path.glob(".out.khgen-*/nodes/n00*/user-data")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    wait_until_gone(process.pid)
+    with locked_folder(tmp_path, patience=LONGEST_END):
+        assert not (tmp_path / "out").exists()

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from khgen.disk.folder_lock import locked_folder
 from khgen.resources import resource_folder
 
 PREFIX = ".khgen-bake-"
+LEFTOVER = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")
+"""What tempfile makes of the prefix, and nothing that a person would name."""
 TEMPORARY_PREFIX = "khgen-"
 PLUGINS = "plugins.pkr.hcl"
 LONGEST_SOCKET = 107
@@ -102,10 +106,18 @@ def work_folder(out: Path) -> Iterator[WorkFolder]:
     """
     out.mkdir(parents=True, exist_ok=True)
     with locked_folder(out):
-        for leftover in out.glob(f"{PREFIX}*"):
+        for leftover in filter(_is_leftover, out.iterdir()):
             shutil.rmtree(leftover)
         with private_folders(out) as folder:
             yield folder
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether this user's khgen made it: links, and what another user owns, stay."""
+    if not LEFTOVER.fullmatch(path.name):
+        return False
+    status = path.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 @contextmanager
