@@ -1,4 +1,4 @@
-"""Renders on a disk that is full at every size; see docs/figures.md.
+"""Every command that writes, on a disk that is full at every size.
 
 unshare --mount .venv/bin/python tests/disk/full_disk.py --step 4
 """
