@@ -16,6 +16,7 @@ from khgen.pki.secrets_text import encode_secrets
 from khgen.problems import Problems
 from support.fixed import FIXED_NOW, fixed_secrets
 from support.issued import issued_to
+from support.sealing import sealed
 from support.topologies import cluster, plan_with_joiner, topology
 
 SPEC = topology("stacked")
@@ -35,9 +36,7 @@ Document = dict[str, Any]
 
 
 def problems_of(document: object) -> Problems:
-    secrets, problems = decode_secrets(
-        yaml.safe_dump(document, sort_keys=False), "s.yaml", cluster="tested", now=FIXED_NOW
-    )
+    secrets, problems = decode_secrets(sealed(document), "s.yaml", cluster="tested", now=FIXED_NOW)
     assert (secrets is None) is bool(problems.errors)
     assert_says_nothing_secret(problems)
     return problems
@@ -255,6 +254,6 @@ def test_a_ca_that_was_signed_anew_with_its_own_key_is_taken() -> None:
     for name in ("kubernetes", "etcd", "front-proxy"):
         assert longer["authorities"][name]["key"] == document["authorities"][name]["key"]
         document["authorities"][name]["certificate"] = longer["authorities"][name]["certificate"]
-    text = yaml.safe_dump(document)
-    secrets, problems = decode_secrets(text, "s.yaml", now=FIXED_NOW + timedelta(days=3651))
+    later = FIXED_NOW + timedelta(days=3651)
+    secrets, problems = decode_secrets(sealed(document), "s.yaml", now=later)
     assert secrets is not None, problems

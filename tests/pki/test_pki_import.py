@@ -103,10 +103,8 @@ def test_the_imported_secrets_are_written_once(rsa_pki: Path, tmp_path: Path) ->
     assert adopted is not None
     path = tmp_path / "s.yaml"
     for wanted in (True, False):
-        written = secrets_file.create_imported(
-            path, SPEC, adopted, now=NOW, random_bytes=os.urandom
-        )
-        assert (written is not None) is wanted
+        made = adopted_secrets(SPEC, adopted.authorities, adopted.service_account, NOW, os.urandom)
+        assert secrets_file.create(path, made) is wanted
     loaded = secrets_file.load(path, "tested", now=NOW)
     assert loaded.secrets is not None, loaded.problems
     assert not loaded.problems

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
+from khgen.cli.inputs import changed_file, identity_problems, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.disk.secrets_file import extend
 from khgen.pki.credentials import certificate_dates, node_credentials
@@ -61,5 +61,6 @@ def change_secrets(
     source = read_secrets(inputs, named, report, must_exist=True)
     report.add(identity_problems(inputs, source.secrets), {})
     report.stop_if_fatal()
-    extend(source.path, change)
-    return source.path
+    path = changed_file(source, "this")
+    extend(path, change, source.key)
+    return path

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
+from khgen.cli.inputs import changed_file, identity_problems, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.disk.secrets_file import extend
 from khgen.pki.secrets import last_removal, with_removed
@@ -38,10 +38,10 @@ def remove_node(request: RemoveRequest) -> list[str]:
     source = read_secrets(inputs, request.secrets, report, must_exist=True)
     report.add(identity_problems(inputs, source.secrets), {})
     report.stop_if_fatal()
-    path, earlier = source.path, last_removal(source.secrets, request.name)
+    path, earlier = changed_file(source, "node remove"), last_removal(source.secrets, request.name)
     if earlier is not None:
         return [f"{path}: {request.name} was removed on {earlier.removed_at:%Y-%m-%d} already"]
-    extend(path, lambda old: with_removed(old, request.name, role, address, now()))
+    extend(path, lambda old: with_removed(old, request.name, role, address, now()), source.key)
     return [
         f"{path}: {request.name} ({role}, {address}) is removed",
         *_next(inputs.spec, request, role),

@@ -25,11 +25,12 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     """
     import os
 
-    from khgen.cli.inputs import now, read_inputs, secrets_path
+    from khgen.cli.inputs import now, read_inputs, secrets_key, secrets_path
     from khgen.cli.outcome import Report
     from khgen.cli.recording import founders_line
-    from khgen.disk.secrets_file import create_imported, import_pki
+    from khgen.disk.secrets_file import create, import_pki
     from khgen.pki.continuity import founding_findings
+    from khgen.pki.secrets import adopted_secrets
 
     report = Report()
     inputs = read_inputs(spec, report)
@@ -39,8 +40,10 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     report.stop_if_fatal()
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
     path = secrets_path(inputs, named)
-    made = create_imported(path, inputs.spec, adopted, now=now(), random_bytes=os.urandom)
-    if made is None:
+    made = adopted_secrets(
+        inputs.spec, adopted.authorities, adopted.service_account, now(), os.urandom
+    )
+    if not create(path, made, secrets_key(report)):
         click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
         sys.exit(EXIT_FILES)
     report.show(written=True)
@@ -62,3 +65,19 @@ def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> No
     from khgen.cli.refounding import refound_cluster
 
     click.echo(refound_cluster(spec, named, confirmed=no_machine_has_booted))
+
+
+@secrets.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
+@click.option("--content-is-right", is_flag=True, help="Confirm it here, not at the prompt.")
+def seal(spec: Path, named: str | None, *, content_is_right: bool) -> None:
+    """Accept the secrets file's content as it stands.
+
+    Shows all of it but the keys, asks for the cluster's name, and writes the digest anew: after a
+    change by hand, or for a file of an older khgen. With KHGEN_SECRETS_KEY_FILE it is sealed with the
+    key in that file.
+    """
+    from khgen.cli.sealing import seal_secrets
+
+    click.echo(seal_secrets(spec, named, confirmed=content_is_right))
