@@ -101,6 +101,14 @@ def _leaf_for_ca(document: Document) -> None:
     }
 
 
+def _swap_authorities(document: Document) -> None:
+    authorities = document["authorities"]
+    authorities["etcd"], authorities["front-proxy"] = (
+        authorities["front-proxy"],
+        authorities["etcd"],
+    )
+
+
 def _two_certificates(document: Document) -> None:
     etcd = document["authorities"]["etcd"]
     etcd["certificate"] += document["authorities"]["kubernetes"]["certificate"]
@@ -119,6 +127,14 @@ MISTAKES: list[tuple[Callable[[Document], None], str]] = [
     (lambda d: d.update(kind="Cluster"), "kind: only Secrets is known"),
     (lambda d: d.update(apiVersion="khgen/v9"), "apiVersion: only khgen/v1alpha1 is known"),
 ]  # fmt: skip
+
+
+def test_swapped_authorities_are_refused_even_when_sealed() -> None:
+    swapped = "its certificate is that of the {} CA: are two of them swapped?"
+    assert [p.message for p in damaged(_swap_authorities)] == [
+        f"authorities.etcd: {swapped.format('front-proxy')}",
+        f"authorities.front-proxy: {swapped.format('etcd')}",
+    ]
 
 
 @pytest.mark.parametrize(("change", "message"), MISTAKES)

@@ -19,6 +19,7 @@ ADOPTED_FILES: tuple[str, ...] = (
 """What is read of a PKI directory: no leaf, for khgen issues its own."""
 
 _OPTIONAL = frozenset({SERVICE_ACCOUNT_PUBLIC})
+_COPY_HINT = "copy the whole of /etc/kubernetes/pki from a control plane"
 _NO_KEY = "khgen issues certificates, so it needs each CA's key; with `pki.caKeys: offline` no node"
 
 
@@ -45,7 +46,8 @@ def adopted_pki(
     try:
         account = read_private_key(texts[SERVICE_ACCOUNT_KEY])
     except PemError as error:
-        return None, Problems.of((*problems, _problem(directory, SERVICE_ACCOUNT_KEY, str(error))))
+        account_problem = _problem(directory, SERVICE_ACCOUNT_KEY, str(error), _COPY_HINT)
+        return None, Problems.of((*problems, account_problem))
     if (
         not matches(account, texts.get(SERVICE_ACCOUNT_PUBLIC, ""))
         and SERVICE_ACCOUNT_PUBLIC in texts
@@ -63,11 +65,13 @@ def _authorities(
     authorities: dict[AuthorityName, Authority] = {}
     for entry in AUTHORITIES:
         try:
-            authority = read_authority(texts[f"{entry.path}.crt"], texts[f"{entry.path}.key"])
+            authority = read_authority(
+                entry.name, texts[f"{entry.path}.crt"], texts[f"{entry.path}.key"]
+            )
             _refuse_expired(authority, now)
             authorities[entry.name] = authority
         except PemError as error:
-            problems.append(_problem(directory, f"{entry.path}.crt", str(error)))
+            problems.append(_problem(directory, f"{entry.path}.crt", str(error), _COPY_HINT))
     return authorities
 
 
@@ -80,7 +84,7 @@ def _refuse_expired(authority: Authority, now: datetime) -> None:
 def _missing_hint(name: str) -> str:
     if name.endswith("ca.key"):
         return f"{_NO_KEY} ever gets it"
-    return "copy the whole of /etc/kubernetes/pki from a control plane"
+    return _COPY_HINT
 
 
 def _problem(directory: str, name: str, message: str, hint: str = "") -> Problem:

@@ -189,7 +189,7 @@ class _Decoder:
             if part is None or len(texts) < 2:
                 continue
             try:
-                found[name] = read_authority(texts["certificate"], texts["key"])
+                found[name] = read_authority(name, texts["certificate"], texts["key"])
             except PemError as error:
                 self._reader.fail(part, path, f"{path_text(path)}: {error}")
                 continue
