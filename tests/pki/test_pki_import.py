@@ -32,7 +32,8 @@ PATHS = {
     AuthorityName.ETCD: "etcd/ca",
 }
 SPEC = topology("stacked")
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC) + timedelta(hours=1)
+"""Later than whatever openssl makes here, for a CA that begins in the future is refused."""
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +167,12 @@ def test_an_expired_authority(pki: Path) -> None:
     }
 
 
+def test_an_authority_of_the_future(pki: Path) -> None:
+    assert messages(pki, FIXED_NOW - timedelta(days=30)) == {
+        f"{path}.crt": "the CA begins 2025-12-31, in the future" for path in PATHS.values()
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -232,7 +239,7 @@ def test_an_intermediate_authority_is_taken(pki: Path, tmp_path: Path) -> None:
             [openssl, *map(str, command)], cwd=tmp_path, capture_output=True, check=False
         )
         assert done.returncode == 0, done.stderr
-    adopted, problems = secrets_file.import_pki(pki, FIXED_NOW)
+    adopted, problems = secrets_file.import_pki(pki, NOW)
     assert adopted is not None, problems
     kubernetes = adopted.authorities[AuthorityName.KUBERNETES].certificate
     assert kubernetes.issuer != kubernetes.subject

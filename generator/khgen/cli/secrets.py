@@ -1,11 +1,8 @@
 """`khgen secrets`: the file that is the cluster's identity."""
 
-import sys
 from pathlib import Path
 
 import click
-
-from khgen.cli.outcome import EXIT_FILES
 
 
 @click.group()
@@ -23,32 +20,9 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     Takes the cluster, etcd and front-proxy CAs and the service-account key from DIRECTORY, RSA or
     ECDSA, and creates the secrets file around them. Everything else is issued anew.
     """
-    import os
+    from khgen.cli import importing
 
-    from khgen.cli.inputs import now, read_inputs, secrets_key, secrets_path
-    from khgen.cli.outcome import Report
-    from khgen.cli.recording import founders_line
-    from khgen.disk.secrets_file import create, import_pki
-    from khgen.pki.continuity import founding_findings
-    from khgen.pki.secrets import adopted_secrets
-
-    report = Report()
-    inputs = read_inputs(spec, report)
-    adopted, problems = import_pki(directory, now())
-    report.add(problems, {})
-    report.add(inputs.problems(founding_findings(inputs.spec)), {})
-    report.stop_if_fatal()
-    assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
-    path = secrets_path(inputs, named)
-    made = adopted_secrets(
-        inputs.spec, adopted.authorities, adopted.service_account, now(), os.urandom
-    )
-    if not create(path, made, secrets_key(report)):
-        click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
-        sys.exit(EXIT_FILES)
-    report.show(written=True)
-    click.echo(f"created {path} (0600) around the CAs of {directory}")
-    click.echo(founders_line(made, spec))
+    click.echo("\n".join(importing.import_directory(spec, directory, named)))
 
 
 @secrets.command()

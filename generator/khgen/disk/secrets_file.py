@@ -109,9 +109,21 @@ def create(path: Path, secrets: Secrets, key: bytes | None = None) -> bool:
     return True
 
 
-def extend(path: Path, change: Callable[[Secrets], Secrets], key: bytes | None = None) -> Secrets:
-    """Add to a secrets file, one writer at a time; a change that loses anything is a defect."""
-    return _rewrite(path, change, only_extends, SealCheck(key=key))
+def extend(
+    path: Path,
+    change: Callable[[Secrets], Secrets],
+    key: bytes | None = None,
+    mend: Callable[[Secrets], Secrets] = lambda old: old,
+) -> Secrets:
+    """Add to a secrets file, one writer at a time; a change that loses anything is a defect.
+
+    What `mend` makes of the old secrets, as with dates of a wrong clock, is what must not be lost.
+    """
+
+    def extends(new: Secrets, old: Secrets) -> bool:
+        return only_extends(new, mend(old))
+
+    return _rewrite(path, lambda old: change(mend(old)), extends, SealCheck(key=key))
 
 
 def refound(path: Path, spec: ClusterSpec, key: bytes | None = None) -> Secrets:

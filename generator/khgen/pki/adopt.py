@@ -6,7 +6,14 @@ from datetime import datetime
 
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
 from khgen.pki.catalog import AUTHORITIES
-from khgen.pki.pem import PemError, expiry_text, matches, read_authority, read_private_key
+from khgen.pki.pem import (
+    PemError,
+    beginning_text,
+    expiry_text,
+    matches,
+    read_authority,
+    read_private_key,
+)
 from khgen.problems import Place, Problem, Problems
 
 SERVICE_ACCOUNT_KEY = "sa.key"
@@ -68,17 +75,17 @@ def _authorities(
             authority = read_authority(
                 entry.name, texts[f"{entry.path}.crt"], texts[f"{entry.path}.key"]
             )
-            _refuse_expired(authority, now)
+            _refuse_other_times(authority, now)
             authorities[entry.name] = authority
         except PemError as error:
             problems.append(_problem(directory, f"{entry.path}.crt", str(error), _COPY_HINT))
     return authorities
 
 
-def _refuse_expired(authority: Authority, now: datetime) -> None:
-    expired = expiry_text(authority, now)
-    if expired is not None:
-        raise PemError(expired)
+def _refuse_other_times(authority: Authority, now: datetime) -> None:
+    wrong = expiry_text(authority, now) or beginning_text(authority, now)
+    if wrong is not None:
+        raise PemError(wrong)
 
 
 def _missing_hint(name: str) -> str:

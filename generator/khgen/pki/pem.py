@@ -111,6 +111,12 @@ def expiry_text(authority: Authority, now: datetime) -> str | None:
     return f"the CA expired on {end:%Y-%m-%d}" if end <= now else None
 
 
+def beginning_text(authority: Authority, now: datetime) -> str | None:
+    """That the authority begins only in the future, if it does."""
+    begin = authority.certificate.not_valid_before_utc
+    return f"the CA begins {begin:%Y-%m-%d}, in the future" if begin > now else None
+
+
 def matches(key: PrivateKey, public_text: str) -> bool:
     """Whether a public key in PEM is the other half of the private one."""
     return public_key_pem(key).split() == public_text.split()
