@@ -54,17 +54,22 @@ def read_private_file(path: Path, max_bytes: int) -> PrivateFile:
     # Without O_NONBLOCK the opening itself would wait for a writer.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     descriptor = os.open(path, flags)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             _refuse_kind(path, status.st_mode)
             os.set_blocking(descriptor, True)
-            return PrivateFile(content=file.read(max_bytes), mode=None)
-        return PrivateFile(
-            content=file.read(max_bytes),
-            mode=stat.S_IMODE(status.st_mode),
-            foreign_owner=None if status.st_uid in _trusted_owners() else status.st_uid,
-        )
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(max_bytes)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return PrivateFile(content=content, mode=None)
+    return PrivateFile(
+        content=content,
+        mode=stat.S_IMODE(status.st_mode),
+        foreign_owner=None if status.st_uid in _trusted_owners() else status.st_uid,
+    )
 
 
 def _refuse_kind(path: Path, mode: int) -> None:
