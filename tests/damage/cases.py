@@ -109,7 +109,8 @@ def _joined(text: str, other: str) -> Iterator[Damage]:
         yield Damage(kind="concatenated", where=where, content=content.encode())
     for at in range(1, min(len(lines), len(others))):
         mixed = "".join((*lines[:at], *others[at:]))
-        yield Damage(kind="two files mixed", where=f"line {at}", content=mixed.encode())
+        if mixed != other:  # Where both begin alike, it is just another file.
+            yield Damage(kind="two files mixed", where=f"line {at}", content=mixed.encode())
 
 
 def _encoded(text: str) -> Iterator[Damage]:
