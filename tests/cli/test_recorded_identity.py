@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from support.command import SMALL_SPEC, khgen
+from support.sealing import sealed
 
 SECRETS = "small.secrets.yaml"
 SPEC = SMALL_SPEC
@@ -52,7 +53,7 @@ def forget_the_record(folder: Path) -> None:
     document = secrets_of(folder)
     for key in ("identity", "kubernetes", "refounded"):
         del document[key]
-    (folder / SECRETS).write_text(yaml.safe_dump(document, sort_keys=False))
+    (folder / SECRETS).write_text(sealed(document))
 
 
 def kinds(folder: Path) -> dict[str, str]:
@@ -129,6 +130,12 @@ def test_a_record_that_was_corrected_by_hand_counts(folder: Path) -> None:
     assert "set identity.etcdDataDir in the secrets file" in done.stderr
     text = (folder / SECRETS).read_text()
     (folder / SECRETS).write_text(text.replace("/var/lib/etcd", "/data/etcd"))
+    done = khgen("node", "replace", "cluster.yaml", "cp1", cwd=folder)
+    assert done.returncode == 1
+    assert "does not match its digest" in done.stderr
+    done = khgen("secrets", "seal", "cluster.yaml", "--content-is-right", cwd=folder)
+    assert (done.returncode, done.stdout) == (0, f"{SECRETS}: sealed with a digest\n")
+    assert "identity.etcdDataDir: /data/etcd\n" in done.stderr
     done = khgen("node", "replace", "cluster.yaml", "cp1", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     done = khgen("render", "cluster.yaml", "--node", "cp1", cwd=folder)

@@ -28,6 +28,7 @@ from khgen.problems import Severity
 from khgen.spec.model import ClusterSpec
 from support.fixed import FIXED_NOW, fixed_secrets
 from support.rendering import ROOT, spec_of
+from support.sealing import sealed
 from support.spec_strategy import SpecData, spec_data, spec_text
 from support.spec_texts import loaded
 from support.topologies import TOPOLOGIES, cluster, topology
@@ -67,7 +68,7 @@ def without_record(text: str) -> str:
     document = yaml.safe_load(text)
     for key in ("identity", "kubernetes", "refounded"):
         del document[key]
-    return yaml.safe_dump(document, sort_keys=False)
+    return sealed(document)
 
 
 def test_every_fact_has_a_change_and_a_name_of_its_own() -> None:
@@ -203,7 +204,7 @@ def test_a_record_with_only_some_facts_gets_the_others() -> None:
     secrets = fixed_secrets(SPEC)
     document = yaml.safe_load(encode_secrets(secrets))
     del document["identity"]["encryptionAtRest"]
-    old = decoded(yaml.safe_dump(document))
+    old = decoded(sealed(document))
     assert not is_recorded(old, SPEC)
     assert only_extends(recorded(old, SPEC), old)
     assert recorded(old, SPEC).identity == secrets.identity

@@ -1,11 +1,14 @@
 """How long certificates live, and what is said when that is too short."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from khgen.pki.clock import with_authorities_put_right, with_dates_put_right
 from khgen.pki.credentials import certificate_dates, node_credentials
-from khgen.pki.secrets import EVERYONE, Secrets, renewed
+from khgen.pki.secrets import EVERYONE, Secrets, only_extends, renewed, with_replaced
+from khgen.pki.secrets_text import encode_secrets
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.build import build_plan
 from khgen.plan.model import Plan
@@ -96,8 +99,39 @@ def test_renewal_counts_from_its_own_date() -> None:
 
 def test_a_clock_that_went_back_does_not_shorten_anything() -> None:
     _, secrets = planned()
-    back = renewed(secrets, (EVERYONE,), FIXED_NOW - 50 * DAY)
-    assert back.renewed_at == {EVERYONE: FIXED_NOW}
+    once = renewed(secrets, (EVERYONE,), FIXED_NOW)
+    for scope in (EVERYONE, "w1"):
+        back = renewed(once, (scope,), FIXED_NOW - DAY / 2)
+        assert back.renewed_at[scope] == FIXED_NOW
+
+
+def test_putting_dates_right_touches_nothing_else() -> None:
+    _, secrets = planned()
+    ahead = FIXED_NOW + 1500 * DAY
+    wrong = with_replaced(
+        renewed(renewed(secrets, ("w1",), FIXED_NOW), (EVERYONE,), ahead), "w2", ahead
+    )
+    assert with_dates_put_right(secrets, FIXED_NOW, DAY) is secrets
+    right = with_dates_put_right(wrong, FIXED_NOW + 2 * DAY, DAY)
+    moment = FIXED_NOW + 2 * DAY
+    assert right.renewed_at == {"w1": FIXED_NOW, EVERYONE: moment, "w2": moment}
+    assert encode_secrets(replace(right, renewed_at=wrong.renewed_at)) == encode_secrets(wrong)
+    assert not only_extends(right, wrong), "a date that goes back is a loss where it is not mended"
+
+
+def test_a_ca_that_begins_in_time_is_not_signed_anew() -> None:
+    _, secrets = planned()
+    same = with_authorities_put_right(secrets, FIXED_NOW, DAY)
+    assert all(same.authorities[name] is a for name, a in secrets.authorities.items())
+    earlier = with_authorities_put_right(secrets, FIXED_NOW - 50 * DAY, DAY)
+    for name, authority in secrets.authorities.items():
+        old, new = authority.certificate, earlier.authorities[name].certificate
+        new.verify_directly_issued_by(new)
+        assert new.not_valid_before_utc == FIXED_NOW - 51 * DAY
+        assert old.not_valid_after_utc - new.not_valid_after_utc == 50 * DAY
+        assert (new.subject, new.public_key()) == (old.subject, old.public_key())
+        assert list(new.extensions) == list(old.extensions)
+        assert new.serial_number != old.serial_number
 
 
 @pytest.mark.parametrize("shape", ["dedicated-lb", "external-etcd"])

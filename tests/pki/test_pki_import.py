@@ -1,6 +1,8 @@
 """Adopting a kubeadm PKI directory, with RSA authorities as kubeadm makes by default."""
 
+import base64
 import os
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,7 +32,8 @@ PATHS = {
     AuthorityName.ETCD: "etcd/ca",
 }
 SPEC = topology("stacked")
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC) + timedelta(hours=1)
+"""Later than whatever openssl makes here, for a CA that begins in the future is refused."""
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +106,8 @@ def test_the_imported_secrets_are_written_once(rsa_pki: Path, tmp_path: Path) ->
     assert adopted is not None
     path = tmp_path / "s.yaml"
     for wanted in (True, False):
-        written = secrets_file.create_imported(
-            path, SPEC, adopted, now=NOW, random_bytes=os.urandom
-        )
-        assert (written is not None) is wanted
+        made = adopted_secrets(SPEC, adopted.authorities, adopted.service_account, NOW, os.urandom)
+        assert secrets_file.create(path, made) is wanted
     loaded = secrets_file.load(path, "tested", now=NOW)
     assert loaded.secrets is not None, loaded.problems
     assert not loaded.problems
@@ -166,6 +167,12 @@ def test_an_expired_authority(pki: Path) -> None:
     }
 
 
+def test_an_authority_of_the_future(pki: Path) -> None:
+    assert messages(pki, FIXED_NOW - timedelta(days=30)) == {
+        f"{path}.crt": "the CA begins 2025-12-31, in the future" for path in PATHS.values()
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -191,3 +198,54 @@ def test_an_encrypted_key(pki: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert messages(pki) == {"ca.crt": "the key is encrypted with a password"}
+
+
+def test_swapped_authorities_are_refused(pki: Path) -> None:
+    for end in (".crt", ".key"):
+        one, other = pki / f"ca{end}", pki / f"etcd/ca{end}"
+        first, second = one.read_text(), other.read_text()
+        one.write_text(second)
+        other.write_text(first)
+    swapped = "its certificate is that of the {} CA: are two of them swapped?"
+    assert messages(pki) == {
+        "ca.crt": swapped.format("etcd"),
+        "etcd/ca.crt": swapped.format("kubernetes"),
+    }
+
+
+def test_a_certificate_that_its_own_key_did_not_sign_is_refused(pki: Path) -> None:
+    lines = (pki / "ca.crt").read_text().splitlines()
+    body = base64.b64decode("".join(lines[1:-1]))
+    at = body.index(b"351230")  # the last day of the CA
+    changed = base64.b64encode(body[:at] + b"491230" + body[at + 6 :]).decode()
+    (pki / "ca.crt").write_text(
+        f"-----BEGIN CERTIFICATE-----\n{changed}\n-----END CERTIFICATE-----\n"
+    )
+    assert messages(pki) == {
+        "ca.crt": "the certificate's signature is not that of its own key: it was changed"
+    }
+
+
+def test_an_intermediate_authority_is_taken(pki: Path, tmp_path: Path) -> None:
+    openssl = require_program("openssl")
+    (tmp_path / "ca.ext").write_text("basicConstraints=critical,CA:true\nkeyUsage=keyCertSign\n")
+    root = ("-CA", pki / "etcd/ca.crt", "-CAkey", pki / "etcd/ca.key", "-set_serial", "7")
+    for command in (
+        ("req", "-new", "-key", pki / "ca.key", "-subj", "/CN=kubernetes", "-out", "ca.csr"),
+        ("x509", "-req", "-in", "ca.csr", *root, "-days", "3650", "-extfile", "ca.ext",
+         "-out", pki / "ca.crt"),
+    ):  # fmt: skip
+        done = subprocess.run(
+            [openssl, *map(str, command)], cwd=tmp_path, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    adopted, problems = secrets_file.import_pki(pki, NOW)
+    assert adopted is not None, problems
+    kubernetes = adopted.authorities[AuthorityName.KUBERNETES].certificate
+    assert kubernetes.issuer != kubernetes.subject
+
+
+def test_a_pipe_in_place_of_a_file_does_not_hang(pki: Path) -> None:
+    (pki / "ca.crt").unlink()
+    os.mkfifo(pki / "ca.crt")
+    assert messages(pki) == {"ca.crt": "not a certificate in PEM"}

@@ -16,6 +16,7 @@ import pytest
 from khgen.disk import secrets_file
 from khgen.disk.secrets_file import LoadedSecrets
 from khgen.pki.secrets import EVERYONE, renewed
+from khgen.pki.secrets_decode import SealCheck
 from khgen.pki.secrets_text import encode_secrets
 from khgen.problems import Severity
 from support.fixed import FIXED_NOW, fixed_secrets, known_entropy
@@ -195,7 +196,8 @@ def test_an_extension_adds(tmp_path: Path) -> None:
     assert loaded.secrets is not None
     assert loaded.secrets.generations == {EVERYONE: 2, "cp1": 1}
     assert loaded.secrets.renewed_at == {EVERYONE: later, "cp1": later}
-    assert set(before.splitlines()) - set(path.read_text().splitlines()) == {"generations: {}"}
+    lost = set(before.splitlines()) - set(path.read_text().splitlines())
+    assert {line.partition(":")[0] for line in lost} == {"generations", "digest"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -236,3 +238,57 @@ def test_extensions_at_once_lose_none(tmp_path: Path) -> None:
     loaded = secrets_file.load(path)
     assert loaded.secrets is not None
     assert loaded.secrets.generations == {"w0": 20, "w1": 20}
+
+
+def refusal(path: Path) -> str:
+    loaded = secrets_file.load(path)
+    assert loaded.secrets is None
+    (problem,) = loaded.problems
+    assert problem.place.file == str(path)
+    return f"{problem.message}; {problem.hint}"
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / NAME)
+    assert refusal(tmp_path / NAME).startswith("a named pipe, not a file; read it through standard")
+    assert refusal(tmp_path).startswith("a folder, not a file; ")
+    assert refusal(Path("/dev/zero")).startswith("a device, not a file; ")
+    with pytest.raises(FileNotFoundError):
+        secrets_file.load(tmp_path / "missing")
+
+
+def test_a_pipe_of_the_shell_is_read_to_its_end() -> None:
+    text = encode_secrets(fixed_secrets(SPEC))
+    reading, writing = os.pipe()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=writing) as cat:
+        os.close(writing)
+        assert cat.stdin is not None
+        cat.stdin.write(text.encode())
+        cat.stdin.close()
+        loaded = secrets_file.load(Path(f"/dev/fd/{reading}"))
+    os.close(reading)
+    assert loaded.secrets is not None, loaded.problems
+    assert encode_secrets(loaded.secrets) == text
+    assert not loaded.problems
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file to another user takes root")
+def test_another_users_file_is_refused_unless_a_key_seals_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, key = tmp_path / NAME, b"a key that only this test knows"
+    load_or_create(path)
+    os.chown(path, 12345, -1)
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    assert refusal(path) == (
+        "it belongs to another user (uid 12345), who can change it at any time;"
+        f" chown 0 {path}; where that user is trusted: --secrets - < {path}"
+    )
+    monkeypatch.setenv("SUDO_UID", "12345")
+    assert secrets_file.load(path).secrets is not None
+    monkeypatch.setenv("SUDO_UID", "12346")
+    refusal(path)
+    path.unlink()
+    assert secrets_file.create(path, fixed_secrets(SPEC), key)
+    os.chown(path, 12345, -1)
+    assert secrets_file.load(path, seal=SealCheck(key=key)).secrets is not None

@@ -2,8 +2,8 @@
 
 - what is wrong with the input goes to standard error, all of it at once, and nothing is written;
 - results go to standard output, so that a pipeline can take them;
-- no question is ever asked, but for what cannot be undone (`secrets refound`), and a flag answers
-  that one too; no key is ever shown;
+- no question is ever asked, but for what cannot be undone (`secrets refound`, `secrets seal`), and a
+  flag answers that one too; no key is ever shown;
 - exit codes: 0 done, 1 the input has errors, 2 wrong usage, 3 cannot read or write,
   4 an external program failed, 70 a defect in khgen; and of diff: 2 something changes;
 - a command that a signal ends clears what it began: 130 for ^C, 143 for SIGTERM, 129 for SIGHUP,

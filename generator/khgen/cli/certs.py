@@ -26,11 +26,20 @@ def list_dates(spec: Path, named: str | None) -> None:
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
 @click.option("--node", "names", multiple=True, help="Renew only this node's; repeatable.")
-def renew(spec: Path, named: str | None, names: tuple[str, ...]) -> None:
+@click.option(
+    "--clock-is-right",
+    is_flag=True,
+    help="This machine's clock is right, and that of the first render was ahead.",
+)
+def renew(spec: Path, named: str | None, names: tuple[str, ...], *, clock_is_right: bool) -> None:
     """Give nodes new keys and certificates whose dates count from now, at the next render.
 
-    The CAs stay as they are. The nodes get their new files with their next user-data or image.
+    The CAs stay as they are, unless the first render dated them in the future: then their own keys
+    sign them anew. The nodes get their new files with their next user-data or image.
     """
     from khgen.cli.certificates import renew_certificates
 
-    click.echo(renew_certificates(spec, named, names))
+    if clock_is_right and names:
+        message = "--clock-is-right is for the whole cluster: leave out --node"
+        raise click.UsageError(message)
+    click.echo("\n".join(renew_certificates(spec, named, names, trusted=clock_is_right)))

@@ -24,8 +24,8 @@ from khgen.cli.inputs import (
 from khgen.cli.outcome import Report
 from khgen.cli.rendered import read_manifest
 from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
+from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.rendered_manifest import RenderedManifest
-from khgen.disk.secrets_file import STANDARD_INPUT
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import plan_with

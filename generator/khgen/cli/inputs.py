@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import click
@@ -11,7 +12,8 @@ import click
 from khgen.cli.outcome import Report
 from khgen.cli.secrets_place import owner_finding, recorded_spec
 from khgen.cli.secrets_place import secrets_path as secrets_place
-from khgen.disk.secrets_file import STANDARD_INPUT, load, load_or_make
+from khgen.disk.private_file import PrivateFileError, is_stream
+from khgen.disk.secrets_file import load, load_or_make, read_key
 from khgen.disk.spec_file import (
     SpecFile,
     find_spec,
@@ -21,7 +23,9 @@ from khgen.disk.spec_file import (
 )
 from khgen.pki.identity import contradictions, version_findings
 from khgen.pki.secrets import Secrets
-from khgen.problems import Finding, Problems
+from khgen.pki.secrets_decode import SealCheck
+from khgen.pki.secrets_seal import KEY_VARIABLE
+from khgen.problems import Finding, Place, Problem, Problems
 from khgen.spec.check.signing_keys import first_use
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.manifest_text import read_manifest
@@ -53,12 +57,13 @@ class SecretsSource:
     fresh: bool
     spec_file: str | None
     """The name of the spec's file, where the secrets file is to record it."""
+    key: bytes | None
+    """What the file is sealed with, if the operator keeps a key."""
 
-    def must_be_a_file(self, command: str) -> None:
-        """End the command where the secrets come from standard input, which nothing can be added to."""
-        if self.path == STANDARD_INPUT:
-            message = f"{command} changes the secrets file, so it needs the file itself"
-            raise click.UsageError(message)
+    @property
+    def read_only(self) -> bool:
+        """Whether they came through a pipe, and cannot be written back."""
+        return is_stream(self.path)
 
 
 def read_inputs(path: Path, report: Report) -> Inputs:
@@ -90,21 +95,60 @@ def _check_manifests(
 
 
 def read_secrets(
-    inputs: Inputs, named: str | None, report: Report, *, must_exist: bool = False
+    inputs: Inputs,
+    named: str | None,
+    report: Report,
+    *,
+    must_exist: bool = False,
+    sealed: bool = True,
 ) -> SecretsSource:
-    """The secrets of this cluster; where there are none, new ones, which are written nowhere."""
+    """The secrets of this cluster; where there are none, new ones, which are written nowhere.
+
+    Where they need not be `sealed`, their seal is not looked at.
+    """
     path = secrets_path(inputs, named)
+    seal = SealCheck(key=secrets_key(report), skipped=not sealed)
     if must_exist:
-        loaded = load(path, inputs.spec.metadata.name, now=now())
+        loaded = load(path, inputs.spec.metadata.name, now=now(), seal=seal)
     else:
-        loaded = load_or_make(path, inputs.spec, now=now(), random_bytes=os.urandom)
+        loaded = load_or_make(path, inputs.spec, now=now(), random_bytes=os.urandom, seal=seal)
     report.add(loaded.problems, {})
     report.stop_if_fatal()
     secrets, spec_file = loaded.secrets, recorded_spec(inputs.file, named)
     assert secrets is not None, "secrets without errors are secrets"  # noqa: S101
     if loaded.fresh:
         secrets = replace(secrets, spec_file=spec_file)
-    return SecretsSource(secrets=secrets, path=path, fresh=loaded.fresh, spec_file=spec_file)
+    return SecretsSource(
+        secrets=secrets, path=path, fresh=loaded.fresh, spec_file=spec_file, key=seal.key
+    )
+
+
+def changed_file(source: SecretsSource, command: str) -> Path:
+    """The file that a command changes; ends the command where the secrets came through a pipe."""
+    if source.read_only:
+        message = f"{command} changes the secrets file, so it needs the file itself"
+        raise click.UsageError(message)
+    return source.path
+
+
+def secrets_key(report: Report) -> bytes | None:
+    """The key that the operator seals secrets files with; None where he keeps none."""
+    named = os.environ.get(KEY_VARIABLE)
+    if named is None:
+        return None
+    try:
+        return _key_of(Path(named))
+    except PrivateFileError as error:
+        place = Place(file=named, line=1, column=1)
+        report.add(Problems.of([Problem(message=str(error), place=place, hint=error.hint)]), {})
+        report.stop_if_fatal()
+        return None
+
+
+@cache
+def _key_of(path: Path) -> bytes:
+    """The key in a file, which may be a pipe, and so is read once."""
+    return read_key(path)
 
 
 def secrets_path(inputs: Inputs, named: str | None) -> Path:

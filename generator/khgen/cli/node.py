@@ -20,11 +20,15 @@ def replace(spec: Path, name: str, named: str | None) -> None:
     At the next render it has new keys and a new instance-id, and it joins, even if it was a founder:
     a control plane or etcd host first removes its old etcd member, once the others have quorum.
     """
-    from khgen.cli.certificates import change_secrets
+    from khgen.cli.certificates import Renewal, change_secrets
     from khgen.cli.inputs import now
     from khgen.pki.secrets import with_replaced
 
-    path = change_secrets(spec, named, (name,), lambda old: with_replaced(old, name, now()))
+    today = now()
+    renewal = Renewal(names=(name,), change=lambda old: with_replaced(old, name, today))
+    path, notes = change_secrets(spec, named, renewal)
+    for note in notes:
+        click.echo(note)
     click.echo(f"{path}: {name} joins with a fresh identity; next: khgen render {spec}")
 
 

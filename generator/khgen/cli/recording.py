@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from khgen.cli.inputs import Inputs, SecretsSource
-from khgen.disk.secrets_file import STANDARD_INPUT, STANDARD_INPUT_NAME, create, extend
+from khgen.disk.private_file import STANDARD_INPUT, STANDARD_INPUT_NAME
+from khgen.disk.secrets_file import create, extend
 from khgen.pki.secrets import Secrets, founding_nodes, is_recorded, recorded
 from khgen.problems import Place, Problem, Problems, Severity
 
@@ -18,7 +19,7 @@ class SecretsAppearedError(Exception):
 
 def keep_new(source: SecretsSource) -> None:
     """Write secrets that this render made, at the moment when all that it wrote is complete."""
-    if source.fresh and not create(source.path, source.secrets):
+    if source.fresh and not create(source.path, source.secrets, source.key):
         raise SecretsAppearedError
 
 
@@ -32,17 +33,19 @@ def founders_line(secrets: Secrets, spec: Path) -> str:
 
 def unrecorded(inputs: Inputs, source: SecretsSource) -> Problems:
     """A warning where this render has something to record, and nowhere to write it."""
-    if source.path != STANDARD_INPUT or is_recorded(source.secrets, inputs.spec):
+    if not source.read_only or is_recorded(source.secrets, inputs.spec):
         return Problems()
-    return _warning(STANDARD_INPUT_NAME, "secrets from standard input", DECRYPT_HINT)
+    if source.path == STANDARD_INPUT:
+        return _warning(STANDARD_INPUT_NAME, "secrets from standard input", DECRYPT_HINT)
+    return _warning(str(source.path), "secrets from a pipe", DECRYPT_HINT)
 
 
 def record(inputs: Inputs, source: SecretsSource) -> Problems:
     """Add what was rendered to the secrets file; a warning where it cannot be written."""
-    if source.fresh or source.path == STANDARD_INPUT or _knows_all(inputs, source):
+    if source.fresh or source.read_only or _knows_all(inputs, source):
         return Problems()
     try:
-        extend(source.path, lambda old: _with_record(old, inputs, source))
+        extend(source.path, lambda old: _with_record(old, inputs, source), source.key)
     except OSError as error:
         why = f"the secrets file cannot be written ({error.strerror})"
         return _warning(str(source.path), why, WRITABLE_HINT)

@@ -1,19 +1,19 @@
 """What `khgen secrets refound` does, and what it asks first."""
 
-import sys
 from pathlib import Path
 
-import click
-
-from khgen.cli.inputs import Inputs, owner_problems, read_inputs, read_secrets
+from khgen.cli.confirming import Question, confirm
+from khgen.cli.inputs import changed_file, owner_problems, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.disk.secrets_file import refound
 from khgen.pki.continuity import founding_findings
 from khgen.pki.secrets import founding_nodes
 
-DANGER = (
-    "refound starts the cluster over: its nodes would found a second one beside machines that have"
-    " booted"
+QUESTION = Question(
+    danger="refound starts the cluster over: its nodes would found a second one beside machines"
+    " that have booted",
+    condition="If no machine of it has booted",
+    flag="--no-machine-has-booted",
 )
 
 
@@ -23,23 +23,10 @@ def refound_cluster(spec: Path, named: str | None, *, confirmed: bool) -> str:
     inputs = read_inputs(spec, report)
     report.add(inputs.problems(founding_findings(inputs.spec)), {})
     source = read_secrets(inputs, named, report, must_exist=True)
-    source.must_be_a_file("refound")
+    path = changed_file(source, "refound")
     report.add(owner_problems(inputs, source), {})
     report.stop_if_fatal()
     if not confirmed:
-        _confirm(inputs)
-    founders = ", ".join(founding_nodes(refound(source.path, inputs.spec)))
-    return f"{source.path}: the founders are {founders}; next: khgen render {spec}"
-
-
-def _confirm(inputs: Inputs) -> None:
-    """Have the user type the cluster's name; ends the command where there is nobody to ask."""
-    name = inputs.spec.metadata.name
-    if not sys.stdin.isatty():
-        message = f"{DANGER}; confirm with --no-machine-has-booted"
-        raise click.UsageError(message)
-    click.echo(f"{DANGER}.", err=True)
-    question = f"If no machine of it has booted, type the cluster's name ({name})"
-    if click.prompt(question, err=True, default="", show_default=False) != name:
-        message = f"that is not '{name}': nothing was changed"
-        raise click.UsageError(message)
+        confirm(QUESTION, inputs.spec.metadata.name)
+    founders = ", ".join(founding_nodes(refound(path, inputs.spec, source.key)))
+    return f"{path}: the founders are {founders}; next: khgen render {spec}"

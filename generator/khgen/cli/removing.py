@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
+from khgen.cli.certificates import Renewal, mending_of
+from khgen.cli.inputs import changed_file, identity_problems, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.disk.secrets_file import extend
 from khgen.pki.secrets import last_removal, with_removed
@@ -36,17 +37,24 @@ def remove_node(request: RemoveRequest) -> list[str]:
     inputs = read_inputs(request.spec, report)
     role, address = _left(inputs.spec, request)
     source = read_secrets(inputs, request.secrets, report, must_exist=True)
-    source.must_be_a_file("node remove")
     report.add(identity_problems(inputs, source), {})
     report.stop_if_fatal()
-    path, earlier = source.path, last_removal(source.secrets, request.name)
+    path, earlier = changed_file(source, "node remove"), last_removal(source.secrets, request.name)
     if earlier is not None:
         return [f"{path}: {request.name} was removed on {earlier.removed_at:%Y-%m-%d} already"]
-    extend(path, lambda old: with_removed(old, request.name, role, address, now()))
+    renewal = _removal(request.name, role, address)
+    mending = mending_of(inputs, source.secrets, report, renewal)
+    extend(path, renewal.change, source.key, mending.mend)
     return [
+        *mending.notes,
         f"{path}: {request.name} ({role}, {address}) is removed",
         *_next(inputs.spec, request, role),
     ]
+
+
+def _removal(name: str, role: NodeRole, address: IPAddress) -> Renewal:
+    today = now()
+    return Renewal(names=(name,), change=lambda old: with_removed(old, name, role, address, today))
 
 
 def _left(spec: ClusterSpec, request: RemoveRequest) -> tuple[NodeRole, IPAddress]:

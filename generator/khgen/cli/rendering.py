@@ -25,9 +25,9 @@ from khgen.cli.recording import SecretsAppearedError, founders_line, keep_new, r
 from khgen.cli.rendered import refuse_inside
 from khgen.cli.summary import LISTED_NODES, summary
 from khgen.disk.manifest import NodeEntry, budget_findings
+from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster
-from khgen.disk.secrets_file import STANDARD_INPUT
 from khgen.disk.spec_file import text_files
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings

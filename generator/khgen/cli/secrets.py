@@ -1,11 +1,8 @@
 """`khgen secrets`: the file that is the cluster's identity."""
 
-import sys
 from pathlib import Path
 
 import click
-
-from khgen.cli.outcome import EXIT_FILES
 
 
 @click.group()
@@ -23,37 +20,9 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     Takes the cluster, etcd and front-proxy CAs and the service-account key from DIRECTORY, RSA or
     ECDSA, and creates the secrets file around them. Everything else is issued anew.
     """
-    import os
+    from khgen.cli import importing
 
-    from khgen.cli.inputs import now, read_inputs, secrets_path
-    from khgen.cli.outcome import Report
-    from khgen.cli.recording import founders_line
-    from khgen.cli.secrets_place import recorded_spec
-    from khgen.disk.secrets_file import create_imported, import_pki
-    from khgen.pki.continuity import founding_findings
-
-    report = Report()
-    inputs = read_inputs(spec, report)
-    adopted, problems = import_pki(directory, now())
-    report.add(problems, {})
-    report.add(inputs.problems(founding_findings(inputs.spec)), {})
-    report.stop_if_fatal()
-    assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
-    path = secrets_path(inputs, named)
-    made = create_imported(
-        path,
-        inputs.spec,
-        adopted,
-        now=now(),
-        random_bytes=os.urandom,
-        spec_file=recorded_spec(inputs.file, named),
-    )
-    if made is None:
-        click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
-        sys.exit(EXIT_FILES)
-    report.show(written=True)
-    click.echo(f"created {path} (0600) around the CAs of {directory}")
-    click.echo(founders_line(made, spec))
+    click.echo("\n".join(importing.import_directory(spec, directory, named)))
 
 
 @secrets.command()
@@ -70,3 +39,19 @@ def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> No
     from khgen.cli.refounding import refound_cluster
 
     click.echo(refound_cluster(spec, named, confirmed=no_machine_has_booted))
+
+
+@secrets.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
+@click.option("--content-is-right", is_flag=True, help="Confirm it here, not at the prompt.")
+def seal(spec: Path, named: str | None, *, content_is_right: bool) -> None:
+    """Accept the secrets file's content as it stands.
+
+    Shows all of it but the keys, asks for the cluster's name, and writes the digest anew: after a
+    change by hand, or for a file of an older khgen. With KHGEN_SECRETS_KEY_FILE it is sealed with the
+    key in that file.
+    """
+    from khgen.cli.sealing import seal_secrets
+
+    click.echo(seal_secrets(spec, named, confirmed=content_is_right))

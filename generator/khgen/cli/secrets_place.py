@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from khgen.disk.secrets_file import STANDARD_INPUT, default_secrets_path
+from khgen.disk.private_file import STANDARD_INPUT
+from khgen.disk.secrets_file import default_secrets_path
 from khgen.disk.spec_file import SpecFile, find_spec, read_spec
 from khgen.problems import Finding
 from khgen.spec.load import cluster_name

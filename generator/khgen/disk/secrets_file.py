@@ -7,35 +7,40 @@ long as no machine has booted, by the same keys for other founders.
 import errno
 import fcntl
 import os
-import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from khgen.disk.folder_lock import locked_folder
+from khgen.disk.private_file import (
+    STANDARD_INPUT,
+    STANDARD_INPUT_NAME,
+    PrivateFile,
+    PrivateFileError,
+    read_private_file,
+)
 from khgen.disk.system_calls import NO_LINK, NO_REPLACE, about, rename_with, sync_folder
 from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.pki.adopt import ADOPTED_FILES, AdoptedPki, adopted_pki
 from khgen.pki.secrets import (
     RandomBytes,
     Secrets,
-    adopted_secrets,
     new_secrets,
     only_extends,
     only_refounds,
     refounded,
 )
-from khgen.pki.secrets_decode import decode_secrets
+from khgen.pki.secrets_decode import WITHOUT_KEY, SealCheck, decode_secrets
+from khgen.pki.secrets_seal import KEY_VARIABLE, MIN_KEY_BYTES
 from khgen.pki.secrets_text import encode_secrets
 from khgen.problems import Place, Problem, Problems, Severity
 from khgen.spec.model import ClusterSpec
 
-STANDARD_INPUT = Path("-")
-STANDARD_INPUT_NAME = "<stdin>"
 MAX_BYTES = 4 * 1024 * 1024
 """More than the generations of 10,000 nodes take; a longer file is something else."""
+MAX_KEY_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,57 +59,108 @@ def default_secrets_path(spec_path: Path, spec: ClusterSpec) -> Path:
 
 
 def load_or_make(
-    path: Path, spec: ClusterSpec, *, now: datetime, random_bytes: RandomBytes
+    path: Path,
+    spec: ClusterSpec,
+    *,
+    now: datetime,
+    random_bytes: RandomBytes,
+    seal: SealCheck = WITHOUT_KEY,
 ) -> LoadedSecrets:
     """The cluster's secrets; where there is no such file, new ones, which `create` then writes."""
     if path == STANDARD_INPUT or os.path.lexists(path):
-        return load(path, spec.metadata.name, now=now)
+        return load(path, spec.metadata.name, now=now, seal=seal)
     secrets = new_secrets(spec, now, random_bytes)
     return LoadedSecrets(secrets=secrets, problems=Problems(), fresh=True)
 
 
-def load(path: Path, cluster: str | None = None, *, now: datetime | None = None) -> LoadedSecrets:
+def load(
+    path: Path,
+    cluster: str | None = None,
+    *,
+    now: datetime | None = None,
+    seal: SealCheck = WITHOUT_KEY,
+) -> LoadedSecrets:
     """The secrets in a file, or on standard input for `-`."""
     name = STANDARD_INPUT_NAME if path == STANDARD_INPUT else str(path)
-    content, warnings = _read(path)
-    if len(content) > MAX_BYTES:
-        return _failed(name, f"longer than {MAX_BYTES} bytes: not a secrets file")
     try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return _failed(name, "not UTF-8 text: not a secrets file, or an encrypted one")
-    secrets, problems = decode_secrets(text, name, cluster=cluster, now=now)
-    return LoadedSecrets(secrets=secrets, problems=Problems.of((*problems, *warnings)))
+        _clear_beside(path)
+        file = read_private_file(path, MAX_BYTES + 1)
+        _refuse_foreign(file, path, seal.key)
+        text = _text(file.content)
+    except PrivateFileError as error:
+        place = Place(file=name, line=1, column=1)
+        problem = Problem(message=str(error), place=place, hint=error.hint)
+        return LoadedSecrets(secrets=None, problems=Problems.of([problem]))
+    secrets, problems = decode_secrets(text, name, cluster=cluster, now=now, seal=seal)
+    return LoadedSecrets(secrets=secrets, problems=Problems.of((*problems, *_others(file, name))))
 
 
-def create(path: Path, secrets: Secrets) -> bool:
+def read_key(path: Path) -> bytes:
+    """The key with which secrets files are sealed; a line end after it does not count."""
+    file = read_private_file(path, MAX_KEY_BYTES + 1)
+    _refuse_foreign(file, path, None)
+    key = file.content.rstrip(b"\r\n")
+    if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
+        message = f"a key of {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes is expected, not {len(key)}"
+        raise PrivateFileError(message, f"openssl rand -hex 32 makes one; {KEY_VARIABLE} names it")
+    return key
+
+
+def create(path: Path, secrets: Secrets, key: bytes | None = None) -> bool:
     """Write a new secrets file; False, and nothing written, where there is one already."""
     clear_stale(path.parent)
-    with temporary_file(path, encode_secrets(secrets).encode(), private=True) as staged:
+    with temporary_file(path, encode_secrets(secrets, key).encode(), private=True) as staged:
         created = _put_new(staged, path)
     if created:
         sync_folder(path.parent)
     return created
 
 
-def extend(path: Path, change: Callable[[Secrets], Secrets]) -> Secrets:
-    """Add to a secrets file, one writer at a time; a change that loses anything is a defect."""
-    return _rewrite(path, change, only_extends)
+def extend(
+    path: Path,
+    change: Callable[[Secrets], Secrets],
+    key: bytes | None = None,
+    mend: Callable[[Secrets], Secrets] = lambda old: old,
+) -> Secrets:
+    """Add to a secrets file, one writer at a time; a change that loses anything is a defect.
+
+    What `mend` makes of the old secrets, as with dates of a wrong clock, is what must not be lost.
+    """
+
+    def extends(new: Secrets, old: Secrets) -> bool:
+        return only_extends(new, mend(old))
+
+    return _rewrite(path, lambda old: change(mend(old)), extends, SealCheck(key=key))
 
 
-def refound(path: Path, spec: ClusterSpec) -> Secrets:
+def refound(path: Path, spec: ClusterSpec, key: bytes | None = None) -> Secrets:
     """Record the spec's founders and identity anew: only for a cluster no machine of which booted."""
-    return _rewrite(path, lambda old: refounded(old, spec), only_refounds)
+    return _rewrite(path, lambda old: refounded(old, spec), only_refounds, SealCheck(key=key))
+
+
+def seal(path: Path, accepted: Secrets, key: bytes | None) -> bool:
+    """Seal a file whose content was accepted; False, and nothing written, if it is another by now."""
+    wanted = encode_secrets(accepted)
+
+    def unchanged(_: Secrets, old: Secrets) -> bool:
+        return encode_secrets(old) == wanted
+
+    try:
+        _rewrite(path, lambda old: old, unchanged, SealCheck(key=key, skipped=True))
+    except ValueError:
+        return False
+    return True
 
 
 def _rewrite(
     path: Path,
     change: Callable[[Secrets], Secrets],
     allowed: Callable[[Secrets, Secrets], bool],
+    check: SealCheck,
 ) -> Secrets:
     target = path.resolve()
     with locked_folder(target.parent):
-        old = load(target).secrets
+        old = load(target, seal=check).secrets
         if old is None:
             message = "the secrets file is damaged: load it first, and show its problems"
             raise ValueError(message)
@@ -112,7 +168,7 @@ def _rewrite(
         if not allowed(new, old):
             message = "a secrets file is only ever added to"
             raise ValueError(message)
-        with temporary_file(target, encode_secrets(new).encode()) as staged:
+        with temporary_file(target, encode_secrets(new, check.key).encode()) as staged:
             _replace(staged, target)
         sync_folder(target.parent)
     return new
@@ -123,46 +179,55 @@ def import_pki(directory: Path, now: datetime) -> tuple[AdoptedPki | None, Probl
     texts: dict[str, str] = {}
     for name in ADOPTED_FILES:
         with suppress(FileNotFoundError, NotADirectoryError):
-            texts[name] = (directory / name).read_text(encoding="ascii", errors="replace")
+            texts[name] = _pem_text(directory / name)
     return adopted_pki(texts, str(directory), now)
 
 
-def create_imported(  # noqa: PLR0913 - what a new file is made of
-    path: Path,
-    spec: ClusterSpec,
-    adopted: AdoptedPki,
-    *,
-    now: datetime,
-    random_bytes: RandomBytes,
-    spec_file: str | None = None,
-) -> Secrets | None:
-    """Write a new secrets file around an adopted PKI; None where there is one already."""
-    secrets = adopted_secrets(spec, adopted.authorities, adopted.service_account, now, random_bytes)
-    secrets = replace(secrets, spec_file=spec_file)
-    return secrets if create(path, secrets) else None
+def _pem_text(path: Path) -> str:
+    try:
+        return read_private_file(path, MAX_BYTES).content.decode("ascii", errors="replace")
+    except PrivateFileError:
+        return ""  # A folder or a pipe: no PEM, which is what its reader reports.
 
 
-def _read(path: Path) -> tuple[bytes, list[Problem]]:
-    if path == STANDARD_INPUT:
-        return sys.stdin.buffer.read(MAX_BYTES + 1), []
-    clear_stale(Path(os.path.realpath(path)).parent)
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-        mode = os.fstat(file.fileno()).st_mode & 0o777
-    if mode & 0o077 == 0:
-        return content, []
+def _clear_beside(path: Path) -> None:
+    if path != STANDARD_INPUT:
+        clear_stale(Path(os.path.realpath(path)).parent)
+
+
+def _text(content: bytes) -> str:
+    if len(content) > MAX_BYTES:
+        message = f"longer than {MAX_BYTES} bytes: not a secrets file"
+        raise PrivateFileError(message, "name the cluster's secrets file with --secrets")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        message = "not UTF-8 text: not a secrets file, or an encrypted one"
+        raise PrivateFileError(message, "decrypt it into a pipe: --secrets -") from None
+
+
+def _refuse_foreign(file: PrivateFile, path: Path, key: bytes | None) -> None:
+    """Refuse what another user can change at any time, unless a key shows that nobody did."""
+    if file.foreign_owner is None or key is not None:
+        return
+    message = (
+        f"it belongs to another user (uid {file.foreign_owner}), who can change it at any time"
+    )
+    hint = f"chown {os.geteuid()} {path}; where that user is trusted: --secrets - < {path}"
+    raise PrivateFileError(message, hint)
+
+
+def _others(file: PrivateFile, name: str) -> list[Problem]:
+    """A warning where others may open the file."""
+    if file.mode is None or file.mode & 0o077 == 0:
+        return []
     warning = Problem(
-        message=f"others may read or change the secrets file (its mode is {mode:04o})",
-        place=Place(file=str(path), line=1, column=1),
-        hint=f"chmod 600 {path}",
+        message=f"others may read or change the secrets file (its mode is {file.mode:04o})",
+        place=Place(file=name, line=1, column=1),
+        hint=f"chmod 600 {name}",
         severity=Severity.WARNING,
     )
-    return content, [warning]
-
-
-def _failed(name: str, message: str) -> LoadedSecrets:
-    problem = Problem(message=message, place=Place(file=name, line=1, column=1))
-    return LoadedSecrets(secrets=None, problems=Problems.of([problem]))
+    return [warning]
 
 
 def _replace(staged: Path, target: Path) -> None:

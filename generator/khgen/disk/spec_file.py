@@ -9,12 +9,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from khgen.disk.private_file import STANDARD_INPUT, STANDARD_INPUT_NAME
 from khgen.problems import Finding, ValuePath
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import RepositoryKey
 
-STANDARD_INPUT = Path("-")
-STANDARD_INPUT_NAME = "<stdin>"
 _NO_FILES_OF_THE_USER = (Path("/dev"), Path("/proc"))
 
 

@@ -6,7 +6,14 @@ from datetime import datetime
 
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
 from khgen.pki.catalog import AUTHORITIES
-from khgen.pki.pem import PemError, expiry_text, matches, read_authority, read_private_key
+from khgen.pki.pem import (
+    PemError,
+    beginning_text,
+    expiry_text,
+    matches,
+    read_authority,
+    read_private_key,
+)
 from khgen.problems import Place, Problem, Problems
 
 SERVICE_ACCOUNT_KEY = "sa.key"
@@ -19,6 +26,7 @@ ADOPTED_FILES: tuple[str, ...] = (
 """What is read of a PKI directory: no leaf, for khgen issues its own."""
 
 _OPTIONAL = frozenset({SERVICE_ACCOUNT_PUBLIC})
+_COPY_HINT = "copy the whole of /etc/kubernetes/pki from a control plane"
 _NO_KEY = "khgen issues certificates, so it needs each CA's key; with `pki.caKeys: offline` no node"
 
 
@@ -45,7 +53,8 @@ def adopted_pki(
     try:
         account = read_private_key(texts[SERVICE_ACCOUNT_KEY])
     except PemError as error:
-        return None, Problems.of((*problems, _problem(directory, SERVICE_ACCOUNT_KEY, str(error))))
+        account_problem = _problem(directory, SERVICE_ACCOUNT_KEY, str(error), _COPY_HINT)
+        return None, Problems.of((*problems, account_problem))
     if (
         not matches(account, texts.get(SERVICE_ACCOUNT_PUBLIC, ""))
         and SERVICE_ACCOUNT_PUBLIC in texts
@@ -63,24 +72,26 @@ def _authorities(
     authorities: dict[AuthorityName, Authority] = {}
     for entry in AUTHORITIES:
         try:
-            authority = read_authority(texts[f"{entry.path}.crt"], texts[f"{entry.path}.key"])
-            _refuse_expired(authority, now)
+            authority = read_authority(
+                entry.name, texts[f"{entry.path}.crt"], texts[f"{entry.path}.key"]
+            )
+            _refuse_other_times(authority, now)
             authorities[entry.name] = authority
         except PemError as error:
-            problems.append(_problem(directory, f"{entry.path}.crt", str(error)))
+            problems.append(_problem(directory, f"{entry.path}.crt", str(error), _COPY_HINT))
     return authorities
 
 
-def _refuse_expired(authority: Authority, now: datetime) -> None:
-    expired = expiry_text(authority, now)
-    if expired is not None:
-        raise PemError(expired)
+def _refuse_other_times(authority: Authority, now: datetime) -> None:
+    wrong = expiry_text(authority, now) or beginning_text(authority, now)
+    if wrong is not None:
+        raise PemError(wrong)
 
 
 def _missing_hint(name: str) -> str:
     if name.endswith("ca.key"):
         return f"{_NO_KEY} ever gets it"
-    return "copy the whole of /etc/kubernetes/pki from a control plane"
+    return _COPY_HINT
 
 
 def _problem(directory: str, name: str, message: str, hint: str = "") -> Problem:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from khgen.pki.derive import derive_key_pair, serial_number
@@ -79,8 +79,37 @@ def new_authority(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(common_name)]), critical=False)
     )
-    certificate = builder.sign(key, signature_hash(key), ecdsa_deterministic=True)
-    return Authority(certificate=certificate, key=key)
+    return Authority(certificate=signed(builder, key), key=key)
+
+
+def resigned_authority(authority: Authority, not_before: datetime) -> Authority:
+    """A self-signed authority signed anew by its own key, to live as long, from another beginning.
+
+    Leaves name their CA by its name and its key, so every chain stays whole.
+    """
+    old, key = authority.certificate, authority.key
+    end = not_before + (old.not_valid_after_utc - old.not_valid_before_utc)
+    material = f"{old.fingerprint(hashes.SHA256()).hex()} {int(not_before.timestamp())}"
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.subject)
+        .public_key(key.public_key())
+        .serial_number(serial_number(b"resigned", material.encode()))
+        .not_valid_before(not_before)
+        .not_valid_after(end)
+    )
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    return Authority(certificate=signed(builder, key), key=key)
+
+
+def signed(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certificate:
+    """The certificate that this key signs, the same bytes each time."""
+    digest = signature_hash(key)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return builder.sign(key, digest, rsa_padding=padding.PKCS1v15())
+    return builder.sign(key, digest, ecdsa_deterministic=True)
 
 
 def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:

@@ -24,6 +24,7 @@ from khgen.pki.catalog import (
     CertificateEntry,
     Holder,
 )
+from khgen.pki.clock import first_date
 from khgen.pki.derive import Identity, leaf_key
 from khgen.pki.issue import Leaf, LeafRequest, Usage, issue_leaf
 from khgen.pki.kubeconfig import (
@@ -102,7 +103,7 @@ def certificate_dates(credentials: NodeCredentials) -> Mapping[str, Dates]:
 def valid_from(plan: Plan, secrets: Secrets, credentials: NodeCredentials) -> datetime:
     """The moment from which all that the node holds is valid."""
     begins = [first for _, (first, _) in credentials.dates]
-    return max(begins, default=secrets.issued_at - plan.spec.pki.backdate)
+    return max(begins, default=first_date(secrets) - plan.spec.pki.backdate)
 
 
 def operator_kubeconfig(plan: Plan, secrets: Secrets) -> str:

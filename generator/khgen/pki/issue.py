@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from khgen.pki.authorities import (
@@ -15,7 +15,7 @@ from khgen.pki.authorities import (
     certificate_pem,
     key_usage,
     private_key_pem,
-    signature_hash,
+    signed,
 )
 from khgen.pki.derive import serial_number
 from khgen.plan.sans import SubjectAlternativeName
@@ -84,18 +84,11 @@ def issue_leaf(
         names = _general_names(request.subject_alternative_names)
         builder = builder.add_extension(names, critical=False)
     return Leaf(
-        certificate=certificate_pem(_signed(builder, authority)),
+        certificate=certificate_pem(signed(builder, authority.key)),
         key=private_key_pem(key),
         not_before=request.not_before,
         not_after=request.not_after,
     )
-
-
-def _signed(builder: x509.CertificateBuilder, authority: Authority) -> x509.Certificate:
-    digest = signature_hash(authority.key)
-    if isinstance(authority.key, rsa.RSAPrivateKey):
-        return builder.sign(authority.key, digest, rsa_padding=padding.PKCS1v15())
-    return builder.sign(authority.key, digest, ecdsa_deterministic=True)
 
 
 def _content(request: LeafRequest, key: ec.EllipticCurvePrivateKey, authority: Authority) -> bytes:

@@ -1,20 +1,43 @@
 """Reading PEM that others wrote: what is wrong with it is said in words, never by a traceback."""
 
 import warnings
+from collections.abc import Callable
 from datetime import datetime
+from operator import attrgetter
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import NameOID
 
-from khgen.pki.authorities import Authority, PrivateKey, public_key_pem
+from khgen.pki.authorities import (
+    COMMON_NAMES,
+    Authority,
+    AuthorityName,
+    PrivateKey,
+    public_key_pem,
+)
 
 MIN_RSA_BITS = 2048
 RESIGN_HINT = "sign the CA's certificate anew with its own key, and put it into the secrets file"
 """Every chain stays whole then: leaves name their CA by its name and its key."""
 
+_BROKEN = (
+    ValueError, TypeError, OverflowError, UnsupportedAlgorithm, CryptographyDeprecationWarning,
+    x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
+)  # fmt: skip
+"""What the library raises for a certificate that was damaged in this way or that."""
+
+_PARTS: tuple[Callable[[x509.Certificate], object], ...] = (
+    x509.Certificate.public_key,
+    *map(attrgetter, (
+        "subject", "issuer", "serial_number", "not_valid_before_utc", "not_valid_after_utc",
+        "extensions",
+    )),
+)  # fmt: skip
+_COMMON_NAME = NameOID.COMMON_NAME
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
@@ -22,23 +45,33 @@ class PemError(ValueError):
     """PEM that cannot be used; the message holds nothing secret."""
 
 
-def read_authority(certificate_text: str, key_text: str) -> Authority:
-    """The authority that a certificate and a key make, if they belong together."""
+def read_authority(name: AuthorityName, certificate_text: str, key_text: str) -> Authority:
+    """The authority that a certificate and a key make, if they belong together and to this place."""
     certificate, key = read_authority_certificate(certificate_text), read_private_key(key_text)
     public = certificate.public_key()
     if public != key.public_key():
         message = "the key does not belong to the certificate"
         raise PemError(message)
+    _refuse_other_place(name, certificate)
     return Authority(certificate=certificate, key=key)
+
+
+def _refuse_other_place(name: AuthorityName, certificate: x509.Certificate) -> None:
+    """Refuse what kubeadm named for another place: swapped CAs; a name of the user's own is his."""
+    names = [part.value for part in certificate.subject.get_attributes_for_oid(_COMMON_NAME)]
+    for other, common_name in COMMON_NAMES.items():
+        if other is not name and common_name in names:
+            message = f"its certificate is that of the {other} CA: are two of them swapped?"
+            raise PemError(message)
 
 
 def read_authority_certificate(text: str) -> x509.Certificate:
     """A CA's certificate, which has to be one that may sign others."""
     certificate = _single_certificate(text)
+    extensions = certificate.extensions
     try:
-        extensions = certificate.extensions
         constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         message = "the certificate is not that of a CA"
         raise PemError(message) from None
     if not constraints.ca:
@@ -78,6 +111,12 @@ def expiry_text(authority: Authority, now: datetime) -> str | None:
     return f"the CA expired on {end:%Y-%m-%d}" if end <= now else None
 
 
+def beginning_text(authority: Authority, now: datetime) -> str | None:
+    """That the authority begins only in the future, if it does."""
+    begin = authority.certificate.not_valid_before_utc
+    return f"the CA begins {begin:%Y-%m-%d}, in the future" if begin > now else None
+
+
 def matches(key: PrivateKey, public_text: str) -> bool:
     """Whether a public key in PEM is the other half of the private one."""
     return public_key_pem(key).split() == public_text.split()
@@ -90,11 +129,25 @@ def _single_certificate(text: str) -> x509.Certificate:
         with warnings.catch_warnings():
             warnings.simplefilter("error", CryptographyDeprecationWarning)
             certificates = x509.load_pem_x509_certificates(text.encode())
-        certificates[0].public_key()
-    except (ValueError, UnsupportedAlgorithm, CryptographyDeprecationWarning):
+            _read_all(certificates[0])
+    except _BROKEN:
         message = "not a certificate in PEM"
+        raise PemError(message) from None
+    except InvalidSignature:
+        message = "the certificate's signature is not that of its own key: it was changed"
         raise PemError(message) from None
     if len(certificates) > 1:
         message = f"{len(certificates)} certificates where one is expected"
         raise PemError(message)
     return certificates[0]
+
+
+def _read_all(certificate: x509.Certificate) -> None:
+    """Read every part, for the library parses some of them only then, and check the signature.
+
+    An intermediate CA, which kubeadm takes too, was signed by a key that is not here.
+    """
+    for part in _PARTS:
+        part(certificate)
+    if certificate.issuer == certificate.subject:
+        certificate.verify_directly_issued_by(certificate)

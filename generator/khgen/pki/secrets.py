@@ -141,7 +141,9 @@ def renewed(secrets: Secrets, scopes: tuple[str, ...], now: datetime) -> Secrets
     """The secrets with a new generation, dated now, of each scope: node names, or EVERYONE."""
     moment = now.astimezone(UTC).replace(microsecond=0)
     bumped = {scope: secrets.generations.get(scope, 0) + 1 for scope in scopes}
-    dated = {scope: max(moment, issue_date(secrets, scope)) for scope in scopes}
+    # Clocks differ by a little: no date goes back for that. Those of a clock that was far ahead are
+    # put right before (pki/clock.py).
+    dated = {scope: max((moment, *_renewals(secrets, scope))) for scope in scopes}
     return replace(
         secrets,
         generations=MappingProxyType({**secrets.generations, **bumped}),
@@ -204,8 +206,12 @@ def generation(secrets: Secrets, node: str) -> str:
 
 def issue_date(secrets: Secrets, node: str) -> datetime:
     """The moment from which the days of a node's certificates count."""
-    dates = (secrets.renewed_at.get(scope, secrets.issued_at) for scope in (EVERYONE, node))
-    return max(secrets.issued_at, *dates)
+    # A first render may have been dated in the future: any renewal counts rather than that.
+    return max(_renewals(secrets, node), default=secrets.issued_at)
+
+
+def _renewals(secrets: Secrets, scope: str) -> list[datetime]:
+    return [secrets.renewed_at[s] for s in (EVERYONE, scope) if s in secrets.renewed_at]
 
 
 def only_extends(new: Secrets, old: Secrets) -> bool:
@@ -229,7 +235,10 @@ def only_refounds(new: Secrets, old: Secrets) -> bool:
 def _keeps_keys(new: Secrets, old: Secrets) -> bool:
     return (
         all(getattr(new, name) == getattr(old, name) for name in _KEYS)
-        and all(new.authorities.get(name) is old.authorities[name] for name in old.authorities)
+        and all(
+            new.authorities[name].certificate == old.authorities[name].certificate
+            for name in old.authorities
+        )
         and all(new.generations.get(k, 0) >= count for k, count in old.generations.items())
         and all(new.renewed_at.get(k, old.issued_at) >= d for k, d in old.renewed_at.items())
     )

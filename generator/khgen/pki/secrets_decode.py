@@ -1,6 +1,7 @@
 """From a secrets file's text to the secrets, or to what is wrong with it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TypedDict, TypeVar
@@ -13,6 +14,7 @@ from khgen.pki.pem import RESIGN_HINT, PemError, expiry_text, read_authority, re
 from khgen.pki.removed_nodes import removed_nodes
 from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, Secrets
 from khgen.pki.secrets_reader import Fields, SecretsReader
+from khgen.pki.secrets_seal import SEAL, seal_fault
 from khgen.pki.secrets_text import API_VERSION, KIND
 from khgen.pki.secrets_values import (
     count,
@@ -31,7 +33,7 @@ from khgen.problems import Problems, ValuePath, path_text
 _KEYS = (
     "apiVersion", "kind", "cluster", "spec", "issuedAt", "founders", "replaced", "removed", "refounded", "identity",
     "kubernetes", "generations", "seed", "vrrpPassword", "encryptionKey", "authorities",
-    "serviceAccount",
+    "serviceAccount", SEAL,
 )  # fmt: skip
 _ENCRYPTED_BY = (
     ("age-encryption.org/", "age -d FILE | khgen render --secrets - …"),
@@ -44,8 +46,24 @@ Value = TypeVar("Value")
 Decoded = tuple[Secrets | None, Problems]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealCheck:
+    """How a file's seal is checked: with a key or without; not at all, to seal it anew."""
+
+    key: bytes | None = None
+    skipped: bool = False
+
+
+WITHOUT_KEY = SealCheck()
+
+
 def decode_secrets(
-    text: str, file: str, *, cluster: str | None = None, now: datetime | None = None
+    text: str,
+    file: str,
+    *,
+    cluster: str | None = None,
+    now: datetime | None = None,
+    seal: SealCheck = WITHOUT_KEY,
 ) -> Decoded:
     """The secrets in a text; with `cluster`, they have to be its own; with `now`, not expired."""
     reader = SecretsReader(file)
@@ -58,7 +76,20 @@ def decode_secrets(
         reader.fail(None, (), "the secrets file is encrypted by SOPS", _SOPS_HINT)
         return None, reader.problems
     secrets = _Decoder(reader, root).secrets(cluster, now)
-    return secrets, reader.problems
+    if secrets is None or root is None or seal.skipped:
+        return secrets, reader.problems
+    return (secrets if _seal_holds(reader, root, seal.key) else None), reader.problems
+
+
+def _seal_holds(reader: SecretsReader, root: yaml.Node, key: bytes | None) -> bool:
+    """Whether the seal of a document without other mistakes holds."""
+    node = reader.fields(root, (), None).get(SEAL)
+    text = node.value if isinstance(node, yaml.ScalarNode) else None
+    fault = seal_fault(root, text, key)
+    if fault is not None:
+        message, hint = fault
+        reader.fail(node or root, (SEAL,), message, hint)
+    return fault is None
 
 
 class _Record(TypedDict):
@@ -161,7 +192,7 @@ class _Decoder:
             if part is None or len(texts) < 2:
                 continue
             try:
-                found[name] = read_authority(texts["certificate"], texts["key"])
+                found[name] = read_authority(name, texts["certificate"], texts["key"])
             except PemError as error:
                 self._reader.fail(part, path, f"{path_text(path)}: {error}")
                 continue

@@ -1,5 +1,6 @@
 """Reading a secrets file, damaged ones too: every mistake is a problem with its place."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -11,7 +12,8 @@ Value = TypeVar("Value")
 Fields = dict[str, yaml.Node]
 
 RESTORE_HINT = "restore the file from a copy: khgen never makes new keys in place of old ones"
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_QUOTED = re.compile(r" ?['\"].*['\"]")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class SecretsReader:
@@ -30,9 +32,11 @@ class SecretsReader:
     def root(self, text: str) -> yaml.Node | None:
         """The document's root node."""
         try:
-            node = yaml.compose(text, Loader=_LOADER)
+            node = yaml.compose(text, Loader=LOADER)
         except yaml.MarkedYAMLError as error:
-            self._fail(error.problem_mark, (), f"not YAML: {error.problem or 'syntax error'}")
+            # PyYAML's own parser, where libyaml is missing, quotes what it found.
+            problem = _QUOTED.sub("", error.problem or "syntax error")
+            self._fail(error.problem_mark, (), f"not YAML: {problem}")
             return None
         except (yaml.YAMLError, ValueError, RecursionError):
             self._fail(None, (), "not YAML: characters or structure that YAML does not have")
@@ -53,7 +57,9 @@ class SecretsReader:
         found: Fields = {}
         for key, value in node.value:
             name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
-            if known is not None and name not in known:
+            if not isinstance(key, yaml.ScalarNode):
+                self.fail(key, path, "a text is expected as the key")
+            elif known is not None and name not in known:
                 self.fail(key, path, f"unknown key; known are: {', '.join(known)}")
             elif name in found:
                 self.fail(key, (*path, name), f"duplicate key '{name}'")

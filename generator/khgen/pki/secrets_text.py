@@ -3,8 +3,12 @@
 from base64 import b64encode
 from datetime import datetime
 
+import yaml
+
 from khgen.pki.authorities import AuthorityName, certificate_pem, private_key_pem
 from khgen.pki.secrets import Secrets
+from khgen.pki.secrets_reader import LOADER
+from khgen.pki.secrets_seal import SEAL, seal_of
 from khgen.plan.model import RemovedNode
 from khgen.yaml_text import YamlValue, dump_yaml
 
@@ -17,9 +21,23 @@ _HEADING = """\
 """
 
 
-def encode_secrets(secrets: Secrets) -> str:
-    """The secrets as the text that decode_secrets reads."""
-    document: dict[str, YamlValue] = {
+def encode_secrets(secrets: Secrets, key: bytes | None = None) -> str:
+    """The secrets as the text that decode_secrets reads, sealed with the key if there is one."""
+    text = sealed_text(dump_yaml(_document(secrets)), key)
+    return _HEADING.format(cluster=secrets.cluster) + text
+
+
+def sealed_text(text: str, key: bytes | None = None) -> str:
+    """A document that has no seal yet, with its seal as the last field."""
+    root = yaml.compose(text, Loader=LOADER)
+    if root is None:
+        message = "an empty document has nothing to seal"
+        raise ValueError(message)
+    return f"{text}{SEAL}: {seal_of(root, key)}\n"
+
+
+def _document(secrets: Secrets) -> dict[str, YamlValue]:
+    return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "cluster": secrets.cluster,
@@ -41,7 +59,6 @@ def encode_secrets(secrets: Secrets) -> str:
         "authorities": {name.value: _authority(secrets, name) for name in AuthorityName},
         "serviceAccount": {"key": private_key_pem(secrets.service_account)},
     }
-    return _HEADING.format(cluster=secrets.cluster) + dump_yaml(document)
 
 
 def time_text(moment: datetime) -> str:

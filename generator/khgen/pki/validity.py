@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from khgen.pki.authorities import Authority, AuthorityName
 from khgen.pki.catalog import CERTIFICATES, HOLDERS
+from khgen.pki.clock import ahead_text, unset_clock_findings
 from khgen.pki.kubeconfig_catalog import (
     KUBELET_KUBECONFIG,
     SUPER_ADMIN_KUBECONFIG,
@@ -15,6 +16,11 @@ from khgen.pki.secrets import Secrets, issue_date
 from khgen.plan.model import NodePlan, Plan
 from khgen.problems import Finding
 from khgen.spec.model.values import duration_text
+
+_SET_CLOCK = "set this machine's clock; if it is right, the clock was ahead before"
+_MEND = f"{_SET_CLOCK}: khgen certs renew SPEC"
+_MEND_CA = f"{_MEND} --clock-is-right"
+_ISSUER = f"{_SET_CLOCK}, and the CA's issuer has to sign its certificate anew"
 
 
 def leaf_validity(
@@ -34,7 +40,35 @@ def leaf_validity(
 
 def lifetime_findings(plan: Plan, secrets: Secrets, now: datetime) -> tuple[Finding, ...]:
     """What is wrong with the certificates' time, if machines boot within the boot window."""
-    return (*_authority_findings(plan, secrets, now), *_leaf_findings(plan, secrets, now))
+    return (
+        *unset_clock_findings(now),
+        *_beginning_findings(plan, secrets, now),
+        *_authority_findings(plan, secrets, now),
+        *_leaf_findings(plan, secrets, now),
+    )
+
+
+def _beginning_findings(plan: Plan, secrets: Secrets, now: datetime) -> Iterator[Finding]:
+    """Errors for what begins in the future: machines in the right time would wait for it."""
+    ahead = False
+    for name, authority in secrets.authorities.items():
+        certificate = authority.certificate
+        begin = certificate.not_valid_before_utc
+        if begin > now:
+            ahead, own = True, certificate.issuer == certificate.subject
+            yield _begins(f"the {name} CA begins", begin - now, begin, _MEND_CA if own else _ISSUER)
+    begins = {
+        n.name: max((b for b, _ in _dates(plan, secrets, n)), default=now) for n in plan.nodes
+    }
+    late = sorted(name for name, begin in begins.items() if begin > now)
+    if late and not ahead:  # Where a CA begins later, its own finding has said so.
+        begin = max(begins.values())
+        yield _begins(f"the certificates of {_list(late)} begin", begin - now, begin, _MEND)
+
+
+def _begins(what: str, difference: timedelta, begin: datetime, hint: str) -> Finding:
+    message = f"{what} {begin:%Y-%m-%d}, {ahead_text(difference)}"
+    return Finding(path=("pki", "backdate"), message=message, hint=hint, at_key=True)
 
 
 def _authority_findings(plan: Plan, secrets: Secrets, now: datetime) -> Iterator[Finding]:
@@ -76,19 +110,20 @@ def _hint(plan: Plan) -> str:
 
 
 def _first_end(plan: Plan, secrets: Secrets, node: NodePlan) -> datetime | None:
+    return min((end for _, end in _dates(plan, secrets, node)), default=None)
+
+
+def _dates(plan: Plan, secrets: Secrets, node: NodePlan) -> list[tuple[datetime, datetime]]:
     holders = HOLDERS[node.kind, plan.stacked]
     leaves = [(e.name, e.issuer) for e in CERTIFICATES if e.held_by in holders]
     # What serves the founding alone lives for one boot window, and does not count here: a cluster
     # that stands does without, and where it is missed the gate of its holder says so.
     lasting = (entry for entry in kubeconfigs_of(plan, node) if not entry.for_founding)
     leaves += [(entry.name, AuthorityName.KUBERNETES) for entry in lasting]
-    return min(
-        (
-            leaf_validity(plan, secrets, secrets.authorities[issuer], node.name, name)[1]
-            for name, issuer in leaves
-        ),
-        default=None,
-    )
+    return [
+        leaf_validity(plan, secrets, secrets.authorities[issuer], node.name, name)
+        for name, issuer in leaves
+    ]
 
 
 def _authorities_end(secrets: Secrets) -> datetime:
