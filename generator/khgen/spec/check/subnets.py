@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from khgen.problems import Finding
 from khgen.spec.check.go_text import go_bool
 from khgen.spec.check.networks import POD, SERVICE
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.values import IPNetwork, parse_networks, quoted
 
@@ -97,5 +97,5 @@ def _pod_finding(network: IPNetwork, node_mask: int, nodes: int) -> Finding | No
 CHECKS = (
     Check(find=service_subnet_size, reads=(SERVICE,)),
     Check(find=node_mask_flags, reads=(POD, CONTROLLER_MANAGER_ARGS)),
-    Check(find=pod_subnet_size, reads=(NODES, POD, CONTROLLER_MANAGER_ARGS)),
+    Check(find=pod_subnet_size, reads=(POD, CONTROLLER_MANAGER_ARGS), of_nodes=("role",)),
 )
