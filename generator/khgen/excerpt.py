@@ -5,7 +5,7 @@ from functools import lru_cache
 from unicodedata import combining, east_asian_width
 
 from khgen.problems import Place, Problem, Problems
-from khgen.spec.source import LINE_END
+from khgen.spec.source import BYTE_ORDER_MARK, LINE_END
 
 LINE_WIDTH = 110
 LEAD = 40
@@ -35,7 +35,7 @@ def summary_text(problems: Problems, *, written: bool = False) -> str:
 
 @lru_cache(maxsize=2)
 def _lines(source: str) -> list[str]:
-    return LINE_END.split(source)
+    return LINE_END.split(source.removeprefix(BYTE_ORDER_MARK))  # no column counts the mark
 
 
 def _excerpt(line: str, place: Place) -> tuple[str, str]:

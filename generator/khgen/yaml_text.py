@@ -11,22 +11,35 @@ YamlValue = str | int | float | bool | None | Sequence["YamlValue"] | Mapping[st
 _Emitter = getattr(yaml, "CDumper", yaml.Dumper)
 _resolver = yaml.resolver.Resolver()
 _SCALAR_IN_ANOTHER_YAML = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[yYnN]"
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+    r"|[-+]?0[xXoObB][0-9a-fA-F]+"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*"
+    r"|[yYnN]"
 )
-"""What YAML 1.2 parsers, or Go's, would read as something else than PyYAML's YAML 1.1 does."""
+"""What YAML 1.2 parsers, or Go's, would read as something else than PyYAML's YAML 1.1 does.
+
+Go's (gopkg.in/yaml.v2 resolve.go) leaves out underscores, and takes dates of one-digit months.
+"""
+_NEEDS_ESCAPES = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|[\u2028\u2029]"
+)
+"""What only double quotes keep: line breaks but \\n, which readers fold or take for \\n, and
+characters that no YAML text may hold."""
+_END_MARK = "...\n"
 
 
 def dump_yaml(*documents: YamlValue) -> str:
     """The documents as one YAML text, keys in the order given, lines never folded."""
     events: list[yaml.Event] = [yaml.StreamStartEvent()]
-    for document in documents:
+    for number, document in enumerate(documents, start=1):
         events.append(yaml.DocumentStartEvent(explicit=len(documents) > 1))
         events.extend(_events(document))
-        events.append(yaml.DocumentEndEvent(explicit=False))
+        # The emitter ends some last scalars with an end mark, which nothing here needs. Asked for,
+        # it always stands there, and what is cut off below is never the end of a value.
+        events.append(yaml.DocumentEndEvent(explicit=number == len(documents)))
     events.append(yaml.StreamEndEvent())
     text: str = yaml.emit(events, Dumper=_Emitter, width=1 << 20, allow_unicode=True)
-    # The emitter ends an open-ended last scalar with a document end mark, which nothing here needs.
-    return text.removesuffix("...\n")
+    return text.removesuffix(_END_MARK)
 
 
 def _events(value: YamlValue) -> Iterator[yaml.Event]:
@@ -52,7 +65,9 @@ def _number_text(value: float | bool | None) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value)
+    # YAML 1.1 takes a number with an exponent for text where it has no point.
+    text = repr(value)
+    return text if "." in text else text.replace("e", ".0e")
 
 
 @lru_cache(maxsize=4096)
@@ -63,10 +78,14 @@ def _implicit(text: str) -> tuple[bool, bool]:
 @lru_cache(maxsize=4096)
 def _needs_quotes(text: str) -> bool:
     tag = _resolver.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
-    return tag != "tag:yaml.org,2002:str" or bool(_SCALAR_IN_ANOTHER_YAML.fullmatch(text))
+    return tag != "tag:yaml.org,2002:str" or bool(
+        _SCALAR_IN_ANOTHER_YAML.fullmatch(text.replace("_", ""))
+    )
 
 
 def _style(text: str) -> str | None:
+    if _NEEDS_ESCAPES.search(text):
+        return '"'
     if "\n" in text:
         return "|"
     return '"' if _needs_quotes(text) and text.isascii() else None

@@ -133,16 +133,24 @@ def test_a_download_with_another_digest_changes_nothing(root: Path) -> None:
 
 
 @pytest.mark.tools
-def test_rpm_mirror_replaces_the_mirror_list(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "https://m.example.org/rockylinux",
+        "https://m.example.org/a!b&c/~d@e=f+g,h%2Ci:j?k",
+        "https://m.example.org/rocky...",
+        "https://[fd00::1]:8080/&&!!",
+    ],
+)
+def test_rpm_mirror_replaces_the_mirror_list(mirror: str, tmp_path: Path) -> None:
     repo = tmp_path / "etc/yum.repos.d/rocky.repo"
     repo.parent.mkdir(parents=True)
     repo.write_text(ROCKY_REPO)
     for _ in range(2):
-        mirror = "https://m.example.org/rockylinux"
         assert sandboxed("prepare-mirror-rpm", tmp_path, "/etc", PACKAGE_MIRROR=mirror) == 0
         assert repo.read_text().splitlines()[1:] == [
             f"#{ROCKY_REPO.splitlines()[1]}",
-            "baseurl=https://m.example.org/rockylinux/$releasever/BaseOS/$basearch/os/",
+            f"baseurl={mirror}/$releasever/BaseOS/$basearch/os/",
         ]
 
 

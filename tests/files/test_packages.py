@@ -1,13 +1,16 @@
 """Package repositories: whence, signed by what, and what they may not upgrade."""
 
 import configparser
+from pathlib import Path
 
 import pytest
 
 from khgen.files.golden_image import image_files
-from khgen.files.packages import fetched_keys, package_files
+from khgen.files.install_environment import install_environment
+from khgen.files.packages import apt_url, fetched_keys, package_files
 from khgen.plan.model import NodeKind, Plan
 from support.machine_specs import BAKED, DEBIAN, ROCKY, UBUNTU, machine_plan
+from support.programs import assert_accepts, require_program
 
 KUBERNETES = "https://pkgs.k8s.io/core:/stable:/v1.29"
 
@@ -130,3 +133,34 @@ def test_a_golden_image_brings_the_keys() -> None:
     plan = machine_plan(image={"base": base}, install={"dockerRepositoryKey": {"text": ARMOUR}})
     assert "/etc/apt/keyrings/docker.asc" in {str(file.path) for file in image_files(plan)}
     assert not package_files(plan, NodeKind.WORKER)
+
+
+def test_apt_and_dnf_read_a_url_as_it_was_given() -> None:
+    url = "https://m.example.org/a%2fb,c!d&e"
+    plan = machine_plan(os=DEBIAN | {"packageMirror": url}, install={"kubernetesRepository": url})
+    assert all("/a%252fb,c!d&e" in line for line in listing(plan).splitlines()[:4])
+    rocky = machine_plan(os=ROCKY | {"packageMirror": url}, install={"kubernetesRepository": url})
+    assert f"baseurl={url.replace(',', '%2C')}/v1.29/rpm/\n" in listing(rocky)
+    assert install_environment(rocky, NodeKind.WORKER)["PACKAGE_MIRROR"] == (
+        "https://m.example.org/a%2fb%2Cc!d&e"
+    )
+
+
+@pytest.mark.tools
+def test_the_real_apt_decodes_the_url(tmp_path: Path) -> None:
+    url = "https://m.example.org/a%2fb,c!d&e"
+    apt_get = require_program("apt-get")
+    listed = tmp_path / "khgen.list"
+    listed.write_text(f"deb [trusted=yes] {apt_url(url)} /\n")
+    (tmp_path / "lists" / "partial").mkdir(parents=True)
+    options = (f"Dir::Etc::sourcelist={listed}", "Dir::Etc::sourceparts=/dev/null",
+               f"Dir::State::lists={tmp_path / 'lists'}", f"Dir::Cache={tmp_path}")  # fmt: skip
+    said = assert_accepts(
+        [
+            apt_get,
+            *(word for option in options for word in ("-o", option)),
+            "--print-uris",
+            "update",
+        ]
+    )
+    assert f"'{url}/InRelease'" in said

@@ -5,6 +5,7 @@ from typing import get_args, get_origin, get_type_hints
 import pytest
 from pydantic import BaseModel
 
+from khgen.excerpt import problem_text
 from khgen.problems import Place, ValuePath
 from khgen.spec.free_form import EVERY, FREE_FORM
 from khgen.spec.load import load_spec
@@ -126,3 +127,60 @@ def test_what_is_no_whole_number_is_none(port: object) -> None:
 def test_what_looks_like_an_address_is_one(changes: Changes) -> None:
     (problem,) = loaded(changes).problems
     assert "is not an IP address" in problem.message
+
+
+def test_the_caret_after_a_byte_order_mark_stands_under_its_value() -> None:
+    text = "\ufeffapiVersion: khgen/v2\n"
+    (problem,) = [p for p in load_spec(text, "c.yaml").problems if "not one of" in p.message]
+    assert problem_text(problem, text).splitlines()[:3] == [
+        "c.yaml:1:13: error: 'khgen/v2' is not one of: khgen/v1alpha1",
+        "  apiVersion: khgen/v2",
+        "              ^^^^^^^^",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ('"a\\0"', "U+0000"),
+        ('"\\0"', "U+0000"),
+        ('"\\0 not kept"', "U+0000"),
+        ('"\\e[1m"', "U+001B"),
+        ('"\\x7f"', "U+007F"),
+        ('"\\uFEFFa"', "U+FEFF"),
+    ],
+)
+def test_an_escape_brings_no_character_that_yaml_forbids(written: str, code: str) -> None:
+    for text in (f"a: {written}", f"a: {{{written}: b}}", f"a:\n  - [{written}]"):
+        reader = YamlReader("c.yaml")
+        reader.read(text)
+        (fault,) = reader.faults
+        assert fault.message == f"character {code} is not allowed in a text"
+        assert fault.place.line == text.count("\n") + 1
+        assert fault.place.column == text.split("\n")[-1].index(written) + 1
+
+
+LONG = "9" * 6000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"controlPlaneEndpoint.port": LONG},
+        {"controlPlaneEndpoint.port": int("9" * 40)},
+        {"kubernetes.controllerManager.extraArgs": {"node-cidr-mask-size-ipv4": LONG}},
+        {"kubernetes.controllerManager.extraArgs": {"node-cidr-mask-size-ipv4": "\u0663" * 9}},
+        {"kubernetes.controllerManager.extraArgs": {"node-cidr-mask-size-ipv4": "9" * 15}},
+        {"kubernetes.apiServer.extraArgs": {"secure-port": LONG}},
+        {"pki.caValidity": LONG + "y"},
+        {"os.release": LONG},
+        {"kubernetes.version": f"1.29.{LONG}"},
+        {"networking.podSubnet": f"10.0.0.0/{LONG}"},
+        {"nodes.3.network": {"prefixLength": LONG}},
+        {"nodes.3.address": LONG},
+    ],
+)
+def test_a_number_of_thousands_of_digits_is_refused_in_its_place(changes: Changes) -> None:
+    problems = loaded(changes).problems
+    assert problems.errors
+    assert all(len(p.message) < 300 for p in problems)

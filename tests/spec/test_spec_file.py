@@ -34,11 +34,28 @@ def test_each_missing_manifest_is_a_finding_at_its_name(tmp_path: Path) -> None:
     ]
 
 
+def test_a_name_that_no_file_can_have_is_a_finding_too(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("folder", "x" * 300, "loop"):
+        spec = loaded({"addons.calico": {"path": name}}).spec
+        assert spec is not None
+        _, (finding,) = read_manifests(spec, tmp_path)
+        assert finding.path == ("addons", "calico", "path")
+        assert "cannot be read: " in finding.message
+        spec = loaded({"install.dockerRepositoryKey": {"path": name}}).spec
+        assert spec is not None
+        _, (finding,) = read_repository_keys(spec, tmp_path)
+        assert finding.path == ("install", "dockerRepositoryKey", "path")
+
+
 def test_other_failures_to_read_pass_through(tmp_path: Path) -> None:
-    (tmp_path / "calico.yaml").mkdir()
-    spec = loaded({"addons.calico": {"path": "calico.yaml"}}).spec
+    unreadable = Path("/proc/self/mem")
+    if not unreadable.exists():
+        pytest.skip("needs Linux, for a file that nobody can read from its beginning")
+    spec = loaded({"addons.calico": {"path": str(unreadable)}}).spec
     assert spec is not None
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(OSError, match="Input/output error"):
         read_manifests(spec, tmp_path)
     with pytest.raises(FileNotFoundError):
         find_spec(tmp_path / "cluster.yaml")

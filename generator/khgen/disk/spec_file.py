@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from errno import ELOOP, ENAMETOOLONG
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from khgen.disk.private_file import STANDARD_INPUT, STANDARD_INPUT_NAME
 from khgen.problems import Finding, ValuePath
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import RepositoryKey
+from khgen.spec.model.values import quoted
 
 _NO_FILES_OF_THE_USER = (Path("/dev"), Path("/proc"))
 
@@ -111,15 +113,15 @@ def read_manifests(
 ) -> tuple[Mapping[str, bytes], tuple[Finding, ...]]:
     """The content of each local manifest by its name in the spec, and a finding for each missing.
 
-    Names are relative to the folder of cluster.yaml; any OSError but a missing file passes through.
+    Names are relative to the folder of cluster.yaml; what is wrong with the disk passes through.
     """
     contents: dict[str, bytes] = {}
     missing = []
     for path, name in local_manifests(spec):
         try:
             contents[name] = (folder / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            missing.append(_missing(path, name))
+        except OSError as error:
+            missing.append(_unread(path, name, error))
     return contents, tuple(missing)
 
 
@@ -137,15 +139,22 @@ def read_repository_keys(
         try:
             text = (folder / key.path).read_bytes().decode("ascii", errors="replace")
             keys[name] = RepositoryKey.model_validate({"text": text})
-        except (FileNotFoundError, NotADirectoryError):
-            wrong.append(_missing(path, key.path))
+        except OSError as error:
+            wrong.append(_unread(path, key.path, error))
         except ValidationError:
-            message = f"'{key.path}' is not an ASCII-armored OpenPGP key"
+            message = f"{quoted(key.path)} is not an ASCII-armored OpenPGP key"
             hint = f"gpg --no-default-keyring --keyring ./{key.path} --armor --export"
             wrong.append(Finding(path=path, message=message, hint=hint))
     install = spec.install.model_copy(update=keys)
     return spec.model_copy(update={"install": install}), tuple(wrong)
 
 
-def _missing(path: ValuePath, name: str) -> Finding:
-    return Finding(path=path, message=f"there is no file '{name}'", hint=NO_FILE_HINT)
+def _unread(path: ValuePath, name: str, error: OSError) -> Finding:
+    """A finding where another name would do; what is wrong with the disk passes through."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        message = f"there is no file {quoted(name)}"
+    elif isinstance(error, IsADirectoryError) or error.errno in {ENAMETOOLONG, ELOOP}:
+        message = f"{quoted(name)} cannot be read: {(error.strerror or '').lower()}"
+    else:
+        raise error
+    return Finding(path=path, message=message, hint=NO_FILE_HINT)

@@ -37,7 +37,9 @@ def _matched(network_config: bytes | None) -> str:
         return ""
     config = yaml.safe_load(network_config)
     ethernets = config.get("ethernets") if isinstance(config, dict) else None
-    for ethernet in (ethernets or {}).values():
-        if isinstance(ethernet, dict) and "macaddress" in ethernet.get("match", {}):
-            return str(ethernet["match"]["macaddress"])
+    for ethernet in ethernets.values() if isinstance(ethernets, dict) else ():
+        match = ethernet.get("match") if isinstance(ethernet, dict) else None
+        address = match.get("macaddress") if isinstance(match, dict) else None
+        if address is not None:
+            return str(address)
     return ""

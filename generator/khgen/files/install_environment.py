@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from khgen.files.packages import Repository, fetched_keys, repositories
+from khgen.files.packages import Repository, fetched_keys, repositories, yum_url
 from khgen.plan.installation import Package, Program, baked, image_programs, packages
 from khgen.plan.machine_steps import sets_time_sources
 from khgen.plan.model import NodeKind, Plan
@@ -60,7 +60,7 @@ def _package_repos(plan: Plan, repos: Iterable[Repository]) -> str:
 def _rpm_mirror(plan: Plan) -> str:
     if not _is_rpm(plan) or baked(plan):
         return ""
-    return (plan.spec.os.package_mirror or "").rstrip("/")
+    return yum_url((plan.spec.os.package_mirror or "").rstrip("/"))
 
 
 def _program(program: Program) -> str:

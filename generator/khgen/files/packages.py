@@ -57,6 +57,16 @@ class Repository:
     held: str
 
 
+def apt_url(url: str) -> str:
+    """The URL as sources.list has it: apt decodes %xx there (strutl.cc, ParseQuoteWord)."""
+    return url.replace("%", "%25")
+
+
+def yum_url(url: str) -> str:
+    """The URL as a .repo file has it: dnf takes a comma for the end of one (dnf.conf(5), lists)."""
+    return url.replace(",", "%2C")
+
+
 def package_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """The list of repositories, and their keys that travel; none where the image has everything."""
     rpm = plan.spec.os.family is OsFamily.RHEL
@@ -142,14 +152,14 @@ def _docker_repository(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
 
 def _apt_line(repository: Repository) -> str:
     key = key_path(repository.name, rpm=False)
-    return f"deb [signed-by={key}] {repository.url} {repository.suite}\n"
+    return f"deb [signed-by={key}] {apt_url(repository.url)} {repository.suite}\n"
 
 
 def _yum_section(repository: Repository) -> str:
     here = f"file://{key_path(repository.name, rpm=True)}"
     return (
-        f"[{repository.name}]\nname={repository.name}\nbaseurl={repository.url}\n"
-        f"gpgcheck=1\ngpgkey={here if repository.pinned else repository.key}\nexclude={repository.held}\n"
+        f"[{repository.name}]\nname={repository.name}\nbaseurl={yum_url(repository.url)}\n"
+        f"gpgcheck=1\ngpgkey={here if repository.pinned else yum_url(repository.key)}\nexclude={repository.held}\n"
     )
 
 
@@ -164,4 +174,4 @@ def _mirror_lines(plan: Plan) -> Iterator[str]:
         (mirror, f"{suite}-updates"),
         (mirror + SECURITY_SUFFIX[os.family], f"{suite}-security"),
     ):
-        yield f"deb {key} {url} {name} {COMPONENTS[os.family]}\n"
+        yield f"deb {key} {apt_url(url)} {name} {COMPONENTS[os.family]}\n"

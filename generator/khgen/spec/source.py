@@ -7,6 +7,7 @@ from khgen.problems import Place, Problem
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """YAML 1.1's line breaks, which is what libyaml counts lines by."""
 BYTE_ORDER_MARK = "\ufeff"
+MASK = "\N{REPLACEMENT CHARACTER}"
 _NOT_PRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -25,8 +26,24 @@ def text_fault(text: str, file: str) -> Problem | None:
     if 0xDC80 <= code <= 0xDCFF:
         message = f"byte 0x{code - 0xDC00:02x} is not valid UTF-8"
         return Problem(message=message, place=place, hint="save the file as UTF-8")
-    message = f"control character U+{code:04X} is not allowed in YAML"
+    message = f"control character {code_point(found[0])} is not allowed in YAML"
     return Problem(message=message, place=place, hint="delete it")
+
+
+def masked(text: str) -> str:
+    """The text with MASK for each character that keeps it from being YAML: nothing moves."""
+    return _NOT_PRINTABLE.sub(MASK, text)
+
+
+def not_allowed(text: str) -> str | None:
+    """The first character of a value that no YAML text may hold as it is."""
+    found = _NOT_PRINTABLE.search(text)
+    return None if found is None else found[0]
+
+
+def code_point(character: str) -> str:
+    """A character as Unicode writes it: U+0000."""
+    return f"U+{ord(character):04X}"
 
 
 def place_in(text: str, offset: int, file: str) -> Place:

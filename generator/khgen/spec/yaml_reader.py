@@ -8,6 +8,7 @@ import yaml
 
 from khgen.problems import Place, Problem, Step, ValuePath
 from khgen.spec.model.values import quoted
+from khgen.spec.source import MASK, code_point, not_allowed
 from khgen.spec.yaml_nodes import (
     MAX_DEPTH,
     NestingError,
@@ -17,8 +18,8 @@ from khgen.spec.yaml_nodes import (
     syntax_fault,
 )
 
-IGNORED = "\0"
-"""Key of a value that is read but not kept (no key in a file can hold a NUL)."""
+IGNORED = "\0 not kept"
+"""Key of a value that is read but not kept: this very object, whatever a key in a file says."""
 TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 
 
@@ -76,10 +77,14 @@ class YamlReader:
 
     file: str
     places: dict[ValuePath, Located] | None = None
+    masked: bool = False
+    """Whether MASK stands in the text for what it may not hold."""
     value: PlainValue = None
     faults: list[Problem] = field(default_factory=list)
-    broken: bool = False
-    """Whether a fault makes the value differ from what was meant."""
+    broken: set[ValuePath] = field(default_factory=set)
+    """Paths whose values differ from what was meant, because of a fault."""
+    unreadable: bool = False
+    """Whether the value is not whole: YAML ended where the parser gave up."""
     _stack: list[_Open] = field(default_factory=list)
     _documents: int = 0
 
@@ -94,33 +99,39 @@ class YamlReader:
                     break
         except yaml.YAMLError as error:
             message, hint, line, column = syntax_fault(error, text)
-            self._break(message, Place(file=self.file, line=line, column=column), hint)
+            self._add(message, Place(file=self.file, line=line, column=column), hint)
+            self.unreadable = True
         except NestingError as error:
-            self._break(f"nested more than {MAX_DEPTH} levels deep", self._place(error.event))
+            self._add(f"nested more than {MAX_DEPTH} levels deep", self._place(error.event))
+            self.unreadable = True
 
     def _document(self, event: yaml.DocumentStartEvent) -> None:
         self._documents += 1
         if self._documents > 1:
             hint = "keep one cluster in a file"
-            self._break("a second document starts here", self._place(event), hint)
+            self._add("a second document starts here", self._place(event), hint)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         if event.tag is not None:
             self._check_tag(event)
+        faulty = self._has_faulty_characters(event)
         if self._stack and self._stack[-1].wants_key:
-            self._key(self._stack[-1], event)
-        else:
-            self._attach(event, scalar_value(event))
+            self._key(self._stack[-1], event, faulty=faulty)
+            return
+        if faulty:
+            self.broken.add(self._next_path())
+        self._attach(event, scalar_value(event))
 
-    def _key(self, top: _Open, event: yaml.ScalarEvent) -> None:
+    def _key(self, top: _Open, event: yaml.ScalarEvent, *, faulty: bool) -> None:
         top.key, top.key_event = event.value, event
         if event.value == "<<" and not event.style:
             hint = "write the keys out here"
-            self._break("merge keys (<<) are not supported", self._place(event), hint)
+            self._add("merge keys (<<) are not supported", self._place(event), hint)
+            self.broken.add(top.path)
         elif event.value in top.items:
             message, hint = f"duplicate key {quoted(event.value)}", "keep one of the two"
-            self.faults.append(Problem(message=message, place=self._place(event), hint=hint))
-        else:
+            self._add(message, self._place(event), hint)
+        elif not faulty:
             return
         top.key = IGNORED
 
@@ -147,15 +158,16 @@ class YamlReader:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         hint = "write the value out again here"
-        self._break("aliases (*name) are not supported", self._place(event), hint)
+        self._add("aliases (*name) are not supported", self._place(event), hint)
         if self._stack and self._stack[-1].wants_key:
             self._stack[-1].key = IGNORED
         else:
+            self.broken.add(self._next_path())
             self._attach(event, None)
 
     def _not_a_key(self, event: yaml.NodeEvent) -> None:
         hint = "put it in quotes: { and [ open mappings and lists"
-        self._break("a key must be plain text", self._place(event), hint)
+        self._add("a key must be plain text", self._place(event), hint)
         self._stack[-1].key = IGNORED
 
     def _attach(self, event: yaml.NodeEvent, value: PlainValue) -> ValuePath:
@@ -174,10 +186,23 @@ class YamlReader:
     def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag not in TEXT_TAGS or not isinstance(event, yaml.ScalarEvent):
             message = f"tags like {quoted(event.tag)} are not supported"
-            self._break(message, self._place(event), "leave the tag out")
+            self._add(message, self._place(event), "leave the tag out")
+            if not (self._stack and self._stack[-1].wants_key):
+                self.broken.add(self._next_path())
 
-    def _break(self, message: str, place: Place, hint: str = "") -> None:
-        self.broken = True
+    def _has_faulty_characters(self, event: yaml.ScalarEvent) -> bool:
+        """Whether a text has characters that none may have; escapes like \\0 put them there."""
+        found = not_allowed(event.value)
+        if found is not None:
+            message = f"character {code_point(found)} is not allowed in a text"
+            self._add(message, self._place(event), "leave its escape out")
+        return found is not None or (self.masked and MASK in event.value)
+
+    def _next_path(self) -> ValuePath:
+        """The path of the value that comes next."""
+        return (*self._stack[-1].path, self._stack[-1].step()) if self._stack else ()
+
+    def _add(self, message: str, place: Place, hint: str = "") -> None:
         self.faults.append(Problem(message=message, place=place, hint=hint))
 
     def _place(self, event: yaml.Event) -> Place:

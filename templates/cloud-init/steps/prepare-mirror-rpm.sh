@@ -2,8 +2,10 @@
 #: the distribution's packages from the mirror
 set -euo pipefail
 shopt -s nullglob
+# In sed's replacement these characters mean something.
+mirror=$(printf %s "$PACKAGE_MIRROR" | sed 's/[\\&!]/\\&/g')
 # Rocky and Alma ship the baseurl commented out.
 for f in /etc/yum.repos.d/{rocky,alma}*.repo; do
   sed -Ei "s!^mirrorlist=!#&!
-s!^# ?baseurl=https?://[^/]+/[^/]+!baseurl=$PACKAGE_MIRROR!" "$f"
+s!^# ?baseurl=https?://[^/]+/[^/]+!baseurl=$mirror!" "$f"
 done

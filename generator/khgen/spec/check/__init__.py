@@ -1,6 +1,7 @@
 """Rules across fields: each is a small function, and the table below is all of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from khgen.problems import Finding, ValuePath
 from khgen.spec.check import (
@@ -59,10 +60,24 @@ CHECKS: tuple[Check, ...] = (
 """Every check there is."""
 
 
-def findings_of(
-    spec: ClusterSpec, broken: frozenset[ValuePath] = frozenset(), *, all_nodes: bool = True
-) -> Iterator[Finding]:
-    """What the checks find; those that read something broken are left out."""
+def findings_of(spec: ClusterSpec, broken: frozenset[ValuePath] = frozenset()) -> Iterator[Finding]:
+    """What the checks find; values at the `broken` paths are stand-ins, which no check reads."""
+    views: dict[frozenset[int], ClusterSpec] = {frozenset(): spec}
     for check in CHECKS:
-        if check.applies(broken, all_nodes=all_nodes):
-            yield from check.find(spec)
+        if not check.applies(broken):
+            continue
+        out = check.left_out(broken)
+        if out not in views:
+            kept = tuple(node for place, node in enumerate(spec.nodes) if place not in out)
+            views[out] = spec.model_copy(update={"nodes": kept})
+        places = [place for place in range(len(spec.nodes)) if place not in out]
+        for finding in check.find(views[out]):
+            yield _restored(finding, places)
+
+
+def _restored(finding: Finding, places: list[int]) -> Finding:
+    """The finding with the node's place in the document, not among those that were judged."""
+    path = finding.path
+    if len(path) > 1 and path[0] == "nodes" and isinstance(path[1], int):
+        return replace(finding, path=("nodes", places[path[1]], *path[2:]))
+    return finding

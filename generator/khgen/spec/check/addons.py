@@ -70,8 +70,7 @@ def no_pod_network(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 CHECKS = (
-    # Only beside no other mistake: whoever writes a spec comes to it last.
-    Check(find=no_pod_network, reads=((),), counts_nodes=True),
+    Check(find=no_pod_network, reads=(("addons",),)),
     Check(find=manifest_sources, reads=(("addons",),)),
     Check(find=duplicate_manifests, reads=(("addons",),)),
     Check(find=typha_settings, reads=(CALICO,)),

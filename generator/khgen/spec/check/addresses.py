@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_interface, ip_network
 
 from khgen.problems import Finding, ValuePath
-from khgen.spec.check.machines import node_addresses
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.machines import ADDRESSES, node_addresses
+from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeSpec
 from khgen.spec.model.values import IPAddress, IPNetwork, quoted
 
@@ -135,9 +135,9 @@ def _finding(path: ValuePath, address: IPAddress, use: str, kind: str, hint: str
 
 
 CHECKS = (
-    Check(find=unusable_addresses, reads=(NODES,)),
+    Check(find=unusable_addresses, of_nodes=ADDRESSES),
     Check(find=unusable_endpoint, reads=(VIP, HOST)),
-    Check(find=unusable_in_its_network, reads=(NODES, VIP)),
-    Check(find=unusable_servers, reads=(NODES,)),
-    Check(find=local_names, reads=(NODES,)),
+    Check(find=unusable_in_its_network, reads=(VIP,), of_nodes=("address", "network")),
+    Check(find=unusable_servers, of_nodes=("network",)),
+    Check(find=local_names, of_nodes=("name",)),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.rule import ROLES, Check
 from khgen.spec.model import ClusterSpec, NodeRole
 
 HOST = ("controlPlaneEndpoint", "host")
@@ -33,7 +33,8 @@ def single_balancer(spec: ClusterSpec) -> Iterator[Finding]:
 CHECKS = (
     Check(
         find=balancers_without_vip,
-        reads=(NODES, ("controlPlaneEndpoint", "vip"), HOST),
+        reads=(("controlPlaneEndpoint", "vip"), HOST),
+        of_nodes=("name", "role"),
     ),
-    Check(find=single_balancer, reads=(NODES,), counts_nodes=True),
+    Check(find=single_balancer, reads=(ROLES,)),
 )

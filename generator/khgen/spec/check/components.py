@@ -204,7 +204,7 @@ def kube_proxy_fields(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check(find=own_flags, reads=(KUBERNETES, ("etcd", "extraArgs"))),
+    Check(find=own_flags),
     Check(find=api_server_flags, reads=(KUBERNETES,)),
     Check(find=feature_gates, reads=(VERSION, ("kubernetes", "featureGates"))),
     Check(find=kubelet_fields, reads=(("kubernetes", "kubelet"),)),

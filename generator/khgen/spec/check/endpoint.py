@@ -5,8 +5,8 @@ from ipaddress import ip_interface, ip_network
 from types import MappingProxyType
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.machines import node_addresses
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.machines import ADDRESSES, node_addresses
+from khgen.spec.check.rule import ROLES, Check
 from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
 from khgen.spec.model.values import IPAddress
 
@@ -121,7 +121,7 @@ def port_taken(spec: ClusterSpec) -> Iterator[Finding]:
 
 CHECKS = (
     Check(find=vip_or_host, reads=(VIP, (*ENDPOINT, "host"))),
-    Check(find=vip_is_a_node, reads=(NODES, VIP)),
-    Check(find=vip_outside, reads=(NODES, VIP), counts_nodes=True),
-    Check(find=port_taken, reads=(NODES, VIP, PORT), counts_nodes=True),
+    Check(find=vip_is_a_node, reads=(VIP,), of_nodes=("name", *ADDRESSES)),
+    Check(find=vip_outside, reads=(ROLES, VIP), of_nodes=("name", *ADDRESSES, "network")),
+    Check(find=port_taken, reads=(ROLES, VIP, PORT)),
 )

@@ -78,10 +78,7 @@ def _warning(path: ValuePath, message: str, hint: str) -> Finding:
 
 
 CHECKS = (
-    Check(find=unverified_registries, reads=(("containerd", "registryMirrors"),)),
-    Check(
-        find=plain_http,
-        reads=(("os",), ("install",), ("addons",), ("image",), ("containerd",)),
-    ),
+    Check(find=unverified_registries),
+    Check(find=plain_http),
     Check(find=exposed_ca_keys, reads=(("userData",), ("pki", "caKeys"), ("os", "blockMetadata"))),
 )

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from khgen.problems import Finding
+from khgen.spec.check.machines import ADDRESSES
 from khgen.spec.check.networks import POD, SERVICE
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.values import IPNetwork, parse_networks
 
@@ -60,6 +61,6 @@ def _spoken(networks: tuple[IPNetwork, ...]) -> str:
 
 CHECKS = (
     Check(find=pods_and_services, reads=(POD, SERVICE)),
-    Check(find=node_families, reads=(NODES, SERVICE)),
-    Check(find=one_address_a_family, reads=(NODES,)),
+    Check(find=node_families, reads=(SERVICE,), of_nodes=("name", "role", *ADDRESSES)),
+    Check(find=one_address_a_family, of_nodes=ADDRESSES),
 )

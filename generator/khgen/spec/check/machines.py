@@ -5,7 +5,7 @@ from ipaddress import ip_interface
 from types import MappingProxyType
 
 from khgen.problems import Finding, Severity, ValuePath
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeSpec
 from khgen.spec.model.machine import OsFamily, SelinuxMode, TimeProgram
 from khgen.spec.model.values import IPAddress, quoted
@@ -17,6 +17,8 @@ RELEASES: Mapping[OsFamily, tuple[str, ...]] = MappingProxyType(
         OsFamily.RHEL: ("9",),
     }
 )
+ADDRESSES = ("address", "additionalAddresses")
+"""The fields of a node that `node_addresses` reads."""
 LINUX_NAME_MAX = 64
 """hostname(7), HOST_NAME_MAX: a longer node name cannot be the host's name."""
 
@@ -122,11 +124,13 @@ def selinux_elsewhere(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check(find=duplicate_names, reads=(NODES,)),
-    Check(find=duplicate_addresses, reads=(NODES,)),
-    Check(find=long_names, reads=(NODES,)),
-    Check(find=gateway_outside, reads=(NODES,)),
-    Check(find=prefix_too_long, reads=(NODES,)),
+    # The message names a node by its place in the list, so none is left out: no other has the name
+    # of a stand-in.
+    Check(find=duplicate_names),
+    Check(find=duplicate_addresses, of_nodes=("name", *ADDRESSES)),
+    Check(find=long_names, of_nodes=("name",)),
+    Check(find=gateway_outside, of_nodes=("address", "network")),
+    Check(find=prefix_too_long, of_nodes=("address", "network")),
     Check(find=unknown_release, reads=(("os", "family"), ("os", "release"))),
     Check(find=time_program, reads=(("os", "family"), ("os", "timeSync"))),
     Check(find=selinux_elsewhere, reads=(("os", "family"), ("os", "selinux"))),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.rule import NODES, ROLES, Check
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.cluster import EtcdTopology
 
@@ -72,8 +72,8 @@ def _warning(message: str, hint: str) -> Finding:
 
 
 CHECKS = (
-    Check(find=no_control_plane, reads=(NODES,), counts_nodes=True),
-    Check(find=etcd_hosts, reads=(NODES, TOPOLOGY), counts_nodes=True),
-    Check(find=even_members, reads=(NODES, TOPOLOGY), counts_nodes=True),
-    Check(find=quorum, reads=(NODES, TOPOLOGY), counts_nodes=True),
+    Check(find=no_control_plane, reads=(ROLES,)),
+    Check(find=etcd_hosts, reads=(ROLES, TOPOLOGY), of_nodes=("name",)),
+    Check(find=even_members, reads=(ROLES, TOPOLOGY)),
+    Check(find=quorum, reads=(ROLES, TOPOLOGY)),
 )

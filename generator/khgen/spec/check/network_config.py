@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from khgen.problems import Finding, ValuePath
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import quoted
 
@@ -127,4 +127,4 @@ def _misshapen(path: ValuePath, wanted: str) -> Finding:
     return Finding(path=path, message=message, hint="see cloud-init's Networking config Version 2")
 
 
-CHECKS = (Check(find=network_configs, reads=(NODES,)),)
+CHECKS = (Check(find=network_configs, of_nodes=("network",)),)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.machines import node_addresses
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.machines import ADDRESSES, node_addresses
+from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import IPNetwork, parse_network, parse_networks
 
@@ -71,6 +71,6 @@ def vip_in_subnets(spec: ClusterSpec) -> Iterator[Finding]:
 CHECKS = (
     Check(find=host_bits, reads=(POD, SERVICE)),
     Check(find=overlapping_subnets, reads=(POD, SERVICE)),
-    Check(find=nodes_in_subnets, reads=(NODES, POD, SERVICE)),
+    Check(find=nodes_in_subnets, reads=(POD, SERVICE), of_nodes=ADDRESSES),
     Check(find=vip_in_subnets, reads=(("controlPlaneEndpoint", "vip"), POD, SERVICE)),
 )

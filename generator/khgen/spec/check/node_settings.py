@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.values import quoted
 
@@ -109,8 +109,8 @@ def duplicate_taints(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check(find=own_kubelet_flags, reads=(NODES,)),
-    Check(find=forbidden_labels, reads=(NODES,)),
-    Check(find=settings_of_no_node, reads=(NODES,)),
-    Check(find=duplicate_taints, reads=(NODES,)),
+    Check(find=own_kubelet_flags),
+    Check(find=forbidden_labels),
+    Check(find=settings_of_no_node, of_nodes=("role",)),
+    Check(find=duplicate_taints),
 )

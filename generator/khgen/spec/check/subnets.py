@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from khgen.problems import Finding
 from khgen.spec.check.go_text import go_bool
 from khgen.spec.check.networks import POD, SERVICE
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.values import IPNetwork, parse_networks, quoted
 
@@ -46,7 +46,9 @@ def pod_subnet_size(spec: ClusterSpec) -> Iterator[Finding]:
     nodes = sum(n.role in {NodeRole.CONTROL_PLANE, NodeRole.WORKER} for n in spec.nodes)
     for network in parse_networks(spec.networking.pod_subnet):
         mask = arguments.get(NODE_MASK_FLAGS[network.version], "")
-        node_mask = int(mask) if mask.isdecimal() else DEFAULT_NODE_MASK[network.version]
+        # What is no mask, node_mask_flags refuses.
+        sound = is_mask(mask, network.max_prefixlen)
+        node_mask = int(mask) if sound else DEFAULT_NODE_MASK[network.version]
         finding = _pod_finding(network, node_mask, nodes)
         if finding is not None:
             yield finding
@@ -64,7 +66,7 @@ def node_mask_flags(spec: ClusterSpec) -> Iterator[Finding]:
         path = (*CONTROLLER_MANAGER_ARGS, flag)
         value = arguments[flag]
         family = next((f for f, name in NODE_MASK_FLAGS.items() if name == flag), None)
-        if not (value.isascii() and value.isdecimal() and 1 <= int(value[:9]) <= bits[flag]):
+        if not is_mask(value, bits[flag]):
             message = f"{flag} {quoted(value)} is not a whole number from 1 to {bits[flag]}"
             yield Finding(path=path, message=message, hint="give the prefix length, like 24")
         elif family is None and len(families) > 1:
@@ -75,6 +77,11 @@ def node_mask_flags(spec: ClusterSpec) -> Iterator[Finding]:
             reason = f"beside {NODE_MASK}" if family in families else f"without IPv{family} pods"
             message = f"{flag} is not allowed {reason}"
             yield Finding(path=path, message=message, hint="leave it out", at_key=True)
+
+
+def is_mask(text: str, bits: int) -> bool:
+    """Whether a text is a prefix length; Python reads no numbers of thousands of digits."""
+    return text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= bits and len(text) <= 9
 
 
 def _pod_finding(network: IPNetwork, node_mask: int, nodes: int) -> Finding | None:
@@ -97,5 +104,5 @@ def _pod_finding(network: IPNetwork, node_mask: int, nodes: int) -> Finding | No
 CHECKS = (
     Check(find=service_subnet_size, reads=(SERVICE,)),
     Check(find=node_mask_flags, reads=(POD, CONTROLLER_MANAGER_ARGS)),
-    Check(find=pod_subnet_size, reads=(NODES, POD, CONTROLLER_MANAGER_ARGS)),
+    Check(find=pod_subnet_size, reads=(POD, CONTROLLER_MANAGER_ARGS), of_nodes=("role",)),
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from khgen.problems import Finding, Severity, ValuePath
 from khgen.spec.check.go_text import go_list
-from khgen.spec.check.rule import NODES, Check
+from khgen.spec.check.rule import Check
 from khgen.spec.check.weak_settings import (
     API_SERVER,
     CONTROLLER_MANAGER,
@@ -81,6 +81,6 @@ def _warning(path: ValuePath, message: str, hint: str) -> Finding:
 
 CHECKS = (
     Check(find=node_authorization, reads=(API_SERVER,)),
-    Check(find=weak_flags, reads=(("kubernetes",), ETCD, NODES)),
-    Check(find=weak_kubelet_fields, reads=(KUBELET_CONFIG,)),
+    Check(find=weak_flags),
+    Check(find=weak_kubelet_fields),
 )

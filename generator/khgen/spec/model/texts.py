@@ -14,9 +14,10 @@ LABEL_1123 = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 SUBDOMAIN_1123 = rf"{LABEL_1123}(\.{LABEL_1123})*"
 QUALIFIED_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 PRINTABLE = r"[^\x00-\x1f\x7f\u0085\u2028\u2029]"
+NO_BLANK = r"[^\x00-\x20\x7f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 VERSION = r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}"
 HOST_LABEL = r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
-REGISTRY = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?"
+REGISTRY = rf"{HOST_LABEL}(\.{HOST_LABEL})*(:[0-9]{{1,5}})?"
 LOWER_REGISTRY = rf"{SUBDOMAIN_1123}(:[0-9]{{1,5}})?"
 IMAGE_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 """A part of an image's path (distribution/reference, path-component)."""
@@ -158,9 +159,20 @@ KeyBlock = Annotated[
     ),
 ]
 SysctlName = Annotated[
-    str, _text(r"[a-zA-Z0-9_.*/-]+", "the name of a kernel setting, like vm.swappiness")
+    str,
+    _text(
+        r"-?[a-zA-Z0-9_*][a-zA-Z0-9_*-]*([./][a-zA-Z0-9_*-]+)*",
+        "the name of a kernel setting, like vm.swappiness",
+    ),
 ]
-SysctlValue = Annotated[str, _text(f"{PRINTABLE}*()", "one line of text", 1024)]
+SysctlValue = Annotated[
+    str,
+    _text(
+        rf"({NO_BLANK}({PRINTABLE}*{NO_BLANK})?)?",
+        "one line of text without a blank at its beginning or end, which systemd leaves out",
+        1024,
+    ),
+]
 Sha256 = Annotated[str, _text(r"[0-9a-f]{64}", "a SHA-256 digest: 64 hexadecimal digits")]
 Url = Annotated[
     str,
