@@ -74,10 +74,8 @@ def publish(
                 take_signals()
         if over_budget(entries):
             raise OverBudgetError(entries)
-        _write_anew(staging, ADMIN_CONF, render.admin_conf())
         _keep_spec(render, staging, whole=whole)
-        lists = {**held.lists, **file_lists(render, entries)}
-        _write_anew(staging, MANIFEST, manifest_text(render, kept | entries, lists))
+        _write_cluster_files(render, staging, held, kept, entries)
         settle(entries)
     return entries
 
@@ -101,6 +99,18 @@ def _kept_entries(
     for name in held.entries.keys() - kept:
         shutil.rmtree(staging.path / "nodes" / name, ignore_errors=True)
     return {name: entry for name, entry in held.entries.items() if name in kept}
+
+
+def _write_cluster_files(
+    render: ClusterRender,
+    staging: Staging,
+    held: HeldNodes,
+    kept: dict[str, NodeEntry],
+    entries: dict[str, NodeEntry],
+) -> None:
+    lists = {**held.lists, **file_lists(render, entries)}
+    _write_anew(staging, ADMIN_CONF, render.admin_conf())
+    _write_anew(staging, MANIFEST, manifest_text(render, kept | entries, lists))
 
 
 def _keep_spec(render: ClusterRender, staging: Staging, *, whole: bool) -> None:
