@@ -1,4 +1,4 @@
-"""Kills commands of khgen and checks what is left; the figures are in docs/figures.md.
+"""Kills commands of khgen and checks what is left.
 
 PYTHONPATH=tests .venv/bin/python -m kills --nodes 1500 --kills 1000
 """

@@ -71,7 +71,6 @@ def publish(
             for batch in batches:
                 entries.update(batch)
                 progress(len(batch))
-                take_signals()
         if over_budget(entries):
             raise OverBudgetError(entries)
         _keep_spec(render, staging, whole=whole)
@@ -86,7 +85,9 @@ def _written(
     """Render and write the nodes; yields manifest entries as they get done."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(nodes) < PARALLEL_FROM or processors == 1:
-        yield from NodeWriter(render, staging).batches(nodes)
+        for entries in NodeWriter(render, staging).batches(nodes):
+            yield entries
+            take_signals()
     else:
         yield from written_in_parallel(render, staging, nodes, processors)
 
