@@ -31,7 +31,7 @@ class Judge:
 
     def __init__(self, text: str, folder: Path, key: bytes | None = None) -> None:
         """A judge of damages of that text; `folder` takes the damaged file."""
-        self._text = text
+        self._whole = yaml.safe_load(text)
         self._path = folder / "tested.secrets.yaml"
         self._key = key
         self._secret = frozenset(_secret_parts(text))
@@ -47,7 +47,8 @@ class Judge:
         self._path.write_bytes(damage.content)
         loaded = load(self._path, "tested", now=FIXED_NOW, seal=SealCheck(key=self._key))
         if loaded.secrets is not None:
-            same = encode_secrets(loaded.secrets, self._key) == self._text
+            # Not by the text: the order of a mapping's keys means nothing.
+            same = yaml.safe_load(encode_secrets(loaded.secrets, self._key)) == self._whole
             return Outcome.SAME if same and not loaded.problems else Outcome.ACCEPTED
         errors = loaded.problems.errors
         clear = bool(errors) and all(
