@@ -41,13 +41,9 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
     path = secrets_path(inputs, named)
     made = create_imported(
-        path,
-        inputs.spec,
-        adopted,
-        now=now(),
-        random_bytes=os.urandom,
+        path, inputs.spec, adopted, now=now(), random_bytes=os.urandom,
         spec_file=recorded_spec(inputs.file, named),
-    )
+    )  # fmt: skip
     if made is None:
         click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
         sys.exit(EXIT_FILES)
