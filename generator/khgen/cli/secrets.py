@@ -39,17 +39,21 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     report.add(inputs.problems(founding_findings(inputs.spec)), {})
     report.stop_if_fatal()
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
-    path = secrets_path(inputs, named)
+    path, owner = secrets_path(inputs, named), recorded_spec(inputs.file, named)
     made = create_imported(
-        path, inputs.spec, adopted, now=now(), random_bytes=os.urandom,
-        spec_file=recorded_spec(inputs.file, named),
-    )  # fmt: skip
+        path, inputs.spec, adopted, now=now(), random_bytes=os.urandom, spec_file=owner
+    )
     if made is None:
-        click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
-        sys.exit(EXIT_FILES)
-    report.show(written=True)
-    click.echo(f"created {path} (0600) around the CAs of {directory}")
-    click.echo(founders_line(made, spec))
+        _end_as_it_exists(path)
+    else:
+        report.show(written=True)
+        click.echo(f"created {path} (0600) around the CAs of {directory}")
+        click.echo(founders_line(made, spec))
+
+
+def _end_as_it_exists(path: Path) -> None:
+    click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
+    sys.exit(EXIT_FILES)
 
 
 @secrets.command()
