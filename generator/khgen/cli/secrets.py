@@ -47,8 +47,9 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
         _end_as_it_exists(path)
     else:
         report.show(written=True)
-        click.echo(f"created {path} (0600) around the CAs of {directory}")
-        click.echo(founders_line(made, spec))
+        click.echo(
+            f"created {path} (0600) around the CAs of {directory}\n{founders_line(made, spec)}"
+        )
 
 
 def _end_as_it_exists(path: Path) -> None:
