@@ -151,6 +151,9 @@ def test_nothing_changes_after_a_render(folder: Path) -> None:
         "keysKnown": True,
         "keys": [],
         "adminConf": None,
+        "exitCode": 0,
+        "written": False,
+        "wrote": [],
     }
 
 

@@ -4,8 +4,7 @@
 - results go to standard output, so that a pipeline can take them;
 - no question is ever asked, but for what cannot be undone (`secrets refound`), and a flag answers
   that one too; no key is ever shown;
-- exit codes: 0 done, 1 the input has errors, 2 wrong usage, 3 cannot read or write,
-  4 an external program failed, 70 a defect in khgen; and of diff: 2 something changes.
+- every end has its exit code: `khgen.cli.outcome.Exit` in the code, docs/commands.md for users.
 """
 
 import sys
@@ -14,7 +13,14 @@ from importlib import import_module
 import click
 
 from khgen import __version__
-from khgen.cli.outcome import EXIT_DEFECT, EXIT_FILES, report_defect, report_os_error
+from khgen.cli.outcome import (
+    Exit,
+    Run,
+    print_any_text,
+    report_defect,
+    report_os_error,
+    run_of,
+)
 
 COMMANDS = {
     "init": "khgen.cli.start:init",
@@ -49,6 +55,15 @@ class _LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments begin with; the error for another names a close one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="khgen")
@@ -62,15 +77,22 @@ def cli(*, debug: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; every failure ends in one of the exit codes above."""
+    """Run the command line; every failure ends in one of the exit codes."""
+    _run(run_of(sys.argv[1:]))
+
+
+def _run(run: Run) -> None:
+    print_any_text()
     try:
-        cli()
+        sys.exit(cli(obj=run, standalone_mode=False))
+    except click.ClickException as error:
+        run.fail_usage(error)
+    except click.Abort:
+        sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(EXIT_FILES)
+        sys.exit(Exit.FILES)
     except OSError as error:
-        report_os_error(error)
-        sys.exit(EXIT_FILES)
+        report_os_error(run, error)
     except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours, said so
-        report_defect(error, show="--debug" in sys.argv)
-        sys.exit(EXIT_DEFECT)
+        report_defect(run, error, show="--debug" in sys.argv)

@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import click
-
-from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
-from khgen.cli.outcome import Report
+from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets, require_nodes
+from khgen.cli.outcome import Report, wrote
 from khgen.disk.secrets_file import extend
 from khgen.pki.credentials import certificate_dates, node_credentials
 from khgen.pki.kubeconfig_catalog import SUPER_ADMIN_KUBECONFIG
@@ -54,12 +52,10 @@ def change_secrets(
     """Extend the cluster's secrets file on behalf of these nodes of the spec; returns its path."""
     report = Report()
     inputs = read_inputs(spec, report)
-    known = {node.name for node in inputs.spec.nodes}
-    if unknown := [name for name in names if name not in known]:
-        message = f"no node '{unknown[0]}' in the spec"
-        raise click.UsageError(message)
+    require_nodes(names, [node.name for node in inputs.spec.nodes], "the spec")
     source = read_secrets(inputs, named, report, must_exist=True)
     report.add(identity_problems(inputs, source.secrets), {})
     report.stop_if_fatal()
     extend(source.path, change)
+    wrote(source.path)
     return source.path

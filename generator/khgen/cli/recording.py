@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from khgen.cli.inputs import Inputs, SecretsSource
+from khgen.cli.outcome import wrote
 from khgen.disk.secrets_file import STANDARD_INPUT, STANDARD_INPUT_NAME, create, extend
 from khgen.pki.secrets import Secrets, founding_nodes, is_recorded, recorded
 from khgen.problems import Place, Problem, Problems, Severity
@@ -17,8 +18,11 @@ class SecretsAppearedError(Exception):
 
 def keep_new(source: SecretsSource) -> None:
     """Write secrets that this render made, at the moment when all that it wrote is complete."""
-    if source.fresh and not create(source.path, source.secrets):
+    if not source.fresh:
+        return
+    if not create(source.path, source.secrets):
         raise SecretsAppearedError
+    wrote(source.path)
 
 
 def founders_line(secrets: Secrets, spec: Path) -> str:
@@ -45,6 +49,7 @@ def record(inputs: Inputs, source: SecretsSource) -> Problems:
     except OSError as error:
         why = f"the secrets file cannot be written ({error.strerror})"
         return _warning(str(source.path), why, WRITABLE_HINT)
+    wrote(source.path)
     return Problems()
 
 

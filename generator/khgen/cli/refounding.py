@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from khgen.cli.inputs import Inputs, read_inputs, read_secrets
-from khgen.cli.outcome import Report
+from khgen.cli.outcome import Report, wrote
 from khgen.disk.secrets_file import STANDARD_INPUT, refound
 from khgen.pki.continuity import founding_findings
 from khgen.pki.secrets import founding_nodes
@@ -29,6 +29,7 @@ def refound_cluster(spec: Path, named: str | None, *, confirmed: bool) -> str:
     if not confirmed:
         _confirm(inputs)
     founders = ", ".join(founding_nodes(refound(source.path, inputs.spec)))
+    wrote(source.path)
     return f"{source.path}: the founders are {founders}; next: khgen render {spec}"
 
 

@@ -8,7 +8,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
-from khgen.cli.outcome import Report
+from khgen.cli.outcome import Report, wrote
 from khgen.disk.secrets_file import extend
 from khgen.pki.secrets import last_removal, with_removed
 from khgen.spec.model import ClusterSpec, NodeRole
@@ -42,6 +42,7 @@ def remove_node(request: RemoveRequest) -> list[str]:
     if earlier is not None:
         return [f"{path}: {request.name} was removed on {earlier.removed_at:%Y-%m-%d} already"]
     extend(path, lambda old: with_removed(old, request.name, role, address, now()))
+    wrote(path)
     return [
         f"{path}: {request.name} ({role}, {address}) is removed",
         *_next(inputs.spec, request, role),
@@ -58,8 +59,8 @@ def _left(spec: ClusterSpec, request: RemoveRequest) -> tuple[NodeRole, IPAddres
         return found.role, found.address
     if request.role is None or request.address is None:
         message = (
-            f"no node '{request.name}' in the spec; of one that it no longer lists,"
-            " give --role and --address"
+            f"no node '{request.name}' in the spec; if it was taken out already,"
+            " add --role and --address"
         )
         raise click.UsageError(message)
     return NodeRole(request.role), _checked(request.name, request.address)
@@ -69,7 +70,7 @@ def _checked(name: str, address: str) -> IPAddress:
     try:
         TypeAdapter(NodeName).validate_python(name)
     except ValidationError:
-        message = f"'{name}' is not the name of a node"
+        message = f"'{name}' cannot be a node's name: lower-case letters, digits, '-' and '.'"
         raise click.UsageError(message) from None
     try:
         return ip_address(address)

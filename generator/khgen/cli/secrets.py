@@ -1,11 +1,8 @@
 """`khgen secrets`: the file that is the cluster's identity."""
 
-import sys
 from pathlib import Path
 
 import click
-
-from khgen.cli.outcome import EXIT_FILES
 
 
 @click.group()
@@ -25,8 +22,8 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     """
     import os
 
-    from khgen.cli.inputs import now, read_inputs, secrets_path
-    from khgen.cli.outcome import Report
+    from khgen.cli.inputs import now, read_inputs, require_folder, secrets_path
+    from khgen.cli.outcome import Exit, Report, wrote
     from khgen.cli.recording import founders_line
     from khgen.disk.secrets_file import create_imported, import_pki
     from khgen.pki.continuity import founding_findings
@@ -39,11 +36,13 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     report.stop_if_fatal()
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
     path = secrets_path(inputs, named)
+    require_folder(path, report)
     made = create_imported(path, inputs.spec, adopted, now=now(), random_bytes=os.urandom)
     if made is None:
-        click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
-        sys.exit(EXIT_FILES)
-    report.show(written=True)
+        hint = "name another file with --secrets; khgen never replaces a secrets file"
+        report.run.fail(Exit.FILES, "exists already and is left alone", hint=hint, file=str(path))
+    wrote(path)
+    report.show()
     click.echo(f"created {path} (0600) around the CAs of {directory}")
     click.echo(founders_line(made, spec))
 

@@ -1,12 +1,11 @@
 """`khgen init` and `khgen schema`: what one begins a cluster.yaml with."""
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
-from khgen.cli.outcome import EXIT_FILES
+from khgen.cli.outcome import Exit, current_run, wrote
 from khgen.resources import resource_folder
 
 DEFAULT_EXAMPLE = "rocky-stacked-ha"
@@ -51,11 +50,12 @@ def _create(wanted: dict[Path, str]) -> None:
     """Create all of the files, or none if there is one of them already."""
     for path in wanted:
         if os.path.lexists(path):
-            click.echo(f"khgen: error: {path} exists already and is left alone; use -o", err=True)
-            sys.exit(EXIT_FILES)
+            message, hint = "exists already and is left alone", "name another file with -o"
+            current_run().fail(Exit.FILES, message, hint=hint, file=str(path))
     for path, text in wanted.items():
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
+        wrote(path)
 
 
 @click.command()
