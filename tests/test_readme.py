@@ -5,14 +5,15 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
-from support.command import khgen
+from support.command import khgen, python
 from support.rendering import EXAMPLES, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 RUNS_THE_TESTS = "bash tests/run.sh\n"
 
@@ -26,11 +27,50 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert RUNS_THE_TESTS in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_the_first_command_sets_up_and_renders(tmp_path: Path) -> None:
-    setup, rendering = BLOCKS[0].strip().split(" && ")
-    assert setup == "bash tests/setup.sh"
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the wheel of this checkout installs."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = (sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
+    done = subprocess.run(
+        [str(word) for word in build], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("khgen-*.whl")
+    with ZipFile(built) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_an_installed_khgen_begins_and_renders_a_cluster(wheel: Path, tmp_path: Path) -> None:
+    env = {"PYTHONPATH": str(wheel)}
+    where = python("-c", "import khgen; print(khgen.__file__)", cwd=tmp_path, env=env)
+    assert where.stdout.startswith(f"{wheel}/khgen/"), "not the checkout's"
+    for example in ("rocky-stacked-ha", "air-gap"):
+        folder = tmp_path / example
+        folder.mkdir()
+        for arguments in (("init", example), ("render", "cluster.yaml")):
+            done = khgen(*arguments, cwd=folder, env=env)
+            assert done.returncode == 0, done.stderr
+        assert (folder / "out/manifest.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["templates", "packer", "examples"])
+def test_a_wheel_has_every_file_of_the_checkout(wheel: Path, name: str) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", name], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    wanted = {file for file in listed.stdout.split("\0") if file}
+    packed = wheel / "khgen" / "_data"
+    assert wanted
+    assert wanted <= {str(path.relative_to(packed)) for path in packed.rglob("*")}
+
+
+def test_the_first_command_installs_and_renders(tmp_path: Path) -> None:
+    install, rendering = BLOCKS[0].strip().split(" && ")
+    assert install == "pipx install ."
     program, *arguments = shlex.split(rendering)
-    assert program == ".venv/bin/khgen"
+    assert program == "khgen"
     copy = tmp_path / "examples"
     spec = Path(arguments[1])
     (copy / spec.parent.name).mkdir(parents=True)
