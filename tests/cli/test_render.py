@@ -251,7 +251,7 @@ def test_user_data_over_the_limit_is_refused_with_what_costs_most(folder: Path) 
     )
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 1
-    assert done.stderr.count("cluster.yaml:14:34: error: user-data of '") == 4
+    assert done.stderr.count("cluster.yaml:14:39: error: user-data of '") == 4
     assert done.stderr.count(" bytes, userData.maxBytes allows 2,000") == 4
     assert "hint: raise userData.maxBytes, bake programs into an image" in done.stderr
     assert "ec2 takes" not in done.stderr
