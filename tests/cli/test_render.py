@@ -268,10 +268,8 @@ def test_an_unwritable_place_is_exit_code_3(folder: Path) -> None:
 
 def test_a_missing_spec_is_exit_code_3(tmp_path: Path) -> None:
     done = khgen("render", "cluster.yaml", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (
-        3,
-        "khgen: error: cluster.yaml: No such file or directory\n",
-    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("khgen: error: cluster.yaml: there is no such file\n  hint: ")
 
 
 def test_a_render_killed_at_any_moment_leaves_the_old_or_the_new_output(folder: Path) -> None:
