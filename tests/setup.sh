@@ -1,6 +1,7 @@
 #!/bin/bash
-# Makes .venv with khgen in it. With --tests also what the tests need: Python packages, and as root
-# on Debian and Ubuntu the real programs that rendered files are tried on.
+# Makes .venv with khgen in it, from this checkout, and the Python packages that its tests need: the
+# locked ones, each held against its hash. With --tests also, as root on Debian and Ubuntu, the real
+# programs that rendered files are tried on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -67,13 +68,10 @@ fi
 python=${python:-$(find_python)}
 
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
-.venv/bin/pip install --quiet --disable-pip-version-check --editable .
-if [ "${1:-}" = --tests ]; then
-  # pip reads dependency groups from 25.1 on; Debian 12 brings an older one.
-  .venv/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-  .venv/bin/pip install --quiet --disable-pip-version-check --group test
-  if can_install; then
-    unpack chrony sbin/chronyd
-    unpack docker-registry bin/docker-registry
-  fi
+.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+# The build backend is one of the locked packages, so nothing else is fetched.
+.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+if [ "${1:-}" = --tests ] && can_install; then
+  unpack chrony sbin/chronyd
+  unpack docker-registry bin/docker-registry
 fi

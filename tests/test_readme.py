@@ -2,17 +2,19 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
-from support.command import khgen
+from support.command import khgen, python
 from support.rendering import EXAMPLES, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 RUNS_THE_TESTS = "bash tests/run.sh\n"
 
@@ -26,11 +28,66 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert RUNS_THE_TESTS in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_the_first_command_sets_up_and_renders(tmp_path: Path) -> None:
-    setup, rendering = BLOCKS[0].strip().split(" && ")
-    assert setup == "bash tests/setup.sh"
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the wheel of this checkout installs."""
+    return build_wheel(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def build_wheel(checkout: Path, folder: Path) -> Path:
+    build = (sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
+    done = subprocess.run(
+        [str(word) for word in build], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("khgen-*.whl")
+    with ZipFile(built) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_an_installed_khgen_begins_and_renders_a_cluster(wheel: Path, tmp_path: Path) -> None:
+    env = {"PYTHONPATH": str(wheel)}
+    where = python("-c", "import khgen; print(khgen.__file__)", cwd=tmp_path, env=env)
+    assert where.stdout.startswith(f"{wheel}/khgen/"), "not the checkout's"
+    for example in ("rocky-stacked-ha", "air-gap"):
+        folder = tmp_path / example
+        folder.mkdir()
+        for arguments in (("init", example), ("render", "cluster.yaml")):
+            done = khgen(*arguments, cwd=folder, env=env)
+            assert done.returncode == 0, done.stderr
+        assert (folder / "out/manifest.json").is_file()
+
+
+def test_a_wheel_has_every_file_of_the_checkout_but_keys(wheel: Path) -> None:
+    wanted = {
+        str(path.relative_to(ROOT))
+        for name in ("templates", "packer", "examples")
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and "out" not in path.parts and not path.name.endswith(".secrets.yaml")
+    }
+    packed = wheel / "khgen" / "_data"
+    assert len(wanted) > 80
+    assert wanted == {str(p.relative_to(packed)) for p in packed.rglob("*") if p.is_file()}
+
+
+def test_a_wheel_has_no_key_of_an_example_that_was_rendered(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("generator", "templates", "packer", "examples"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    single = tmp_path / "examples" / "single"
+    assert khgen("render", "cluster.yaml", cwd=single).returncode == 0
+    names = {str(path) for path in build_wheel(tmp_path, tmp_path / "wheel").rglob("*")}
+    assert [name for name in names if name.endswith("single/cluster.yaml")]
+    assert [name for name in names if "secrets.yaml" in name or "user-data" in name] == []
+
+
+def test_the_first_command_installs_and_renders(tmp_path: Path) -> None:
+    install, rendering = BLOCKS[0].strip().split(" && ")
+    assert install == "pipx install ."
     program, *arguments = shlex.split(rendering)
-    assert program == ".venv/bin/khgen"
+    assert program == "khgen"
     copy = tmp_path / "examples"
     spec = Path(arguments[1])
     (copy / spec.parent.name).mkdir(parents=True)

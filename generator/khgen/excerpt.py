@@ -1,10 +1,10 @@
 """A problem as text: file:line:column first, then the line, a caret, the path and the hint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from unicodedata import combining, east_asian_width
 
-from khgen.problems import Place, Problem, Problems
+from khgen.problems import Place, Problem, Problems, one_line
 from khgen.spec.source import BYTE_ORDER_MARK, LINE_END
 
 LINE_WIDTH = 110
@@ -16,21 +16,25 @@ def problem_text(problem: Problem, source: str) -> str:
     """One problem, with its line out of the file's text; no line end after the last line."""
     place = problem.place
     lines = _lines(source)
-    parts = [f"{place.file}:{place.line}:{place.column}: {problem.severity}: {problem.message}"]
+    where = f"{one_line(place.file)}:{place.line}:{place.column}"
+    parts = [f"{where}: {problem.severity}: {one_line(problem.message)}"]
     if place.line <= len(lines) and lines[place.line - 1].strip():
         parts += [f"  {text}" for text in _excerpt(lines[place.line - 1], place)]
     if place.path:
         parts.append(f"  at {_printable(place.path)}")
     if problem.hint:
-        parts.append(f"  hint: {problem.hint}")
+        parts.append(f"  hint: {one_line(problem.hint)}")
     return "\n".join(parts)
 
 
-def summary_text(problems: Problems, *, written: bool = False) -> str:
-    """The last line: how many errors and warnings there are, and whether anything was written."""
+def summary_text(problems: Problems, wrote: Sequence[str] | None = ()) -> str:
+    """The last line: how many errors and warnings, and what was written; None where more follows."""
     counts = ((len(problems.errors), "error"), (len(problems.warnings), "warning"))
     counted = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n)
-    return (counted or "no problems") + ("" if written else "; nothing was written")
+    if wrote is None:
+        return counted or "no problems"
+    written = f"written before that: {', '.join(wrote)}" if wrote else "nothing was written"
+    return f"{counted or 'no problems'}; {written}"
 
 
 @lru_cache(maxsize=2)

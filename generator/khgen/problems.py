@@ -94,3 +94,8 @@ def path_text(path: ValuePath) -> str:
         else:
             text += f".{step}" if text else step
     return text
+
+
+def one_line(text: str) -> str:
+    """The text without line ends and other controls, which a value or a file's name can have."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -104,7 +104,7 @@ def test_a_node_that_the_spec_no_longer_lists_is_removed_by_role_and_address(fol
     done = remove_node(folder, "cp2")
     assert done.returncode == 2
     assert "no node 'cp2' in the spec" in done.stderr
-    assert "give --role and --address" in done.stderr
+    assert "add --role and --address" in done.stderr
     assert (folder / SECRETS).read_bytes() == before
     done = remove_node(folder, "cp2", *found[1].split(), "10.9.0.12")
     assert done.returncode == 0, done.stderr
@@ -118,9 +118,9 @@ def test_a_node_that_the_spec_no_longer_lists_is_removed_by_role_and_address(fol
     [
         (("cp2", "--role", "worker"), "the spec lists 'cp2': leave out --role and --address"),
         (("cp9", "--role", "worker", "--address", "here"), "--address takes an IP address"),
-        (("Cp 9", "--role", "worker", "--address", "10.9.0.9"), "'Cp 9' is not the name of a node"),
+        (("Cp 9", "--role", "worker", "--address", "10.9.0.9"), "'Cp 9' cannot be a node's name"),
         (("cp9", "--role", "boss", "--address", "10.9.0.9"), "'boss' is not one of"),
-        (("cp9", "--role", "worker"), "give --role and --address"),
+        (("cp9", "--role", "worker"), "add --role and --address"),
     ],
 )
 def test_wrong_usage_changes_nothing(

@@ -364,8 +364,15 @@ ERRORS: tuple[Case, ...] = (
         "no_lifetime",
         {"pki": {"caValidity": "0s", "certificateValidity": "0s", "bootWindow": "0s"}},
         "pki.caValidity",
-        "longer than nothing",
+        "greater than zero",
         {},
+    ),
+    (
+        "backdated_too_far",
+        {"pki.backdate": "11y"},
+        "pki.backdate",
+        "backdate of 11y is longer than 10y",
+        {"pki.backdate": "10y"},
     ),
     (
         "token_with_offline_keys",

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 SMALL_SPEC = f"""\
 apiVersion: khgen/v1alpha1
@@ -23,16 +24,33 @@ nodes:
 
 
 def khgen(
-    *arguments: str | Path, cwd: Path, stdin: str = "", env: dict[str, str] | None = None
+    *arguments: str | Path,
+    cwd: Path,
+    stdin: str = "",
+    env: dict[str, str] | None = None,
+    stdout: IO[str] | int = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:
     """One run of khgen as a process of its own; never raises for its exit code."""
+    return python("-m", "khgen", *arguments, cwd=cwd, stdin=stdin, env=env, stdout=stdout)
+
+
+def python(
+    *arguments: str | Path,
+    cwd: Path,
+    stdin: str = "",
+    env: dict[str, str] | None = None,
+    stdout: IO[str] | int = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
+    """One run of this Python, which has khgen; never raises for its exit code."""
     return subprocess.run(
-        [sys.executable, "-m", "khgen", *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         cwd=cwd,
         input=stdin,
         env={**os.environ, "NO_COLOR": "1", **(env or {})},
-        capture_output=True,
-        text=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
         check=False,
         timeout=120,
     )

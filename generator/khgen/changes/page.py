@@ -16,7 +16,7 @@ khgen diff cluster.yaml -o out/        # before the render: what it would change
 khgen diff cluster.yaml -o out/ -p     # with the lines; private files are never shown
 ```
 
-Exit code 0: nothing changes; 2: something does; 1: the spec has errors; 3: a file cannot be read.
+It ends with 0 where nothing changes and with 2 where something does ([exit codes](commands.md#exit-codes)).
 
 A render changes nothing on machines that are up: they see it when they get their new user-data and
 meta-data (their seed) and reboot, or when they are replaced (`khgen node replace`). A new seed places files

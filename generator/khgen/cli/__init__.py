@@ -4,10 +4,8 @@
 - results go to standard output, so that a pipeline can take them;
 - no question is ever asked, but for what cannot be undone (`secrets refound`, `secrets seal`), and a
   flag answers that one too; no key is ever shown;
-- exit codes: 0 done, 1 the input has errors, 2 wrong usage, 3 cannot read or write,
-  4 an external program failed, 70 a defect in khgen; and of diff: 2 something changes;
-- a command that a signal ends clears what it began: 130 for ^C, 143 for SIGTERM, 129 for SIGHUP,
-  and 141, without a word, where nobody reads the output any more.
+- every end has its exit code: `khgen.cli.outcome.Exit` in the code, docs/commands.md for users;
+- a command that a signal ends clears what it began.
 """
 
 import sys
@@ -24,7 +22,14 @@ from khgen.cli.ending import (
     exit_code,
     forget_unread_output,
 )
-from khgen.cli.outcome import EXIT_DEFECT, EXIT_FILES, report_defect, report_os_error
+from khgen.cli.outcome import (
+    Exit,
+    Run,
+    print_any_text,
+    report_defect,
+    report_os_error,
+    run_of,
+)
 from khgen.disk.ending_signals import ENDING
 
 COMMANDS = {
@@ -76,6 +81,15 @@ class _LazyGroup(click.Group):
         with closed_pipe_ends():
             return super().invoke(ctx)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments begin with; the error for another names a close one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="khgen")
@@ -89,10 +103,11 @@ def cli(*, debug: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; every end before its time has one of the exit codes above."""
+    """Run the command line; every end has one of the exit codes."""
+    print_any_text()
     try:
         with closed_pipe_ends():
-            _run()
+            _run(run_of(sys.argv[1:]))
     except EndedError as ended:
         if ended.number in ENDING:
             with suppress(OSError):
@@ -102,15 +117,17 @@ def main() -> None:
         forget_unread_output()
 
 
-def _run() -> None:
+def _run(run: Run) -> None:
     try:
         with ending_in_order():
-            cli()
+            sys.exit(cli(obj=run, standalone_mode=False))
+    except click.ClickException as error:
+        run.fail_usage(error)
+    except click.Abort:
+        sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         raise
     except OSError as error:
-        report_os_error(error)
-        sys.exit(EXIT_FILES)
+        report_os_error(run, error)
     except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours, said so
-        report_defect(error, show="--debug" in sys.argv)
-        sys.exit(EXIT_DEFECT)
+        report_defect(run, error, show="--debug" in sys.argv)

@@ -1,6 +1,5 @@
 """What `khgen image` does, and what it tells the user."""
 
-import json
 import os
 import sys
 import time
@@ -18,12 +17,17 @@ from khgen.bake.manifest import ImageManifest, ListedImage, listed_images
 from khgen.bundle.image_payload import image_payload
 from khgen.cli.ending import EndedError, exit_code
 from khgen.cli.inputs import Inputs, read_inputs
-from khgen.cli.outcome import EXIT_PROBLEMS, EXIT_PROGRAM, Report
+from khgen.cli.outcome import Exit, Report, Run, current_run, wrote
 from khgen.plan.build import build_plan, founders_of
-from khgen.problems import Finding
+from khgen.problems import Finding, Place, Problem, Problems
 from khgen.rehearse.rootfs import cache_folder
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.image import ImageSpec
+
+BAKE_HINT = "bake it again with khgen image build, or restore the file from a copy"
+DEFAULT_FOLDER = Path("images")
+"""What `khgen image` takes without another name; before the first bake it is not there."""
+LIST_HINT = "name the folder of khgen image build, which is images/ without -o"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +38,18 @@ class BakeRequest:
     builder: str
     settings: tuple[str, ...]
     accelerator: str
-    as_json: bool
 
 
 def run_build(request: BakeRequest, out: Path) -> None:
     """Bake, and tell; ends the command with 4 if a program fails."""
-    bake = _bake(request)
-    with _telling():
+    report = Report()
+    bake = _bake(request, report)
+    with _telling(report.run):
         manifest = build(bake, out, _live(time.monotonic()))
     path = out / manifest.file_name
-    if request.as_json:
-        click.echo(json.dumps({"manifest": str(path), **asdict(manifest)}, indent=2))
+    wrote(*([out / manifest.artifact.file] if manifest.artifact.file else []), path)
+    if report.run.as_json:
+        report.print_json({"manifest": str(path), **asdict(manifest)})
         return
     click.echo("\n".join(_summary(manifest, out)))
     click.echo(f"manifest: {path}")
@@ -52,35 +57,46 @@ def run_build(request: BakeRequest, out: Path) -> None:
 
 def run_validate(request: BakeRequest) -> None:
     """Validate, and tell."""
-    bake = _bake(request)
-    with _telling():
+    report = Report()
+    bake = _bake(request, report)
+    with _telling(report.run):
         packer = validate(bake, _live(None))
     click.echo(f"Packer {packer.version_text} takes the bake of {bake.name} with {bake.builder}")
 
 
-def run_list(folder: Path, *, as_json: bool) -> None:
+def run_list(folder: Path) -> None:
     """Print a line for each image; ends the command with 1 unless all are as they were baked."""
+    if not folder.is_dir() and (folder.exists() or folder != DEFAULT_FOLDER):
+        current_run().fail(Exit.FILES, "is not a folder", hint=LIST_HINT, file=str(folder))
+    report = Report()
     images = list(listed_images(folder))
-    if as_json:
-        click.echo(json.dumps([_plain(image) for image in images], indent=2))
+    report.add(Problems.of(_problem(folder, i) for i in images if i.digest.is_bad), {})
+    code = Exit.PROBLEMS if report.problems else Exit.DONE
+    if report.run.as_json:
+        report.print_json({"images": [_plain(image) for image in images]}, code)
     else:
         rows = [("name", "baked", "size", "digest", "versions"), *map(_row, images)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             click.echo("  ".join(cells).rstrip())
-    if any(image.digest.is_bad for image in images):
-        sys.exit(EXIT_PROBLEMS)
+    sys.exit(code)
 
 
-def _bake(request: BakeRequest) -> Bake:
+def _problem(folder: Path, image: ListedImage) -> Problem:
+    file = str(folder / (image.manifest.artifact.file or image.manifest.file_name))
+    message = f"{image.digest}: not the image that was baked"
+    return Problem(message=message, place=Place(file=file, line=1, column=1), hint=BAKE_HINT)
+
+
+def _bake(request: BakeRequest, report: Report) -> Bake:
     if wrong := [setting for setting in request.settings if "=" not in setting]:
         message = f"--var takes NAME=VALUE, not '{wrong[0]}'"
         raise click.UsageError(message)
-    report = Report()
     inputs = read_inputs(request.spec, report)
     image = _image(inputs, Builder(request.builder), report)
-    report.show(written=True)
+    if not report.run.as_json:
+        report.show()
     automatic = request.accelerator == "auto"
     plan = build_plan(inputs.spec, founders_of(inputs.spec))
     return Bake(
@@ -119,7 +135,7 @@ def _findings(spec: ClusterSpec, builder: Builder) -> Iterator[Finding]:
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def _telling(run: Run) -> Iterator[None]:
     """End the command in words if a program of this machine fails, or the user ends it."""
     try:
         yield
@@ -127,10 +143,7 @@ def _telling() -> Iterator[None]:
         click.echo("khgen: interrupted; nothing is left of the bake", err=True)
         sys.exit(exit_code(ended.number))
     except BakeError as error:
-        click.echo(f"khgen: error: {error}", err=True)
-        if error.hint:
-            click.echo(f"  hint: {error.hint}", err=True)
-        sys.exit(EXIT_PROGRAM)
+        run.fail(Exit.PROGRAM, str(error), hint=error.hint)
 
 
 def _live(started: float | None) -> Tell:

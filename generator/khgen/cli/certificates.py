@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import click
-
-from khgen.cli.inputs import Inputs, changed_file, identity_problems, now, read_inputs, read_secrets
-from khgen.cli.outcome import Report
+from khgen.cli.inputs import (
+    Inputs,
+    changed_file,
+    identity_problems,
+    now,
+    read_inputs,
+    read_secrets,
+    require_nodes,
+)
+from khgen.cli.outcome import Report, wrote
 from khgen.disk.secrets_file import extend
 from khgen.pki.clock import (
     ahead_text,
@@ -92,16 +98,14 @@ def change_secrets(spec: Path, named: str | None, renewal: Renewal) -> tuple[Pat
     """Extend the cluster's secrets file; returns its path, and which dates were put right."""
     report = Report()
     inputs = read_inputs(spec, report)
-    known = {node.name for node in inputs.spec.nodes}
-    if unknown := [name for name in renewal.names if name not in known]:
-        message = f"no node '{unknown[0]}' in the spec"
-        raise click.UsageError(message)
+    require_nodes(renewal.names, [node.name for node in inputs.spec.nodes], "the spec")
     source = read_secrets(inputs, named, report, must_exist=True)
     report.add(identity_problems(inputs, source), {})
     report.stop_if_fatal()
     path = changed_file(source, "this")
     mending = mending_of(inputs, source.secrets, report, renewal)
     extend(path, renewal.change, source.key, mending.mend)
+    wrote(path)
     return path, mending.notes
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from khgen.cli.outcome import format_option
+
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path))
@@ -20,33 +22,21 @@ import click
 @click.option(
     "-p", "--patch", is_flag=True, help="Show changed lines; private files are not shown."
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="How to report.",
-)
-def diff(  # noqa: PLR0913 - one for each option
+@format_option
+def diff(
     spec: Path,
     output: Path,
     secrets: str | None,
     names: tuple[str, ...],
     *,
     patch: bool,
-    output_format: str,
 ) -> None:
     """Show what a render would change, node by node and file by file, and write nothing.
 
     Each change has an effect on a cluster that is up: nothing, new machine, reload, restart, drain,
-    replace, not possible. Exit code 0: nothing changes, 2: something does, 1: the spec has errors,
-    3: a file cannot be read.
+    replace, not possible. Exit code 0: nothing changes, 2: something does; docs/commands.md lists
+    the others.
     """
     from khgen.cli.diffing import DiffRequest, run_diff
 
-    as_json = output_format == "json"
-    run_diff(
-        DiffRequest(
-            spec=spec, output=output, secrets=secrets, names=names, patch=patch, as_json=as_json
-        )
-    )
+    run_diff(DiffRequest(spec=spec, output=output, secrets=secrets, names=names, patch=patch))

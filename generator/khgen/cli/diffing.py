@@ -1,7 +1,5 @@
 """The comparison behind `khgen diff`, and what it tells the user."""
 
-import errno
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,12 +17,11 @@ from khgen.cli.inputs import (
     now,
     read_inputs,
     read_secrets,
-    secrets_path,
+    require_nodes,
 )
-from khgen.cli.outcome import Report
+from khgen.cli.outcome import CHANGES, Exit, Report
 from khgen.cli.rendered import read_manifest
 from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
-from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.pki.continuity import continuity_findings
 from khgen.pki.founding import founder_findings
@@ -33,8 +30,6 @@ from khgen.pki.validity import lifetime_findings
 from khgen.plan.model import Plan
 from khgen.problems import Problems, Severity
 from khgen.render import ClusterRender, RenderedNode
-
-EXIT_CHANGES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +41,11 @@ class DiffRequest:
     secrets: str | None
     names: tuple[str, ...]
     patch: bool
-    as_json: bool
 
 
 def run_diff(request: DiffRequest) -> None:
     """Compare, and tell; ends the command with 2 if something changes."""
-    report = Report(as_json=request.as_json)
+    report = Report()
     inputs = read_inputs(request.spec, report)
     manifest = read_manifest(request.output)
     source = _secrets(request, inputs, report)
@@ -62,21 +56,17 @@ def run_diff(request: DiffRequest) -> None:
     report.stop_if_fatal()
     render = ClusterRender(plan, secrets, inputs.manifests)
     changes = _changes(request, render, manifest, inputs, report)
-    if request.as_json:
-        report.print_json(changes_json(changes, patch=request.patch))
+    code = CHANGES if changes.any else Exit.DONE
+    if report.run.as_json:
+        report.print_json(changes_json(changes, patch=request.patch), code)
     else:
-        report.show(written=False)
+        report.show(closing=True)
         click.echo("\n".join(changes_lines(changes, patch=request.patch)))
-    if changes.any:
-        sys.exit(EXIT_CHANGES)
+    sys.exit(code)
 
 
 def _secrets(request: DiffRequest, inputs: Inputs, report: Report) -> SecretsSource:
     """The cluster's secrets, which must be there: new ones would change everything."""
-    path = secrets_path(inputs, request.secrets)
-    if path != STANDARD_INPUT and not os.path.lexists(path):
-        reason = "there is no such secrets file: khgen render makes it, khgen diff never does"
-        raise FileNotFoundError(errno.ENOENT, reason, str(path))
     return read_secrets(inputs, request.secrets, report, must_exist=True)
 
 
@@ -136,9 +126,7 @@ def _wanted(
     names: tuple[str, ...], render: ClusterRender, manifest: RenderedManifest
 ) -> frozenset[str]:
     known = {**render.plan.by_name, **manifest.nodes}
-    if unknown := [name for name in names if name not in known]:
-        message = f"no node '{unknown[0]}' in the spec or in the output"
-        raise click.UsageError(message)
+    require_nodes(names, known, "the spec or in the output")
     return frozenset(names or known)
 
 

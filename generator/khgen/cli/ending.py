@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from khgen.cli.outcome import Exit
 from khgen.disk.ending_signals import ENDING
 
 
@@ -19,9 +20,9 @@ class EndedError(BaseException):
         self.number = number
 
 
-def exit_code(number: int) -> int:
+def exit_code(number: int) -> Exit:
     """What a shell reports of a program that this signal ended."""
-    return 128 + number
+    return Exit(128 + number)
 
 
 @contextmanager

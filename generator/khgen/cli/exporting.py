@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from khgen.cli.outcome import Report
+from khgen.cli.outcome import Report, wrote
 from khgen.cli.rendered import read_manifest, read_nodes, refuse_overlap
 from khgen.disk.export_folder import ExportFolder, replace_files
 from khgen.export.formats import PLATFORMS
@@ -26,6 +26,7 @@ def run_export(name: str, out: Path, output: Path) -> None:
     else:
         folder = ExportFolder(path=output, name=name, cluster=cluster.name)
         folder.publish(export.files)
+    wrote(output)
     click.echo(f"wrote {cluster.name} for {name} into {output}/: it holds private keys")
     click.echo(f"next: {platform.next.format(output=output)}")
 

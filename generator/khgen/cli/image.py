@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from khgen.cli.outcome import format_option
+
 BUILDERS = ("qemu", "amazon-ebs", "openstack")
 ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
 
@@ -33,12 +35,6 @@ def _shared_options(command: Command) -> Command:
     return command
 
 
-_FORMAT = click.option(
-    "--format", "output_format", type=click.Choice(["text", "json"]), default="text",
-    help="How to report.",
-)  # fmt: skip
-
-
 @click.group()
 def image() -> None:
     """Golden images: everything that is the same on every node, baked by Packer."""
@@ -51,15 +47,14 @@ def image() -> None:
     help="Folder for the image and its manifest.",
 )  # fmt: skip
 @_shared_options
-@_FORMAT
-def build(  # noqa: PLR0913 - one for each option
+@format_option
+def build(
     *,
     spec: Path,
     output: Path,
     builder: str,
     settings: tuple[str, ...],
     accelerator: str,
-    output_format: str,
 ) -> None:
     """Bake the image that the spec's `image` section describes.
 
@@ -67,10 +62,7 @@ def build(  # noqa: PLR0913 - one for each option
     """
     from khgen.cli.baking import BakeRequest, run_build
 
-    request = BakeRequest(
-        spec=spec, builder=builder, settings=settings, accelerator=accelerator,
-        as_json=output_format == "json",
-    )  # fmt: skip
+    request = BakeRequest(spec=spec, builder=builder, settings=settings, accelerator=accelerator)
     run_build(request, output)
 
 
@@ -81,17 +73,15 @@ def validate(*, spec: Path, builder: str, settings: tuple[str, ...], accelerator
     """Let Packer check the templates with this spec's variables; needs no hypervisor."""
     from khgen.cli.baking import BakeRequest, run_validate
 
-    request = BakeRequest(
-        spec=spec, builder=builder, settings=settings, accelerator=accelerator, as_json=False
-    )
+    request = BakeRequest(spec=spec, builder=builder, settings=settings, accelerator=accelerator)
     run_validate(request)
 
 
 @image.command("list")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("images"))
-@_FORMAT
-def list_images(folder: Path, output_format: str) -> None:
+@format_option
+def list_images(folder: Path) -> None:
     """List the images in FOLDER, and whether each is still what was baked."""
     from khgen.cli.baking import run_list
 
-    run_list(folder, as_json=output_format == "json")
+    run_list(folder)

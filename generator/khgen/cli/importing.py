@@ -1,14 +1,11 @@
 """What `khgen secrets import` does: creates the secrets file around CAs that exist already."""
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
-from khgen.cli.inputs import now, read_inputs, secrets_key, secrets_path
-from khgen.cli.outcome import EXIT_FILES, Report
+from khgen.cli.inputs import now, read_inputs, require_folder, secrets_key, secrets_path
+from khgen.cli.outcome import Exit, Report, wrote
 from khgen.cli.recording import founders_line
 from khgen.cli.secrets_place import recorded_spec
 from khgen.disk.secrets_file import create, import_pki
@@ -27,15 +24,17 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> list[str
     report.stop_if_fatal()
     assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
     path, key = secrets_path(inputs, named), secrets_key(report)
+    require_folder(path, report)
     account = adopted.service_account
     made = replace(
         adopted_secrets(inputs.spec, adopted.authorities, account, today, os.urandom),
         spec_file=recorded_spec(inputs.file, named),
     )
     if not create(path, made, key):
-        click.echo(f"khgen: error: {path} exists already and is left alone", err=True)
-        sys.exit(EXIT_FILES)
-    report.show(written=True)
+        hint = "name another file with --secrets; khgen never replaces a secrets file"
+        report.run.fail(Exit.FILES, "exists already and is left alone", hint=hint, file=str(path))
+    wrote(path)
+    report.show()
     return [
         f"created {path} (0600) around the CAs of {directory}",
         founders_line(made, spec),

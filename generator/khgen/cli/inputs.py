@@ -1,19 +1,22 @@
 """What the commands read: the spec with its manifests, and the secrets file beside it."""
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
 import click
 
-from khgen.cli.outcome import Report
+from khgen.cli.outcome import Exit, Report
 from khgen.cli.secrets_place import owner_finding, recorded_spec
 from khgen.cli.secrets_place import secrets_path as secrets_place
+from khgen.cli.summary import LISTED_NODES
 from khgen.disk.private_file import PrivateFileError, is_stream
-from khgen.disk.secrets_file import load, load_or_make, read_key
+from khgen.disk.secrets_file import LoadedSecrets, load, load_or_make, read_key
 from khgen.disk.spec_file import (
     SpecFile,
     find_spec,
@@ -32,6 +35,12 @@ from khgen.spec.manifest_text import read_manifest
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import parse_networks
 from khgen.spec.pod_network import network_problems
+
+EPOCH = re.compile("[0-9]+")
+LAST_YEAR = 9899
+LAST_EPOCH = int(datetime(LAST_YEAR, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+"""A certificate ends in 9999 at the latest (RFC 5280, 4.1.2.5), and lives 100 years at most."""
+SHOWN_EPOCH = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +77,7 @@ class SecretsSource:
 
 def read_inputs(path: Path, report: Report) -> Inputs:
     """The spec at that path with its manifests; ends the command if there are errors."""
-    file = find_spec(path)
-    text = read_spec(file)
+    file, text = _spec_text(path, report)
     loaded = load_spec(text, file.shown)
     report.add(loaded.problems, {file.shown: text})
     report.stop_if_fatal()
@@ -80,6 +88,20 @@ def read_inputs(path: Path, report: Report) -> Inputs:
     _check_manifests(loaded.spec, manifests, file.folder, report)
     report.stop_if_fatal()
     return Inputs(file=file, loaded=loaded, spec=spec, manifests=manifests)
+
+
+def _spec_text(path: Path, report: Report) -> tuple[SpecFile, str]:
+    """Where the spec is, and its text; ends the command where there is no such file."""
+    file = str(path)
+    try:
+        found = find_spec(path)
+        return found, read_spec(found)
+    except (FileNotFoundError, NotADirectoryError):
+        hint = "khgen init writes a commented cluster.yaml to start from"
+        report.run.fail(Exit.FILES, "there is no such file", hint=hint, file=file)
+    except IsADirectoryError:
+        hint = f"name the file in it, like {path / 'cluster.yaml'}"
+        report.run.fail(Exit.FILES, "is a folder, not a cluster.yaml", hint=hint, file=file)
 
 
 def _check_manifests(
@@ -109,9 +131,11 @@ def read_secrets(
     path = secrets_path(inputs, named)
     seal = SealCheck(key=secrets_key(report), skipped=not sealed)
     if must_exist:
-        loaded = load(path, inputs.spec.metadata.name, now=now(), seal=seal)
+        loaded = _present_secrets(path, inputs.spec.metadata.name, report, seal)
     else:
         loaded = load_or_make(path, inputs.spec, now=now(), random_bytes=os.urandom, seal=seal)
+    if loaded.fresh:
+        require_folder(path, report)
     report.add(loaded.problems, {})
     report.stop_if_fatal()
     secrets, spec_file = loaded.secrets, recorded_spec(inputs.file, named)
@@ -165,6 +189,37 @@ def owner_problems(inputs: Inputs, source: SecretsSource) -> Problems:
     return Problems() if found is None else inputs.problems([found])
 
 
+def _present_secrets(path: Path, cluster: str, report: Report, seal: SealCheck) -> LoadedSecrets:
+    try:
+        return load(path, cluster, now=now(), seal=seal)
+    except FileNotFoundError:
+        hint = "khgen render creates it beside the spec; name another file with --secrets"
+        report.run.fail(Exit.FILES, "there is no such secrets file", hint=hint, file=str(path))
+
+
+def require_folder(path: Path, report: Report) -> None:
+    """End the command, before its work, where there is no folder for a new secrets file."""
+    if not path.parent.is_dir():
+        hint = f"mkdir -p {path.parent}, or name another file with --secrets"
+        message = "there is no folder to create the secrets file in"
+        report.run.fail(Exit.FILES, message, hint=hint, file=str(path))
+
+
+def require_nodes(names: Iterable[str], known: Collection[str], where: str) -> None:
+    """Raise a UsageError for a name that is not among the known ones; it names a close one."""
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            there = f"did you mean '{close[0]}'?" if close else f"there are: {_some(known)}"
+            message = f"no node '{name}' in {where}; {there}"
+            raise click.UsageError(message)
+
+
+def _some(names: Collection[str]) -> str:
+    more = len(names) - LISTED_NODES
+    return ", ".join(list(names)[:LISTED_NODES]) + (f" and {more} more" if more > 0 else "")
+
+
 def identity_problems(inputs: Inputs, source: SecretsSource) -> Problems:
     """Where the spec contradicts what is recorded of the cluster."""
     secrets = source.secrets
@@ -182,7 +237,17 @@ def now() -> datetime:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
         return datetime.now(UTC).replace(microsecond=0)
-    if not epoch.isdecimal():
-        message = f"SOURCE_DATE_EPOCH is '{epoch}', not a number of seconds since 1970"
-        raise click.UsageError(message)
+    # The length first: int() refuses thousands of digits.
+    if EPOCH.fullmatch(epoch) is None or len(epoch) > len(str(LAST_EPOCH)):
+        raise click.UsageError(_epoch_fault(epoch))
+    if int(epoch) > LAST_EPOCH:
+        raise click.UsageError(_epoch_fault(epoch))
     return datetime.fromtimestamp(int(epoch), UTC)
+
+
+def _epoch_fault(epoch: str) -> str:
+    shown = epoch if len(epoch) <= SHOWN_EPOCH else f"{epoch[:SHOWN_EPOCH]}..."
+    return (
+        f"SOURCE_DATE_EPOCH is {shown!r}, not a number of seconds since 1970 from 0 to"
+        f" {LAST_EPOCH} (the end of {LAST_YEAR}); unset it, or try $(date +%s)"
+    )

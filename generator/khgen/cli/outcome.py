@@ -1,22 +1,22 @@
-"""How a command ends: its exit code, and what it says to the user."""
+"""How a command ends: its exit code, and what it reports to the user."""
 
 import errno
+import io
 import json
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from khgen.problems import Problem, Problems, Severity
+from khgen.problems import Problem, Problems, Severity, one_line
 
-EXIT_PROBLEMS = 1
-EXIT_FILES = 3
-EXIT_PROGRAM = 4
-EXIT_DEFECT = 70
 _ELSEWHERE = "name a place elsewhere with -o, or with --secrets for the secrets file"
 _HINTS = {
     errno.ENOSPC: f"make room there, or {_ELSEWHERE}",
@@ -26,7 +26,126 @@ _HINTS = {
     errno.ENAMETOOLONG: f"that file system takes no name so long: {_ELSEWHERE}",
 }
 """What one can do about an error of the system."""
+
+
+class Exit(IntEnum):
+    """Every exit code of khgen; docs/commands.md lists what each means."""
+
+    DONE = 0
+    PROBLEMS = 1
+    """The input has errors."""
+    USAGE = 2
+    """The command line is wrong, as click reports it; `khgen diff` ends so where it found changes."""
+    FILES = 3
+    """A file cannot be read or written."""
+    PROGRAM = 4
+    """An external program failed."""
+    DEFECT = 70
+    """EX_SOFTWARE of sysexits(3)."""
+    HUNG_UP = 129
+    """128 + SIGHUP, as a shell counts; so are the next ones."""
+    INTERRUPTED = 130
+    PIPE_CLOSED = 141
+    TERMINATED = 143
+
+
+CHANGES = Exit.USAGE
+"""diff's "something changes", as terraform plan has it; an error of usage prints nothing to stdout."""
+format_option = click.option(
+    "--format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    expose_value=False,
+    help="How to report.",
+)
+"""For a command that can report as JSON; the form is the run's, `Run.as_json`."""
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+_FORMAT_OPTION = "--format"
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run of khgen: the form in which it reports, and what it has written so far."""
+
+    as_json: bool = False
+    wrote: list[str] = field(default_factory=list)
+
+    def result(self, code: Exit, problems: Sequence[Mapping[str, object]]) -> dict[str, object]:
+        """What every report as JSON has: docs/commands.md describes it."""
+        return {
+            "exitCode": int(code),
+            "written": bool(self.wrote),
+            "wrote": self.wrote,
+            "problems": list(problems),
+        }
+
+    def fail(
+        self, code: Exit, message: str, *, hint: str = "", file: str | None = None
+    ) -> NoReturn:
+        """End the command with one error, and with what was written before it came up."""
+        if not (self.as_json and self._fails_as_json(code, message, hint, file)):
+            place = f"{one_line(file)}: " if file else ""
+            click.echo(f"khgen: error: {place}{message}", err=True)
+            if hint:
+                click.echo(f"  hint: {hint}", err=True)
+            if self.wrote:
+                click.echo(f"  written before that: {', '.join(self.wrote)}", err=True)
+        sys.exit(code)
+
+    def fail_usage(self, error: click.ClickException) -> NoReturn:
+        """End the command with click's words for a wrong command line."""
+        if self.as_json:
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            hint = f"try {context.command_path} --help" if context else ""
+            self.fail(Exit(error.exit_code), error.format_message(), hint=hint)
+        error.show()
+        sys.exit(error.exit_code)
+
+    def _fails_as_json(self, code: Exit, message: str, hint: str, file: str | None) -> bool:
+        """Whether the error could be printed; standard output itself may be what failed."""
+        problem = _plain_problem(Severity.ERROR, message, hint, file=file)
+        try:
+            _print_json(self.result(code, [problem]))
+        except OSError:
+            return False
+        return True
+
+
+def run_of(arguments: Sequence[str]) -> Run:
+    """A run with these arguments; the form is read here, for a wrong command line has one too."""
+    as_json = False
+    for option, value in zip(arguments, [*arguments[1:], ""], strict=False):
+        if option == "--":
+            break
+        if option == _FORMAT_OPTION or option.startswith(f"{_FORMAT_OPTION}="):
+            named = value if option == _FORMAT_OPTION else option.partition("=")[2]
+            as_json = named == "json"
+    return Run(as_json=as_json)
+
+
+def current_run() -> Run:
+    """The run that this command belongs to."""
+    context = click.get_current_context(silent=True)
+    run = context.find_object(Run) if context else None
+    return run or Run()
+
+
+def wrote(*paths: Path) -> None:
+    """Note what was written, so that no error after it says that nothing was."""
+    current_run().wrote.extend(map(str, paths))
+
+
+def print_any_text() -> None:
+    """Have what an output cannot encode printed with backslash escapes.
+
+    A name can have any bytes, and is printed after the work is done. Where the encoding is ASCII,
+    click writes UTF-8 without that, so it is UTF-8 from the start.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            ascii_only = stream.encoding.lower() in {"ascii", "us-ascii", "ansi_x3.4-1968"}
+            encoding = "utf-8" if ascii_only else stream.encoding
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +153,7 @@ class Report:
     """The problems of a run, as they come up stage by stage, and how they are shown."""
 
     strict: bool = False
-    as_json: bool = False
+    run: Run = field(default_factory=current_run)
     problems: Problems = field(default_factory=Problems)
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -44,64 +163,102 @@ class Report:
         self.sources.update(sources)
 
     def stop_if_fatal(self) -> None:
-        """End the command with everything said so far, if there is an error among it."""
+        """End the command with all problems so far, if there is an error among them."""
         if self.problems.errors or (self.strict and self.problems):
-            if self.as_json:
-                self.print_json({"written": False})
+            if self.run.as_json:
+                self.print_json({}, Exit.PROBLEMS)
             else:
-                self.show(written=False)
-            sys.exit(EXIT_PROBLEMS)
+                self.show(closing=True)
+            sys.exit(Exit.PROBLEMS)
 
-    def show(self, *, written: bool) -> None:
-        """Print the problems, each with its line and a caret, and a last line that counts them."""
+    def show(self, *, closing: bool = False) -> None:
+        """Print the problems, each with its line and a caret, and a last line that counts them.
+
+        With `closing`, that line also says what was written: it is the last of the command.
+        """
         from khgen.excerpt import problem_text, summary_text
 
         for problem in self.problems:
             text = problem_text(problem, self.sources.get(problem.place.file, ""))
             click.echo(_coloured(problem, text), err=True)
         if self.problems:
-            click.echo(summary_text(self.problems, written=written), err=True)
+            wrote = self.run.wrote if closing else None
+            click.echo(summary_text(self.problems, wrote), err=True)
 
-    def print_json(self, result: Mapping[str, object]) -> None:
+    def print_json(self, result: Mapping[str, object], code: Exit = Exit.DONE) -> None:
         """Print the result and the problems as one JSON object on standard output."""
-        click.echo(json.dumps({**result, "problems": [_plain(p) for p in self.problems]}, indent=2))
+        _print_json({**self.run.result(code, [_plain(p) for p in self.problems]), **result})
 
 
-def report_os_error(error: OSError) -> None:
-    """Say which file could not be read or written, and why."""
-    name = f"{error.filename}: " if error.filename else ""
-    click.echo(f"khgen: error: {name}{error.strerror or error}", err=True)
+def report_os_error(run: Run, error: OSError) -> NoReturn:
+    """End the command with the file that could not be read or written, why, and what to do."""
+    name = error.filename
+    file = os.fsdecode(name) if isinstance(name, str | bytes) and name else None
     # An error of khgen's own says in its text what to do.
-    if error.errno in _HINTS and error.strerror == os.strerror(error.errno):
-        click.echo(f"  hint: {_HINTS[error.errno]}", err=True)
+    plain = error.errno in _HINTS and error.strerror == os.strerror(error.errno)
+    hint = _HINTS[error.errno] if plain and error.errno is not None else ""
+    run.fail(Exit.FILES, error.strerror or str(error), hint=hint, file=file)
 
 
-def report_defect(error: Exception, *, show: bool) -> None:
-    """Say that khgen itself is at fault, and where the traceback is."""
+def report_defect(run: Run, error: Exception, *, show: bool) -> NoReturn:
+    """End the command with the fault on khgen's side, and where the traceback is."""
     text = "".join(traceback.format_exception(error))
+    hint = "the traceback is above"
     if show:
         click.echo(text, err=True)
-        return
+    else:
+        hint = f"the traceback is {_saved(text)} (or use --debug)"
+    message = f"this is a defect in khgen, not in your files: {type(error).__name__}"
+    run.fail(Exit.DEFECT, message, hint=hint)
+
+
+def _saved(text: str) -> str:
+    """Where the text is from now on."""
     try:
         descriptor, path = tempfile.mkstemp(prefix="khgen-defect-", suffix=".txt")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as report:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as report:
             report.write(text)
     except OSError:  # No place for it: a read-only or full TMPDIR.
         click.echo(text, err=True)
-        path = "standard error"
-    message = f"khgen: this is a defect in khgen, not in your files: {type(error).__name__}"
-    click.echo(f"{message}; the traceback is in {path} (or use --debug)", err=True)
+        return "above"
+    return f"in {path}"
+
+
+def _print_json(result: Mapping[str, object]) -> None:
+    click.echo(json.dumps(result, indent=2))
 
 
 def _plain(problem: Problem) -> dict[str, object]:
+    place = problem.place
+    return _plain_problem(
+        problem.severity,
+        problem.message,
+        problem.hint,
+        file=place.file,
+        line=place.line,
+        column=place.column,
+        path=place.path,
+    )
+
+
+def _plain_problem(  # noqa: PLR0913 - one for each key
+    severity: Severity,
+    message: str,
+    hint: str,
+    *,
+    file: str | None,
+    line: int | None = None,
+    column: int | None = None,
+    path: str = "",
+) -> dict[str, object]:
     return {
-        "severity": problem.severity.value,
-        "message": problem.message,
-        "hint": problem.hint,
-        "file": problem.place.file,
-        "line": problem.place.line,
-        "column": problem.place.column,
-        "path": problem.place.path,
+        "severity": severity.value,
+        "message": message,
+        "hint": hint,
+        "file": file,
+        "line": line,
+        "column": column,
+        "path": path,
     }
 
 

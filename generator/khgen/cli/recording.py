@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from khgen.cli.inputs import Inputs, SecretsSource
+from khgen.cli.outcome import wrote
 from khgen.disk.private_file import STANDARD_INPUT, STANDARD_INPUT_NAME
 from khgen.disk.secrets_file import create, extend
 from khgen.pki.secrets import Secrets, founding_nodes, is_recorded, recorded
@@ -19,8 +20,11 @@ class SecretsAppearedError(Exception):
 
 def keep_new(source: SecretsSource) -> None:
     """Write secrets that this render made, at the moment when all that it wrote is complete."""
-    if source.fresh and not create(source.path, source.secrets, source.key):
+    if not source.fresh:
+        return
+    if not create(source.path, source.secrets, source.key):
         raise SecretsAppearedError
+    wrote(source.path)
 
 
 def founders_line(secrets: Secrets, spec: Path) -> str:
@@ -49,6 +53,7 @@ def record(inputs: Inputs, source: SecretsSource) -> Problems:
     except OSError as error:
         why = f"the secrets file cannot be written ({error.strerror})"
         return _warning(str(source.path), why, WRITABLE_HINT)
+    wrote(source.path)
     return Problems()
 
 

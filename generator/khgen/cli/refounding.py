@@ -4,7 +4,7 @@ from pathlib import Path
 
 from khgen.cli.confirming import Question, confirm
 from khgen.cli.inputs import changed_file, owner_problems, read_inputs, read_secrets
-from khgen.cli.outcome import Report
+from khgen.cli.outcome import Report, wrote
 from khgen.disk.secrets_file import refound
 from khgen.pki.continuity import founding_findings
 from khgen.pki.secrets import founding_nodes
@@ -29,4 +29,5 @@ def refound_cluster(spec: Path, named: str | None, *, confirmed: bool) -> str:
     if not confirmed:
         confirm(QUESTION, inputs.spec.metadata.name)
     founders = ", ".join(founding_nodes(refound(path, inputs.spec, source.key)))
+    wrote(path)
     return f"{path}: the founders are {founders}; next: khgen render {spec}"

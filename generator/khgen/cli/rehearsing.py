@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from khgen.cli.ending import EndedError, exit_code
-from khgen.cli.inputs import now, read_inputs, read_secrets
-from khgen.cli.outcome import EXIT_PROGRAM, Report
+from khgen.cli.inputs import now, read_inputs, read_secrets, require_nodes
+from khgen.cli.outcome import Exit, Report
 from khgen.pki.continuity import founding_findings
 from khgen.pki.founding import founder_findings
 from khgen.pki.secrets import founding_nodes, new_secrets
@@ -60,19 +60,16 @@ def run_rehearsal(request: RehearseRequest) -> None:
     try:
         watch = _rehearse(request, rehearsal, cluster, nodes)
     except ProgramError as error:
-        click.echo(f"khgen: error: {error}", err=True)
-        sys.exit(EXIT_PROGRAM)
+        report.run.fail(Exit.PROGRAM, str(error))
     except EndedError as ended:
         click.echo("khgen: interrupted; nothing is left of the rehearsal", err=True)
         sys.exit(exit_code(ended.number))
     if not watch.all_done:
-        sys.exit(EXIT_PROGRAM)
+        sys.exit(Exit.PROGRAM)
 
 
 def _chosen(cluster: ClusterRender, names: tuple[str, ...]) -> tuple[NodePlan, ...]:
-    if unknown := [name for name in names if name not in cluster.plan.by_name]:
-        message = f"no node '{unknown[0]}' in the spec"
-        raise click.UsageError(message)
+    require_nodes(names, cluster.plan.by_name, "the spec")
     return tuple(node for node in cluster.plan.nodes if not names or node.name in names)
 
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from khgen.cli.certificates import Renewal, mending_of
 from khgen.cli.inputs import changed_file, identity_problems, now, read_inputs, read_secrets
-from khgen.cli.outcome import Report
+from khgen.cli.outcome import Report, wrote
 from khgen.disk.secrets_file import extend
 from khgen.pki.secrets import last_removal, with_removed
 from khgen.spec.model import ClusterSpec, NodeRole
@@ -45,6 +45,7 @@ def remove_node(request: RemoveRequest) -> list[str]:
     renewal = _removal(request.name, role, address)
     mending = mending_of(inputs, source.secrets, report, renewal)
     extend(path, renewal.change, source.key, mending.mend)
+    wrote(path)
     return [
         *mending.notes,
         f"{path}: {request.name} ({role}, {address}) is removed",
@@ -67,8 +68,8 @@ def _left(spec: ClusterSpec, request: RemoveRequest) -> tuple[NodeRole, IPAddres
         return found.role, found.address
     if request.role is None or request.address is None:
         message = (
-            f"no node '{request.name}' in the spec; of one that it no longer lists,"
-            " give --role and --address"
+            f"no node '{request.name}' in the spec; if it was taken out already,"
+            " add --role and --address"
         )
         raise click.UsageError(message)
     return NodeRole(request.role), _checked(request.name, request.address)
@@ -78,7 +79,7 @@ def _checked(name: str, address: str) -> IPAddress:
     try:
         TypeAdapter(NodeName).validate_python(name)
     except ValidationError:
-        message = f"'{name}' is not the name of a node"
+        message = f"'{name}' cannot be a node's name: lower-case letters, digits, '-' and '.'"
         raise click.UsageError(message) from None
     try:
         return ip_address(address)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from khgen.cli.outcome import format_option
+
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path))
@@ -19,13 +21,7 @@ import click
 @click.option("--node", "names", multiple=True, help="Render only this node; repeatable.")
 @click.option("--check", is_flag=True, help="Check everything, write nothing.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="How to report.",
-)
+@format_option
 def render(  # noqa: PLR0913 - one for each option
     spec: Path,
     output: Path,
@@ -34,7 +30,6 @@ def render(  # noqa: PLR0913 - one for each option
     *,
     check: bool,
     strict: bool,
-    output_format: str,
 ) -> None:
     """Render the nodes of a cluster: user-data, every file, and the operator's kubeconfig.
 
@@ -49,6 +44,5 @@ def render(  # noqa: PLR0913 - one for each option
         secrets=secrets,
         names=names,
         strict=strict,
-        as_json=output_format == "json",
     )
     run_render(request)

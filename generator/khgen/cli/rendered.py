@@ -1,13 +1,12 @@
 """What `khgen seed` and `khgen export` read: an output folder of `khgen render`."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
+from khgen.cli.inputs import require_nodes
 from khgen.cli.outcome import Report
-from khgen.cli.summary import LISTED_NODES
 from khgen.disk.owned_folder import ELSEWHERE, first_inside
 from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.disk.rendered_output import load_manifest, load_nodes
@@ -28,9 +27,7 @@ def read_manifest(out: Path) -> RenderedManifest:
 def read_nodes(out: Path, manifest: RenderedManifest, names: tuple[str, ...]) -> ExportCluster:
     """The named nodes, or all; ends the command where a file is not as it was rendered."""
     known = list(manifest.nodes)
-    for name in names:
-        if name not in known:
-            raise click.UsageError(_unknown(name, known, out))
+    require_nodes(names, known, str(out / MANIFEST))
     report = Report()
     wanted = tuple(name for name in known if not names or name in names)
     cluster, problems = load_nodes(out, manifest, wanted)
@@ -63,14 +60,3 @@ def refuse_inside(output: Path, inputs: Iterable[Path]) -> None:
         return
     message = f"{what}: {ELSEWHERE}"
     raise click.UsageError(message)
-
-
-def _unknown(name: str, known: list[str], out: Path) -> str:
-    close = get_close_matches(name, known, n=1)
-    there = f"did you mean '{close[0]}'?" if close else f"there are: {_some(known)}"
-    return f"no node '{name}' in {out / MANIFEST}; {there}"
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - LISTED_NODES
-    return ", ".join(names[:LISTED_NODES]) + (f" and {more} more" if more > 0 else "")

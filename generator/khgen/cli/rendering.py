@@ -17,13 +17,14 @@ from khgen.cli.inputs import (
     now,
     read_inputs,
     read_secrets,
+    require_nodes,
     secrets_path,
 )
 from khgen.cli.lost_secrets import lost_secrets
-from khgen.cli.outcome import Report
+from khgen.cli.outcome import Report, wrote
 from khgen.cli.recording import SecretsAppearedError, founders_line, keep_new, record, unrecorded
 from khgen.cli.rendered import refuse_inside
-from khgen.cli.summary import LISTED_NODES, summary
+from khgen.cli.summary import summary
 from khgen.disk.manifest import NodeEntry, budget_findings
 from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
@@ -51,7 +52,6 @@ class RenderRequest:
     secrets: str | None
     names: tuple[str, ...]
     strict: bool
-    as_json: bool
 
 
 def run_render(request: RenderRequest) -> None:
@@ -63,7 +63,7 @@ def run_render(request: RenderRequest) -> None:
 
 
 def _render(request: RenderRequest) -> None:
-    report = Report(strict=request.strict, as_json=request.as_json)
+    report = Report(strict=request.strict)
     inputs = read_inputs(request.spec, report)
     _refuse_inputs_inside(request, inputs)
     source = _secrets(request, inputs, report)
@@ -85,6 +85,7 @@ def _render(request: RenderRequest) -> None:
     report.add(inputs.problems(budget_findings(cluster, entries)), {})
     report.stop_if_fatal()
     if not request.check:
+        wrote(request.output)
         report.add(record(inputs, source), {})
     _tell(request, closing, entries, source, report)
 
@@ -118,11 +119,7 @@ def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsS
 
 
 def _chosen(cluster: ClusterRender, names: tuple[str, ...]) -> tuple[NodePlan, ...]:
-    unknown = [name for name in names if name not in cluster.plan.by_name]
-    if unknown:
-        known = ", ".join(list(cluster.plan.by_name)[:LISTED_NODES])
-        message = f"no node '{unknown[0]}' in the spec; there are: {known}"
-        raise click.UsageError(message)
+    require_nodes(names, cluster.plan.by_name, "the spec")
     if not names:
         return cluster.plan.nodes
     return tuple(node for node in cluster.plan.nodes if node.name in names)
@@ -163,10 +160,9 @@ def _tell(
     output = None if request.check else request.output
     created = source.fresh and not request.check
     founders = founding_nodes(source.secrets)
-    if request.as_json:
+    if report.run.as_json:
         report.print_json(
             {
-                "written": output is not None,
                 "output": None if output is None else str(output),
                 "secrets": {"path": str(source.path), "created": created},
                 "founders": {"names": founders, "fixed": created},
@@ -175,10 +171,12 @@ def _tell(
             }
         )
         return
-    report.show(written=output is not None)
+    report.show(closing=output is None)
     click.echo("\n".join((summary(closing.plan, entries, output), *closing.lines())))
     if created:
         click.echo(
             f"\ncreated {source.path} (0600): the cluster's identity, to be kept and kept secret\n"
             f"{founders_line(source.secrets, request.spec)}"
         )
+    elif str(source.path) in report.run.wrote:
+        click.echo(f"\nextended {source.path}: it records the identity and version of this render")

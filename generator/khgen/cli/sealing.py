@@ -1,7 +1,6 @@
 """What `khgen secrets seal` does: shows what a secrets file holds, and seals it once accepted."""
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from khgen.cli.confirming import Question, confirm
 from khgen.cli.inputs import changed_file, read_inputs, read_secrets
-from khgen.cli.outcome import EXIT_FILES, Report
+from khgen.cli.outcome import Exit, Report, wrote
 from khgen.disk.secrets_file import seal
 from khgen.pki.authorities import Authority, PrivateKey
 from khgen.pki.secrets import Secrets
@@ -35,8 +34,9 @@ def seal_secrets(spec: Path, named: str | None, *, confirmed: bool) -> str:
     if not confirmed:
         confirm(QUESTION, inputs.spec.metadata.name)
     if not seal(path, source.secrets, source.key):
-        click.echo(f"khgen: error: {path} has changed meanwhile: nothing was written", err=True)
-        sys.exit(EXIT_FILES)
+        hint = "run the command again, and look at what it prints"
+        report.run.fail(Exit.FILES, "has changed meanwhile", hint=hint, file=str(path))
+    wrote(path)
     how = "a digest" if source.key is None else f"the key of {KEY_VARIABLE}"
     return f"{path}: sealed with {how}"
 

@@ -32,6 +32,7 @@ def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> N
     Attached to a machine as a disk, a seed gives it its user-data, meta-data and network-config.
     Every file is first held against its digest in OUT/manifest.json. Seeds hold private keys.
     """
+    from khgen.cli.outcome import wrote
     from khgen.cli.rendered import read_manifest, read_nodes, refuse_overlap
     from khgen.disk.export_folder import ExportFolder
     from khgen.export.seeds import SeedFormat, seed_files
@@ -42,6 +43,7 @@ def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> N
     folder = ExportFolder(path=output, name="seeds", cluster=cluster.name)
     keep = manifest.nodes.keys() - {node.name for node in cluster.nodes}
     folder.publish(seed_files(cluster, SeedFormat(seed_format)), frozenset(keep))
+    wrote(output)
     count = f"{len(cluster.nodes)} seed{'' if len(cluster.nodes) == 1 else 's'}"
     click.echo(f"wrote {count} of {cluster.name} into {output}/: they hold private keys")
     click.echo(f"next: {_NEXT[SeedFormat(seed_format)].format(output=output)}")

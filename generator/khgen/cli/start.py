@@ -1,13 +1,12 @@
 """`khgen init` and `khgen schema`: what one begins a cluster.yaml with."""
 
 import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from khgen.cli.outcome import EXIT_FILES
+from khgen.cli.outcome import Exit, current_run, wrote
 from khgen.disk.system_calls import about, write_all
 from khgen.resources import resource_folder
 
@@ -64,12 +63,13 @@ def _create(wanted: dict[Path, str]) -> None:
     """Create all of the files, or none if one of them cannot be."""
     for path in wanted:
         if os.path.lexists(path):
-            click.echo(f"khgen: error: {path} exists already and is left alone; use -o", err=True)
-            sys.exit(EXIT_FILES)
+            message, hint = "exists already and is left alone", "name another file with -o"
+            current_run().fail(Exit.FILES, message, hint=hint, file=str(path))
     with ExitStack() as made:
         for path, text in wanted.items():
             _create_one(path, text, made)
         made.pop_all()
+    wrote(*wanted)
 
 
 def _create_one(path: Path, text: str, made: ExitStack) -> None:

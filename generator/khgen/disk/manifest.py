@@ -121,24 +121,30 @@ def over_budget(entries: Mapping[str, NodeEntry]) -> tuple[str, ...]:
 
 
 def budget_findings(render: ClusterRender, entries: Mapping[str, NodeEntry]) -> Iterator[Finding]:
-    """An error for each node whose user-data is over the datasource's limit."""
-    refused = over_budget(entries)
-    for index, node in enumerate(render.plan.nodes):
+    """An error for each node whose user-data is over the limit, at the key that sets the limit."""
+    refused = frozenset(over_budget(entries))
+    spec = render.plan.spec.user_data
+    own = spec.max_bytes is not None
+    whose = "userData.maxBytes allows" if own else f"the datasource {spec.datasource} takes"
+    for node in render.plan.nodes:
         if node.name in refused:
             size = entries[node.name]["userData"]
-            datasource = render.plan.spec.user_data.datasource
             yield Finding(
-                path=("nodes", index, "name"),
+                path=("userData", "maxBytes" if own else "datasource"),
                 message=f"user-data of '{node.name}' takes {size['countedBytes']:,} bytes,"
-                f" the datasource {datasource} takes {size['limit']:,}",
-                hint=_budget_hint(render, node.kind),
+                f" {whose} {size['limit']:,}",
+                hint=_budget_hint(render, node.kind, own=own),
             )
 
 
-def _budget_hint(render: ClusterRender, kind: NodeKind) -> str:
+def _budget_hint(render: ClusterRender, kind: NodeKind, *, own: bool) -> str:
     costliest = list(_shared_sizes(render, kind).items())[:COSTLIEST_FILES]
     files = ", ".join(f"{path} ({size:,} bytes)" for path, size in costliest)
-    return f"bake programs into an image, or apply manifests by hand; the largest files: {files}"
+    larger = "raise userData.maxBytes, " if own else ""
+    return (
+        f"{larger}bake programs into an image, or apply manifests by hand;"
+        f" the largest files: {files}"
+    )
 
 
 def _shared_sizes(render: ClusterRender, kind: NodeKind) -> dict[str, int]:

@@ -10,6 +10,7 @@ from khgen.spec.model.cluster import CaKeys
 from khgen.spec.model.values import duration_text
 
 PKI = ("pki",)
+LONGEST_BACKDATE = timedelta(days=10 * 365)
 
 
 def shorter_than_boot_window(spec: ClusterSpec) -> Iterator[Finding]:
@@ -52,7 +53,18 @@ def no_lifetime(spec: ClusterSpec) -> Iterator[Finding]:
         ("caValidity", spec.pki.ca_validity),
     ):
         if lifetime <= timedelta(0):
-            yield Finding(path=(*PKI, key), message=f"{key} must be longer than nothing")
+            yield Finding(path=(*PKI, key), message=f"{key} must be greater than zero")
+
+
+def backdated_too_far(spec: ClusterSpec) -> Iterator[Finding]:
+    """Certificates that would begin before X.509 can say so (UTCTime's 1950, RFC 5280)."""
+    if spec.pki.backdate > LONGEST_BACKDATE:
+        message = (
+            f"backdate of {duration_text(spec.pki.backdate)} is longer than"
+            f" {duration_text(LONGEST_BACKDATE)}"
+        )
+        hint = "it only needs to cover how far a machine's clock can be behind, like 24h"
+        yield Finding(path=(*PKI, "backdate"), message=message, hint=hint)
 
 
 def token_with_offline_keys(spec: ClusterSpec) -> Iterator[Finding]:
@@ -89,6 +101,7 @@ CHECKS = (
     Check(find=shorter_than_boot_window, reads=(PKI,)),
     Check(find=longer_than_ca, reads=(PKI,)),
     Check(find=no_lifetime, reads=(PKI,)),
+    Check(find=backdated_too_far, reads=(PKI,)),
     Check(find=token_with_offline_keys, reads=(PKI, ("bootstrapToken",))),
     Check(find=short_token, reads=(PKI, ("bootstrapToken",))),
     Check(find=serving_requests_with_offline_keys, reads=(PKI, ("kubernetes", "kubelet"))),
