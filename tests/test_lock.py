@@ -3,11 +3,14 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from support.command import python
 from support.rendering import ROOT
 
 LOCK = (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8")
@@ -43,3 +46,13 @@ def test_setup_installs_nothing_else() -> None:
     assert len(installs) == 2
     assert "--require-hashes -r tests/requirements.txt" in installs[0]
     assert "--no-deps --no-build-isolation" in installs[1]
+
+
+def test_the_locked_backend_alone_makes_an_editable_install(tmp_path: Path) -> None:
+    hook = "import sys; from hatchling.build import build_editable; build_editable(sys.argv[1])"
+    done = python("-c", hook, tmp_path, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("khgen-*.whl")
+    with ZipFile(wheel) as archive:
+        (pointer,) = [name for name in archive.namelist() if name.endswith(".pth")]
+        assert archive.read(pointer).decode().split() == [str(ROOT / "generator")]
