@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from khgen.facts.kubernetes import MINORS
 from khgen.files.encryption import encryption_files
 from khgen.files.etcd_manifest import etcd_arguments, etcd_pod
 from khgen.files.kubeadm_config import kubeadm_config_files
@@ -14,7 +15,6 @@ from khgen.files.kubelet import kubelet_files
 from khgen.files.manifests import manifest_files
 from khgen.files.patches import patch_files
 from khgen.plan.model import NodeKind, NodePlan, Plan
-from khgen.plan.versions import MINORS
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import KubernetesSpec
 from khgen.spec.model.machine import KubernetesSource

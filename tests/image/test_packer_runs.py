@@ -10,6 +10,7 @@ import pytest
 from khgen.bake.failure import BakeError
 from khgen.bake.packer import Packer, installed_packer
 from khgen.bake.packer_output import PackerLine
+from khgen.facts.version import Version
 from khgen.rehearse.waiting import wait_until
 from support.packer_ends import PACKERS_LAST_WORDS, PATIENCE, alive
 from support.programs import require_program
@@ -144,5 +145,5 @@ def test_another_program_of_that_name(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_which_packers_take_plugins(packer: Packer) -> None:
     for version, takes in (((1, 6, 6), False), ((1, 7, 0), True), ((1, 11, 2), True)):
-        one = Packer(program=packer.program, version=version, environment={})
+        one = Packer(program=packer.program, version=Version(version), environment={})
         assert one.takes_plugins is takes

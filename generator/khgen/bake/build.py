@@ -127,7 +127,7 @@ def build(bake: Bake, out: Path, tell: Tell) -> ImageManifest:
             artifact=_artifact(bake, work, listener),
             base=_base(bake),
             contract=json.loads(work.report.read_text(encoding="utf-8")),
-            packer=packer.version_text,
+            packer=str(packer.version),
             accelerator=None if qemu is None else qemu.accelerator,
             seconds=round(time.monotonic() - started),
         )

@@ -1,7 +1,6 @@
 """Where an image can be baked: one entry for each source in packer/sources.pkr.hcl."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from khgen.bake.failure import BakeError
+from khgen.facts.version import Version
 from khgen.spec.model.machine import OsFamily
 
 
@@ -41,7 +41,7 @@ class Hypervisor:
 
 PROGRAMS = (Hypervisor().program, "/usr/libexec/qemu-kvm")
 """QEMU, where Debian and where Red Hat put it."""
-OLDEST_QEMU = (4, 2)
+OLDEST_QEMU = Version((4, 2))
 """Ubuntu 20.04's, older than what any distribution has that is still cared for."""
 CD_PROGRAMS = ("xorriso", "mkisofs", "hdiutil")
 """Packer makes the login's CD with the first of them that it finds."""
@@ -92,10 +92,10 @@ def _fastest(program: str, folder: Path) -> Accelerator:
 
 
 def _refuse_old(program: str, folder: Path) -> None:
-    found = re.search(r"version (\d+)\.(\d+)", _said(program, "--version", folder=folder).stdout)
-    if found and (int(found[1]), int(found[2])) < OLDEST_QEMU:
-        oldest = ".".join(map(str, OLDEST_QEMU))
-        message = f"{program} is QEMU {found[1]}.{found[2]}, too old: {oldest} or newer is needed"
+    said = _said(program, "--version", folder=folder).stdout
+    version = Version.leading(said.partition("version ")[2])
+    if version is not None and version < OLDEST_QEMU:
+        message = f"{program} is QEMU {version.minor}, too old: {OLDEST_QEMU} or newer is needed"
         raise BakeError(message, QEMU_HINT)
 
 

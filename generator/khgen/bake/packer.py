@@ -6,7 +6,6 @@ their own, and nothing of it is left when a run ends.
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -19,10 +18,11 @@ from types import FrameType
 
 from khgen.bake.failure import BakeError, BakeInterruptedError
 from khgen.bake.packer_output import PackerLine, packer_line
+from khgen.facts.version import Version
 
-OLDEST = (1, 6, 6)
+OLDEST = Version((1, 6, 6))
 """The oldest that these templates were read with; Debian 12 has it."""
-PLUGINS = (1, 7, 0)
+PLUGINS = Version((1, 7, 0))
 """From here on builders are plugins, and `packer init` installs them."""
 GET_PACKER = "install it: https://developer.hashicorp.com/packer/install, or apt-get install packer"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -36,18 +36,13 @@ class Packer:
     """An installed Packer, and what its processes find in their environment."""
 
     program: str
-    version: tuple[int, ...]
+    version: Version
     environment: Mapping[str, str]
 
     @property
     def takes_plugins(self) -> bool:
         """Whether it reads the block that pins plugins."""
         return self.version >= PLUGINS
-
-    @property
-    def version_text(self) -> str:
-        """The version, like 1.6.6."""
-        return ".".join(map(str, self.version))
 
     def run(self, arguments: Sequence[str], heard: Heard) -> int:
         """Run to the end, telling each line live; returns the exit code.
@@ -121,15 +116,13 @@ def installed_packer(temporary: Path, cache: Path) -> Packer:
         "TMPDIR": str(temporary),
     }
     version = _version(program, environment)
-    packer = Packer(program=program, version=version, environment=environment)
     if version < OLDEST:
-        oldest = ".".join(map(str, OLDEST))
-        message = f"{program} is Packer {packer.version_text}, too old: {oldest} or newer is needed"
+        message = f"{program} is Packer {version}, too old: {OLDEST} or newer is needed"
         raise BakeError(message, GET_PACKER)
-    return packer
+    return Packer(program=program, version=version, environment=environment)
 
 
-def _version(program: str, environment: Mapping[str, str]) -> tuple[int, ...]:
+def _version(program: str, environment: Mapping[str, str]) -> Version:
     try:
         done = subprocess.run(  # noqa: S603 - a program that the user put on the PATH
             [program, "version"],
@@ -143,8 +136,8 @@ def _version(program: str, environment: Mapping[str, str]) -> tuple[int, ...]:
         )
     except subprocess.TimeoutExpired:
         raise BakeError(f"{program} does not tell its version", GET_PACKER) from None  # noqa: EM102
-    found = re.search(r"Packer v(\d+)\.(\d+)\.(\d+)", done.stdout)
-    if not found:
+    version = Version.leading(done.stdout.partition("Packer v")[2])
+    if version is None:
         message = f"{program} is not HashiCorp's Packer (cracklib has a program of that name)"
         raise BakeError(message, GET_PACKER)
-    return tuple(map(int, found.groups()))
+    return version

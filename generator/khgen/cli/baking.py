@@ -55,7 +55,7 @@ def run_validate(request: BakeRequest) -> None:
     bake = _bake(request)
     with _telling():
         packer = validate(bake, _live(None))
-    click.echo(f"Packer {packer.version_text} takes the bake of {bake.name} with {bake.builder}")
+    click.echo(f"Packer {packer.version} takes the bake of {bake.name} with {bake.builder}")
 
 
 def run_list(folder: Path, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import PurePosixPath
 
+from khgen.facts.version import Version
 from khgen.files.node_file import NodeFile
 from khgen.files.templates import verbatim
 from khgen.files.toml_text import TomlValue, dump_toml
@@ -32,7 +33,7 @@ def containerd_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
 
 def _config(plan: Plan) -> dict[str, TomlValue]:
     # https://github.com/containerd/containerd/blob/main/docs/cri/config.md
-    if plan.spec.containerd.version.split(".")[0] == "1":
+    if Version.parse(plan.spec.containerd.version).major == 1:
         return {"version": 2, "plugins": {"io.containerd.grpc.v1.cri": _cri_of_1(plan)}}
     return {"version": 3, "plugins": _cri_of_2(plan)}
 

@@ -8,6 +8,7 @@ control planes kubeadm writes it, and khgen patches the founding members in.
 from math import ceil
 from pathlib import PurePosixPath
 
+from khgen.facts.kubernetes import EtcdProbes, etcd_flags_for
 from khgen.files.node_file import NodeFile
 from khgen.plan.model import (
     ETCD_CLIENT_PORT,
@@ -20,7 +21,6 @@ from khgen.plan.model import (
     loopback,
     url,
 )
-from khgen.plan.versions import EtcdProbes, etcd_flags_for
 from khgen.spec.model.values import IPAddress
 from khgen.yaml_text import YamlValue, dump_yaml
 

@@ -13,7 +13,6 @@ from khgen.plan.installation import (
     runs_containerd,
 )
 from khgen.plan.model import NodeKind, Plan
-from khgen.plan.versions import KubernetesVersion
 from khgen.spec.model.machine import (
     ContainerdSource,
     KubernetesSource,
@@ -110,7 +109,7 @@ def _kubernetes_repositories(plan: Plan, kind: NodeKind) -> Iterator[Repository]
         return
     rpm = plan.spec.os.family is OsFamily.RHEL
     programs = KUBERNETES_PROGRAMS[kind]
-    versions = (KubernetesVersion.parse(program_version(plan, p)).minor for p in programs)
+    versions = (program_version(plan, p).minor for p in programs)
     for number, minor in enumerate(dict.fromkeys(versions)):
         url = f"{plan.spec.install.kubernetes_repository.rstrip('/')}/v{minor}/"
         url += "rpm/" if rpm else "deb/"

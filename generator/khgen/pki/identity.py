@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from posixpath import normpath
 from types import MappingProxyType
 
+from khgen.facts.version import KubernetesVersion
 from khgen.plan.build import endpoint_of
-from khgen.plan.versions import KubernetesVersion
 from khgen.problems import Finding, Severity, ValuePath
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import EtcdTopology, KeyAlgorithm

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_network
 from types import MappingProxyType
 
+from khgen.facts.kubernetes import MinorFacts, facts_for
+from khgen.facts.version import KubernetesVersion
 from khgen.plan.model import Endpoint, Images, Networks, NodeKind, NodePlan, Plan, RemovedNode
-from khgen.plan.versions import KubernetesVersion, MinorFacts, facts_for
 from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
 from khgen.spec.model.cluster import EtcdTopology
 from khgen.spec.model.values import IPAddress, IPNetwork

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from khgen.facts.version import KubernetesVersion, Version
 from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
 from khgen.spec.model.machine import (
     Artifact,
@@ -111,10 +112,10 @@ def baked(plan: Plan) -> bool:
     )
 
 
-def program_version(plan: Plan, program: str) -> str:
-    """Version of kubeadm, kubelet or kubectl, like 1.29.6."""
-    version = getattr(plan.spec.install.package_versions, program) or str(plan.version)
-    return str(version).removeprefix("v")
+def program_version(plan: Plan, program: str) -> KubernetesVersion:
+    """Version of kubeadm, kubelet or kubectl."""
+    own: str | None = getattr(plan.spec.install.package_versions, program)
+    return plan.version if own is None else KubernetesVersion.parse(own)
 
 
 def packages(plan: Plan, kind: NodeKind) -> tuple[Package, ...]:
@@ -148,9 +149,9 @@ def _containerd_packages(plan: Plan, kind: NodeKind) -> Iterator[Package]:
         yield Package(name="containerd")
 
 
-def _version_pattern(version: str) -> str:
-    parts = [part for part in version.split(".") if part != "x"]
-    return ".".join(parts) + ("-*" if len(parts) == 3 else ".*")
+def _version_pattern(text: str) -> str:
+    version = Version.parse(text)
+    return f"{version}-*" if len(version.numbers) == 3 else f"{version}.*"
 
 
 def downloads(plan: Plan, kind: NodeKind) -> tuple[Download, ...]:
@@ -193,14 +194,14 @@ def image_programs(plan: Plan, kind: NodeKind) -> tuple[Program, ...]:
 def _image_kubernetes(plan: Plan, kind: NodeKind) -> Iterator[Program]:
     if baked(plan) or plan.spec.install.kubernetes is KubernetesSource.IMAGE:
         for name in KUBERNETES_PROGRAMS[kind]:
-            yield Program(name=name, version=program_version(plan, name))
+            yield Program(name=name, version=str(program_version(plan, name)))
 
 
 def _image_containerd(plan: Plan, kind: NodeKind) -> Iterator[Program]:
     from_image = baked(plan) or plan.spec.install.containerd is ContainerdSource.IMAGE
     if from_image and runs_containerd(kind):
-        version = plan.spec.containerd.version.removesuffix(".x")
-        yield Program(name="containerd", version=version)
+        version = Version.parse(plan.spec.containerd.version)
+        yield Program(name="containerd", version=str(version))
         yield Program(name="runc")
         yield from (Program(name="nerdctl"),) * plan.spec.containerd.nerdctl
         yield from (Program(name="buildkitd"),) * plan.spec.containerd.buildkit

@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
-from khgen.plan.versions import KubernetesVersion, MinorFacts
+from khgen.facts.kubernetes import MinorFacts
+from khgen.facts.version import KubernetesVersion
 from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
 from khgen.spec.model.cluster import CaKeys
 from khgen.spec.model.values import IPAddress, IPNetwork

@@ -92,8 +92,8 @@ def _store(ground: Ground, cluster: ClusterRender, programs: Path) -> Path | Non
     if not is_real(programs):
         return None
     plan = cluster.plan
-    found = run([programs / "kubeadm", "version", "-o", "short"]).strip().removeprefix("v")
-    if found != str(plan.version).removeprefix("v"):
+    found = run([programs / "kubeadm", "version", "-o", "short"]).strip()
+    if found != plan.version.tag:
         message = f"{programs} has kubeadm {found}, and the spec wants Kubernetes {plan.version}"
         raise ProgramError(message)
     repository = plan.spec.kubernetes.image_repository

@@ -4,53 +4,12 @@ Sources: cmd/kubeadm of each minor's tree (app/constants/constants.go, app/phase
 app/features/features.go) and its CHANGELOG, read up to 1.36.3.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import total_ordering
 from types import MappingProxyType
 
-
-@total_ordering
-@dataclass(frozen=True, slots=True)
-class KubernetesVersion:
-    """A released version, like 1.29.6."""
-
-    major: int
-    minor_number: int
-    patch: int
-
-    @classmethod
-    def parse(cls, text: str) -> "KubernetesVersion":
-        """The version that a text like 1.29.6 or v1.29.6 names; ValueError otherwise."""
-        match = re.fullmatch(r"v?([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})", text)
-        if match is None:
-            message = f"'{text}' is not a Kubernetes version like 1.29.6"
-            raise ValueError(message)
-        return cls(*(int(group) for group in match.groups()))
-
-    @property
-    def minor(self) -> str:
-        """Major and minor, like 1.29."""
-        return f"{self.major}.{self.minor_number}"
-
-    @property
-    def tag(self) -> str:
-        """The version as image tags and kubeadm write it, like v1.29.6."""
-        return f"v{self}"
-
-    def __str__(self) -> str:
-        """Like 1.29.6."""
-        return f"{self.major}.{self.minor_number}.{self.patch}"
-
-    def __lt__(self, other: "KubernetesVersion") -> bool:
-        """Whether it is older."""
-        return self._key < other._key
-
-    @property
-    def _key(self) -> tuple[int, int, int]:
-        return (self.major, self.minor_number, self.patch)
+from khgen.facts.version import KubernetesVersion, Version
 
 
 class EtcdProbes(StrEnum):
@@ -62,6 +21,7 @@ class EtcdProbes(StrEnum):
 
 
 EtcdFlags = tuple[tuple[str, str], ...]
+ETCD_36 = Version((3, 6))
 ETCD_35_FLAGS: EtcdFlags = (
     ("experimental-initial-corrupt-check", "true"),
     ("experimental-watch-progress-notify-interval", "5s"),
@@ -71,6 +31,18 @@ ETCD_36_FLAGS: EtcdFlags = (
     ("watch-progress-notify-interval", "5s"),
 )
 WITH_P384 = frozenset({"ECDSA-P256", "ECDSA-P384"})
+FEATURE_GATES_1_29 = frozenset(
+    {"EtcdLearnerMode", "RootlessControlPlane", "UpgradeAddonsBeforeControlPlane"}
+)
+FEATURE_GATES_1_31 = frozenset(
+    {
+        "ControlPlaneKubeletLocalMode",
+        "EtcdLearnerMode",
+        "RootlessControlPlane",
+        "WaitForAllControlPlaneComponents",
+    }
+)
+"""kubeadm's feature gates, app/features/features.go of 1.29.6 and 1.31.14."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +64,12 @@ class MinorFacts:
     """Whether kubelet.conf of a control plane points at its own API server by default."""
     encryption_algorithms: frozenset[str] = frozenset({"ECDSA-P256"})
     """The ECDSA values that encryptionAlgorithm takes (v1beta4 types.go)."""
+    feature_gates: frozenset[str] | None = None
+    """kubeadm's feature gates; None where nobody has read them."""
+    nftables_mode: bool = True
+    """Whether kube-proxy's nftables mode is open by default (beta in 1.31)."""
+    ipvs_deprecated: bool = False
+    """Whether kube-proxy calls its ipvs mode deprecated."""
 
     @property
     def calls_ecdsa_feature_gate(self) -> bool:
@@ -125,6 +103,8 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 etcd_probes=EtcdProbes.HEALTH,
                 kubelet_client_group_until=None,
                 kubelet_local_mode=False,
+                feature_gates=FEATURE_GATES_1_29,
+                nftables_mode=False,
             ),
             MinorFacts(
                 minor="1.30",
@@ -134,6 +114,7 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 etcd_probes=EtcdProbes.HEALTH,
                 kubelet_client_group_until=None,
                 kubelet_local_mode=False,
+                nftables_mode=False,
             ),
             MinorFacts(
                 minor="1.31",
@@ -143,6 +124,7 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 etcd_probes=EtcdProbes.READYZ,
                 kubelet_client_group_until=None,
                 kubelet_local_mode=False,
+                feature_gates=FEATURE_GATES_1_31,
             ),
             MinorFacts(
                 minor="1.32",
@@ -181,6 +163,7 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubelet_client_group_until=5,
                 kubelet_local_mode=True,
                 encryption_algorithms=WITH_P384,
+                ipvs_deprecated=True,
             ),
             MinorFacts(
                 minor="1.36",
@@ -191,10 +174,15 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubelet_client_group_until=1,
                 kubelet_local_mode=True,
                 encryption_algorithms=WITH_P384,
+                ipvs_deprecated=True,
             ),
         )
     }
 )
+
+
+SUPPORTED_MINORS = tuple(MINORS)
+"""In order, oldest first."""
 
 
 def facts_for(version: KubernetesVersion) -> MinorFacts | None:
@@ -204,6 +192,6 @@ def facts_for(version: KubernetesVersion) -> MinorFacts | None:
 
 def etcd_flags_for(tag: str) -> EtcdFlags:
     """The corruption check and progress notification as etcd of that image tag spells them."""
-    match = re.match(r"v?([0-9]+)\.([0-9]+)", tag)
-    newer = match is not None and (int(match[1]), int(match[2])) >= (3, 6)
+    version = Version.leading(tag)
+    newer = version is not None and version >= ETCD_36
     return ETCD_36_FLAGS if newer else ETCD_35_FLAGS
