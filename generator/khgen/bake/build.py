@@ -8,10 +8,10 @@ from pathlib import Path
 
 from khgen.bake.builders import (
     BOOT_TIMEOUTS,
-    LOGINS,
     Accelerator,
     Builder,
     Hypervisor,
+    login_user,
     qemu_cpu,
     working_qemu,
 )
@@ -151,8 +151,9 @@ def prepare(bake: Bake, work: WorkFolder, packer: Packer, qemu: Hypervisor) -> N
 
 
 def _builder_values(bake: Bake, work: WorkFolder, qemu: Hypervisor) -> Mapping[str, object]:
+    user = {"ssh_username": login_user(bake.builder, bake.plan.distribution.family)}
     if bake.builder is not Builder.QEMU:
-        return {"ssh_username": LOGINS[bake.builder, bake.plan.spec.os.family]}
+        return user
     work.place_login(new_login(bake.name))
     return {
         "base_url": bake.base,
@@ -160,7 +161,7 @@ def _builder_values(bake: Bake, work: WorkFolder, qemu: Hypervisor) -> Mapping[s
         "disk_size": bake.image.disk_size,
         "output_directory": str(work.output),
         "seed_files": [str(path) for path in work.seed],
-        "ssh_username": "root",
+        **user,
         "ssh_private_key_file": str(work.key),
         "ssh_timeout": BOOT_TIMEOUTS[qemu.accelerator],
         "accelerator": qemu.accelerator,

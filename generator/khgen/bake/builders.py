@@ -11,8 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from khgen.bake.failure import BakeError
+from khgen.facts.distributions import Family
 from khgen.facts.version import Version
-from khgen.spec.model.machine import OsFamily
 
 
 class Builder(StrEnum):
@@ -48,21 +48,16 @@ CD_PROGRAMS = ("xorriso", "mkisofs", "hdiutil")
 QEMU_HINT = "apt-get install qemu-system-x86 qemu-utils, or dnf install qemu-kvm-core qemu-img"
 CD_HINT = "apt-get install xorriso, or dnf install xorriso"
 
-LOGINS: Mapping[tuple[Builder, OsFamily], str] = MappingProxyType(
-    {
-        (Builder.AMAZON, OsFamily.DEBIAN): "admin",
-        (Builder.AMAZON, OsFamily.UBUNTU): "ubuntu",
-        (Builder.AMAZON, OsFamily.RHEL): "rocky",
-        (Builder.OPENSTACK, OsFamily.DEBIAN): "debian",
-        (Builder.OPENSTACK, OsFamily.UBUNTU): "ubuntu",
-        (Builder.OPENSTACK, OsFamily.RHEL): "rocky",
-    }
-)
-"""The user whom the distribution's own cloud image lets in."""
-
 BOOT_TIMEOUTS: Mapping[Accelerator, str] = MappingProxyType(
     {Accelerator.KVM: "10m", Accelerator.HVF: "10m", Accelerator.TCG: "40m"}
 )
+
+
+def login_user(builder: Builder, family: Family) -> str:
+    """The user whom a base image of that builder lets in."""
+    if builder is Builder.QEMU:
+        return "root"
+    return family.ec2_login if builder is Builder.AMAZON else family.openstack_login
 
 
 def working_qemu(accelerator: Accelerator | None, folder: Path) -> Hypervisor:

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from khgen.files.encryption import ENCRYPTION_PATH
 from khgen.plan.model import Plan
 from khgen.spec.model.cluster import ProxyMode
-from khgen.spec.model.machine import OsFamily
 from khgen.yaml_text import YamlValue
 
 DEFAULT_REPOSITORY = "registry.k8s.io"
@@ -19,15 +18,6 @@ EXTERNAL_ETCD_FILES: Mapping[str, str] = MappingProxyType(
         "keyFile": "/etc/kubernetes/pki/apiserver-etcd-client.key",
     }
 )
-RESOLV_CONF: Mapping[OsFamily, str] = MappingProxyType(
-    {
-        OsFamily.DEBIAN: "/run/systemd/resolve/resolv.conf",
-        OsFamily.UBUNTU: "/run/systemd/resolve/resolv.conf",
-        OsFamily.RHEL: "/etc/resolv.conf",
-    }
-)
-"""Behind systemd-resolved /etc/resolv.conf names a stub, which makes CoreDNS ask itself; RHEL has
-none. kubeadm finds out by itself only while it starts one kubelet, and does not upload it."""
 
 
 def kubeadm_api(plan: Plan) -> str:
@@ -77,7 +67,7 @@ def kubelet_configuration(plan: Plan) -> dict[str, YamlValue]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "resolvConf": RESOLV_CONF[plan.spec.os.family],
+        "resolvConf": plan.distribution.family.resolv_conf,
         **plan.spec.kubernetes.kubelet.config,
     }
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from khgen.facts.distributions import RPM
 from khgen.files.packages import Repository, fetched_keys, repositories
 from khgen.plan.installation import Package, Program, baked, image_programs, packages
 from khgen.plan.machine_steps import sets_time_sources
 from khgen.plan.model import NodeKind, Plan
-from khgen.spec.model.machine import OsFamily, TimeProgram
+from khgen.spec.model.machine import TimeProgram
 
 Wanted = TypeVar("Wanted")
 
@@ -34,14 +35,14 @@ def _of_all(
 
 
 def _is_rpm(plan: Plan) -> bool:
-    return plan.spec.os.family is OsFamily.RHEL
+    return plan.distribution.family.package_format is RPM
 
 
 def _time_unit(plan: Plan) -> str:
     if not sets_time_sources(plan):
         return ""
     return {
-        TimeProgram.CHRONY: "chronyd" if _is_rpm(plan) else "chrony",
+        TimeProgram.CHRONY: plan.distribution.family.chrony_unit,
         TimeProgram.TIMESYNCD: "systemd-timesyncd",
         TimeProgram.UNMANAGED: "",
     }[plan.spec.os.time_sync.program]
@@ -50,7 +51,7 @@ def _time_unit(plan: Plan) -> str:
 def _pinned(plan: Plan, package: Package) -> str:
     if package.version is None:
         return package.name
-    return f"{package.name}{'-' if _is_rpm(plan) else '='}{package.version}"
+    return f"{package.name}{plan.distribution.family.package_format.pin}{package.version}"
 
 
 def _package_repos(plan: Plan, repos: Iterable[Repository]) -> str:

@@ -10,7 +10,7 @@ from khgen.files.kubeadm_config import CRI_SOCKET
 from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled, verbatim
 from khgen.plan.model import ETCD_KINDS, NodeKind, Plan
-from khgen.spec.model.machine import KubernetesSource, OsFamily
+from khgen.spec.model.machine import KubernetesSource
 from khgen.yaml_text import dump_yaml
 
 UNIT = PurePosixPath("/etc/systemd/system/kubelet.service")
@@ -37,8 +37,7 @@ def kubelet_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
             NodeFile(path=DROP_INS / "20-etcd-service-manager.conf", content=drop_in),
         ]
     elif binaries:
-        rpm = plan.spec.os.family is OsFamily.RHEL
-        overrides = "/etc/sysconfig/kubelet" if rpm else "/etc/default/kubelet"
+        overrides = plan.distribution.family.kubelet_overrides
         drop_in = filled("10-kubeadm.conf.j2", overrides=overrides)
         files.append(NodeFile(path=DROP_INS / "10-kubeadm.conf", content=drop_in))
     return tuple(files)

@@ -1,21 +1,12 @@
 """The clock: chrony or systemd-timesyncd, where the spec names its sources."""
 
-from collections.abc import Mapping
 from pathlib import PurePosixPath
-from types import MappingProxyType
 
 from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled
 from khgen.plan.model import NodeKind, Plan
-from khgen.spec.model.machine import OsFamily, TimeProgram
+from khgen.spec.model.machine import TimeProgram
 
-CHRONY_CONF: Mapping[OsFamily, PurePosixPath] = MappingProxyType(
-    {
-        OsFamily.DEBIAN: PurePosixPath("/etc/chrony/chrony.conf"),
-        OsFamily.UBUNTU: PurePosixPath("/etc/chrony/chrony.conf"),
-        OsFamily.RHEL: PurePosixPath("/etc/chrony.conf"),
-    }
-)
 TIMESYNCD_CONF = PurePosixPath("/etc/systemd/timesyncd.conf.d/khgen.conf")
 
 
@@ -29,7 +20,7 @@ def time_sync_files(plan: Plan, _: NodeKind) -> tuple[NodeFile, ...]:
         return ()
     if sync.program is TimeProgram.CHRONY:
         content = filled("chrony.conf.j2", pools=sync.pools, servers=sync.servers)
-        return (NodeFile(path=CHRONY_CONF[plan.spec.os.family], content=content),)
+        return (NodeFile(path=plan.distribution.family.chrony_conf, content=content),)
     if sync.program is TimeProgram.TIMESYNCD:
         content = f"[Time]\nNTP={' '.join((*sync.servers, *sync.pools))}\nFallbackNTP=\n"
         return (NodeFile(path=TIMESYNCD_CONF, content=content),)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_network
 from types import MappingProxyType
 
+from khgen.facts.distributions import distribution
 from khgen.facts.kubernetes import MinorFacts, facts_for
 from khgen.facts.version import KubernetesVersion
 from khgen.plan.model import Endpoint, Images, Networks, NodeKind, NodePlan, Plan, RemovedNode
@@ -48,6 +49,7 @@ def build_plan(
         spec=spec,
         version=version,
         facts=facts,
+        distribution=distribution(spec.os.family, spec.os.release),
         networks=_all_networks(spec),
         endpoint=endpoint_of(spec),
         images=_images(spec, version, facts),

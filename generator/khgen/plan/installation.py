@@ -10,7 +10,6 @@ from khgen.spec.model.machine import (
     Artifact,
     ContainerdSource,
     KubernetesSource,
-    OsFamily,
     TimeProgram,
 )
 
@@ -25,32 +24,6 @@ KUBERNETES_PROGRAMS: Mapping[NodeKind, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Programs of Kubernetes by kind: an etcd host has the kubelet alone, as a service manager."""
-
-PREFLIGHT_PACKAGES: Mapping[OsFamily, tuple[str, ...]] = MappingProxyType(
-    {
-        OsFamily.DEBIAN: ("conntrack", "ethtool", "iptables", "socat"),
-        OsFamily.UBUNTU: ("conntrack", "ethtool", "iptables", "socat"),
-        OsFamily.RHEL: ("conntrack-tools", "ethtool", "iptables-nft", "iproute-tc", "socat"),
-    }
-)
-"""Programs that kubeadm's preflight looks for (checks_linux.go) and a cloud image may lack."""
-
-BASE_PACKAGES: Mapping[OsFamily, tuple[str, ...]] = MappingProxyType(
-    {
-        OsFamily.DEBIAN: ("ca-certificates", "curl"),
-        OsFamily.UBUNTU: ("ca-certificates", "curl"),
-        OsFamily.RHEL: (),  # curl-minimal is always there, and conflicts with curl
-    }
-)
-"""What the boot steps themselves need."""
-
-TIME_PACKAGES: Mapping[TimeProgram, tuple[str, ...]] = MappingProxyType(
-    {
-        TimeProgram.CHRONY: ("chrony",),
-        TimeProgram.TIMESYNCD: ("systemd-timesyncd",),
-        TimeProgram.UNMANAGED: (),
-    }
-)
 
 DOWNLOAD_TARGETS: Mapping[str, str] = MappingProxyType(
     {
@@ -122,14 +95,22 @@ def packages(plan: Plan, kind: NodeKind) -> tuple[Package, ...]:
     """The packages that the install step brings to nodes of that kind."""
     if baked(plan):
         return ()
-    os = plan.spec.os
-    plain = (*BASE_PACKAGES[os.family], *TIME_PACKAGES[os.time_sync.program])
+    family = plan.distribution.family
+    plain = (*family.base_packages, *_time_packages(plan))
     if runs_containerd(kind):
-        plain += PREFLIGHT_PACKAGES[os.family]
+        plain += family.preflight_packages
     if balances_load(plan, kind):
         plain += ("haproxy", "keepalived")
     pinned = (*_kubernetes_packages(plan, kind), *_containerd_packages(plan, kind))
     return (*pinned, *(Package(name=name) for name in plain))
+
+
+def _time_packages(plan: Plan) -> tuple[str, ...]:
+    program = plan.spec.os.time_sync.program
+    timesyncd = plan.distribution.family.timesyncd_package
+    if program is TimeProgram.TIMESYNCD and timesyncd is not None:
+        return (timesyncd,)
+    return ("chrony",) if program is TimeProgram.CHRONY else ()
 
 
 def _kubernetes_packages(plan: Plan, kind: NodeKind) -> Iterator[Package]:

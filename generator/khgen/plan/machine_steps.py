@@ -11,6 +11,7 @@ Why they do it so stands here, for the scripts themselves are part of every node
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from khgen.facts.distributions import DEB, RPM, PackageFormat
 from khgen.plan.installation import (
     baked,
     downloads,
@@ -23,7 +24,6 @@ from khgen.plan.kernel import kernel_modules, kernel_settings
 from khgen.plan.model import NodeKind, Plan
 from khgen.spec.model.machine import (
     FirewallMode,
-    OsFamily,
     SelinuxMode,
     SwapMode,
     TimeProgram,
@@ -74,12 +74,17 @@ def _tunes_kernel(plan: Plan, kind: NodeKind) -> bool:
     return bool(kernel_modules(plan, kind) or kernel_settings(plan, kind))
 
 
-def _mirrored(plan: Plan, *, rpm: bool) -> bool:
-    return bool(plan.spec.os.package_mirror) and not baked(plan) and _is_rpm(plan) is rpm
+def _mirrored(plan: Plan, packages_of: PackageFormat) -> bool:
+    mirror = plan.spec.os.package_mirror
+    return bool(mirror) and not baked(plan) and _has(plan, packages_of)
 
 
-def _is_rpm(plan: Plan) -> bool:
-    return plan.spec.os.family is OsFamily.RHEL
+def _installs(plan: Plan, kind: NodeKind, packages_of: PackageFormat) -> bool:
+    return bool(packages(plan, kind)) and _has(plan, packages_of)
+
+
+def _has(plan: Plan, packages_of: PackageFormat) -> bool:
+    return plan.distribution.family.package_format is packages_of
 
 
 MACHINE_STEPS: tuple[MachineStep, ...] = (
@@ -88,15 +93,13 @@ MACHINE_STEPS: tuple[MachineStep, ...] = (
     MachineStep(name="prepare-selinux", applies=_selinux_permissive),
     MachineStep(name="prepare-firewall", applies=_firewall_off),
     MachineStep(name="prepare-kernel", applies=_tunes_kernel),
-    MachineStep(name="prepare-mirror-deb", applies=lambda plan, _: _mirrored(plan, rpm=False)),
-    MachineStep(name="prepare-mirror-rpm", applies=lambda plan, _: _mirrored(plan, rpm=True)),
+    MachineStep(name="prepare-mirror-deb", applies=lambda plan, _: _mirrored(plan, DEB)),
+    MachineStep(name="prepare-mirror-rpm", applies=lambda plan, _: _mirrored(plan, RPM)),
     MachineStep(
         name="install-deb",
-        applies=lambda plan, kind: bool(packages(plan, kind)) and not _is_rpm(plan),
+        applies=lambda plan, kind: _installs(plan, kind, DEB),
     ),
-    MachineStep(
-        name="install-rpm", applies=lambda plan, kind: bool(packages(plan, kind)) and _is_rpm(plan)
-    ),
+    MachineStep(name="install-rpm", applies=lambda plan, kind: _installs(plan, kind, RPM)),
     MachineStep(name="install-downloads", applies=lambda plan, kind: bool(downloads(plan, kind))),
     MachineStep(name="install-image", applies=lambda plan, kind: bool(image_programs(plan, kind))),
     MachineStep(name="prepare-metadata", applies=closes_metadata),

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
+from khgen.facts.distributions import Distribution
 from khgen.facts.kubernetes import MinorFacts
 from khgen.facts.version import KubernetesVersion
 from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
@@ -123,6 +124,7 @@ class Plan:
     spec: ClusterSpec
     version: KubernetesVersion
     facts: MinorFacts
+    distribution: Distribution
     networks: Networks
     endpoint: Endpoint
     images: Images

@@ -8,7 +8,6 @@ from khgen.plan.installation import balances_load
 from khgen.plan.machine_steps import MACHINE_STEPS
 from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
 from khgen.spec.model.cluster import CaKeys
-from khgen.spec.model.machine import OsFamily
 
 
 class StepAct(StrEnum):
@@ -73,7 +72,7 @@ def _keyless(plan: Plan, _: NodeKind) -> bool:
 
 
 def _confines_haproxy(plan: Plan, kind: NodeKind) -> bool:
-    return balances_load(plan, kind) and plan.spec.os.family is OsFamily.RHEL
+    return balances_load(plan, kind) and plan.distribution.family.selinux
 
 
 ALL = frozenset(NodeKind)

@@ -22,11 +22,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
 from khgen.rehearse.programs import ProgramError
+from khgen.rehearse.rootfs import DISTRIBUTION
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import IPAddress, IPNetwork
 
 CONTAINERD_VERSION = "1.7"
-"""Of the root directory's suite (rootfs.SUITE)."""
+"""Of the root directory's suite (rootfs.DISTRIBUTION)."""
 MANIFEST = "rehearsal.yaml"
 MANIFESTS: Mapping[str, bytes] = {
     MANIFEST: b"apiVersion: v1\nkind: ConfigMap\n"
@@ -66,8 +67,8 @@ def _replacements() -> Mapping[str, Mapping[str, object]]:
     return {
         "install": {"kubernetes": "image", "containerd": "image", "packageVersions": {}},
         "os": {
-            "family": "debian",
-            "release": "13",
+            "family": DISTRIBUTION.family.name.value,
+            "release": DISTRIBUTION.release,
             "timeSync": {"program": "unmanaged"},
             "packageMirror": None,
             "swap": "unmanaged",
