@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from khgen.plan.steps import numbered_steps
+from khgen.plan.steps import STEPS
 from khgen.rehearse.image_archive import Image
 from khgen.rehearse.local_host import LocalHost, put
 from khgen.rehearse.waiting import wait_until
@@ -78,7 +78,7 @@ def held(waiting: LocalCluster, traffic: Traffic) -> list[tuple[LocalHost, str]]
 
 def at(name: str) -> str:
     """A step with its number."""
-    return next(numbered.file_name for numbered in numbered_steps() if numbered.step.name == name)
+    return next(step.file_name for step in STEPS if step.name == name)
 
 
 def status_of(host: LocalHost) -> dict[str, str]:

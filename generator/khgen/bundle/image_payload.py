@@ -12,12 +12,9 @@ from khgen.files.golden_image import (
 )
 from khgen.files.install_environment import install_environment
 from khgen.files.node_file import NodeFile
-from khgen.plan.machine_steps import MACHINE_STEPS
 from khgen.plan.model import NodeKind, Plan
 from khgen.plan.steps import steps_of
 
-BAKED_STEPS = frozenset(step.name for step in MACHINE_STEPS) - {"prepare-clock"}
-"""What a bake runs of a first boot's steps; the clock of the machine that bakes is not the image's."""
 COMPARING_STEP = "install-image"
 """Looks for the programs of every node; so a bake that lacks one fails, and not the first boot."""
 
@@ -62,8 +59,8 @@ def image_payload(plan: Plan) -> ImagePayload:
 def _steps(plan: Plan, kinds: tuple[NodeKind, ...]) -> tuple[str, ...]:
     unbaked = before_bake(plan)
     found = {
-        *(s for kind in kinds for s in steps_of(unbaked, kind) if s.step.name in BAKED_STEPS),
-        *(s for kind in kinds for s in steps_of(plan, kind) if s.step.name == COMPARING_STEP),
+        *(s for kind in kinds for s in steps_of(unbaked, kind) if s.in_bake),
+        *(s for kind in kinds for s in steps_of(plan, kind) if s.name == COMPARING_STEP),
     }
     return tuple(step.file_name for step in sorted(found, key=lambda step: step.number))
 

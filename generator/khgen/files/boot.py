@@ -52,9 +52,7 @@ SOURCED = ("etcd-room.sh", "etcd.sh", "phase.sh")
 
 def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """The runner, its unit, and the steps of nodes of that kind: the same bytes everywhere."""
-    steps = {
-        step.file_name: verbatim(f"steps/{step.step.name}.sh") for step in steps_of(plan, kind)
-    }
+    steps = {step.file_name: verbatim(f"steps/{step.name}.sh") for step in steps_of(plan, kind)}
     sourced: dict[str, str] = {}
     for name in SOURCED:
         if any(f". {FOLDER}/{name}\n" in text for text in (*steps.values(), *sourced.values())):

@@ -26,7 +26,8 @@ from khgen.files.packages import package_files
 from khgen.files.templates import verbatim
 from khgen.files.time_sync import time_sync_files
 from khgen.plan.model import NodeKind, Plan
-from khgen.plan.steps import IMAGE_STEP, numbered_steps
+from khgen.plan.steps import IMAGE_STEP
+from khgen.plan.steps import STEPS as BOOT_STEPS
 
 IMAGE_STEPS = PurePosixPath("/usr/share/khgen/steps.d")
 """Every step of every kind of node; each node copies its own to /etc/khgen/steps.d."""
@@ -104,13 +105,13 @@ def _image_path(file: NodeFile) -> PurePosixPath:
 
 
 def _boot_files() -> tuple[NodeFile, ...]:
-    steps = (step for step in numbered_steps() if step.step.name != IMAGE_STEP)
+    steps = (step for step in BOOT_STEPS if step.name != IMAGE_STEP)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
         *VIP_SCRIPTS,
         *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in SOURCED),
         *(
-            NodeFile(path=IMAGE_STEPS / s.file_name, content=verbatim(f"steps/{s.step.name}.sh"))
+            NodeFile(path=IMAGE_STEPS / s.file_name, content=verbatim(f"steps/{s.name}.sh"))
             for s in steps
         ),
     )

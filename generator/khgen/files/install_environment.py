@@ -6,8 +6,8 @@ from typing import TypeVar
 from khgen.facts.distributions import RPM
 from khgen.files.packages import Repository, fetched_keys, repositories
 from khgen.plan.installation import Package, Program, baked, image_programs, packages
-from khgen.plan.machine_steps import sets_time_sources
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.steps import sets_time_sources
 from khgen.spec.model.machine import TimeProgram
 
 Wanted = TypeVar("Wanted")
@@ -17,7 +17,7 @@ def install_environment(plan: Plan, *kinds: NodeKind) -> dict[str, str]:
     """Each key that a step of nodes of these kinds reads; no key is empty."""
     repos = _of_all(repositories, plan, kinds)
     values = {
-        "TIME_UNIT": _time_unit(plan),
+        "TIME_UNIT": _time_unit(plan, kinds),
         "PACKAGES": " ".join(_pinned(plan, p) for p in _of_all(packages, plan, kinds)),
         "REPOSITORY_KEYS": " ".join(_of_all(fetched_keys, plan, kinds)),
         "PACKAGE_REPOS": _package_repos(plan, repos),
@@ -38,8 +38,8 @@ def _is_rpm(plan: Plan) -> bool:
     return plan.distribution.family.package_format is RPM
 
 
-def _time_unit(plan: Plan) -> str:
-    if not sets_time_sources(plan):
+def _time_unit(plan: Plan, kinds: Iterable[NodeKind]) -> str:
+    if not any(sets_time_sources(plan, kind) for kind in kinds):
         return ""
     return {
         TimeProgram.CHRONY: plan.distribution.family.chrony_unit,

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from khgen.files.node_file import NodeFile
 from khgen.files.templates import verbatim
-from khgen.plan.machine_steps import closes_metadata
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.steps import closes_metadata
 
 PROGRAM = PurePosixPath("/usr/local/sbin/khgen-metadata")
 METADATA_UNIT = PurePosixPath("/etc/systemd/system/khgen-metadata.service")
