@@ -153,7 +153,7 @@ class Play:
             steps = steps_of(
                 self.cluster.render.plan, self.cluster.render.plan.by_name[self.case.host].kind
             )
-            step = next(numbered.file_name for numbered in steps if numbered.name == step)
+            step = next(other.file_name for other in steps if other.name == step)
         until = time.monotonic() + self.pace.timeout
         while time.monotonic() < until:
             if step == CLOUD_INIT:

@@ -11,8 +11,8 @@ from khgen.files.golden_image import (
     image_files,
 )
 from khgen.files.install_environment import install_environment
-from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import steps_of
 
 COMPARING_STEP = "install-image"

@@ -19,7 +19,6 @@ from khgen.files.etcd_manifest import peer_url
 from khgen.files.install_environment import install_environment
 from khgen.files.keepalived import load_balancer_environment
 from khgen.files.kubeadm_config import CRI_SOCKET
-from khgen.files.node_file import NodeFile
 from khgen.files.templates import verbatim
 from khgen.plan.model import (
     API_SERVER_PORT,
@@ -31,6 +30,7 @@ from khgen.plan.model import (
     Plan,
     url,
 )
+from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import steps_of
 from khgen.spec.model.cluster import Datasource
 

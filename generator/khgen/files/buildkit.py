@@ -3,11 +3,11 @@
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from khgen.files.node_file import NodeFile
 from khgen.files.templates import verbatim
 from khgen.files.toml_text import TomlValue, dump_toml
 from khgen.plan.installation import runs_containerd
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.spec.model.machine import RegistryMirror
 
 CONFIG = PurePosixPath("/etc/buildkit/buildkitd.toml")

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from khgen.files.boot import boot_environment_files, boot_files
-from khgen.files.certificates import certificate_files
 from khgen.files.encryption import encryption_files
 from khgen.files.etcd_manifest import etcd_manifest_files
 from khgen.files.golden_image import MACHINE_FILES, wanted_image_files
@@ -16,12 +15,12 @@ from khgen.files.hosts import hosts_files
 from khgen.files.keepalived import keepalived_files, vip_files
 from khgen.files.kubeadm_config import kubeadm_config_files
 from khgen.files.manifests import manifest_files
-from khgen.files.node_file import NodeFile
 from khgen.files.patches import patch_files
 from khgen.pki.credentials import NodeCredentials, node_credentials, valid_from
 from khgen.pki.secrets import Secrets, incarnation
 from khgen.pki.token import bootstrap_token, founding_token
 from khgen.plan.model import NodeKind, NodePlan, Plan
+from khgen.plan.node_file import NodeFile
 
 SharedFiles = Callable[[Plan, NodeKind], tuple[NodeFile, ...]]
 OwnFiles = Callable[[Plan, NodePlan], tuple[NodeFile, ...]]
@@ -48,7 +47,7 @@ def shared_files(
     files = [file for make in SHARED for file in make(plan, kind)]
     files += encryption_files(plan, kind, secrets.encryption_key)
     files += manifest_files(plan, kind, manifests)
-    files += certificate_files(node_credentials(plan, some, secrets), shared=True)
+    files += node_credentials(plan, some, secrets).shared
     return tuple(files)
 
 
@@ -66,5 +65,5 @@ def own_files(
     files += boot_environment_files(plan, node, machine, not_before, passing)
     files += kubeadm_config_files(plan, node, token)
     files += keepalived_files(plan, node, secrets.vrrp_password)
-    files += certificate_files(credentials, shared=False)
+    files += credentials.own
     return tuple(files)

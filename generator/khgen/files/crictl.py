@@ -3,9 +3,9 @@
 from pathlib import PurePosixPath
 
 from khgen.files.kubeadm_config import CRI_SOCKET
-from khgen.files.node_file import NodeFile
 from khgen.plan.installation import runs_containerd
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 
 CONFIG = PurePosixPath("/etc/crictl.yaml")
 

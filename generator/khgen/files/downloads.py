@@ -2,9 +2,9 @@
 
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.plan.installation import downloads
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 
 LIST = PurePosixPath("/etc/khgen/downloads")
 

@@ -3,8 +3,8 @@
 from base64 import b64encode
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.plan.model import CONTROL_PLANE_KINDS, NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.yaml_text import dump_yaml
 
 ENCRYPTION_PATH = PurePosixPath("/etc/kubernetes/encryption-config.yaml")

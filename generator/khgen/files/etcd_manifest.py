@@ -9,7 +9,6 @@ from math import ceil
 from pathlib import PurePosixPath
 
 from khgen.facts.kubernetes import EtcdProbes, etcd_flags_for
-from khgen.files.node_file import NodeFile
 from khgen.plan.model import (
     ETCD_CLIENT_PORT,
     ETCD_KINDS,
@@ -21,6 +20,7 @@ from khgen.plan.model import (
     loopback,
     url,
 )
+from khgen.plan.node_file import NodeFile
 from khgen.spec.model.values import IPAddress
 from khgen.yaml_text import YamlValue, dump_yaml
 

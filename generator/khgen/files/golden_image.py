@@ -21,11 +21,11 @@ from khgen.files.kernel import kernel_files
 from khgen.files.kubelet import kubelet_files
 from khgen.files.metadata import metadata_files
 from khgen.files.nerdctl import nerdctl_files
-from khgen.files.node_file import NodeFile
 from khgen.files.packages import package_files
 from khgen.files.templates import verbatim
 from khgen.files.time_sync import time_sync_files
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import IMAGE_STEP
 from khgen.plan.steps import STEPS as BOOT_STEPS
 

@@ -2,10 +2,10 @@
 
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled
 from khgen.plan.installation import balances_load
 from khgen.plan.model import API_SERVER_PORT, NodeKind, Plan, host_port
+from khgen.plan.node_file import NodeFile
 from khgen.plan.virtual_ip import vrrp_addresses
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodePlan, Plan
+from khgen.plan.node_file import NodeFile
 
 HOSTS = PurePosixPath("/etc/hosts")
 LOCALHOST = ("127.0.0.1 localhost\n", "::1 localhost\n")

@@ -2,10 +2,10 @@
 
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled, verbatim
 from khgen.plan.installation import balances_load
 from khgen.plan.model import NodeKind, NodePlan, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.plan.virtual_ip import HAPROXY_WEIGHT, SILENT_ADVERTS, vrrp_address, vrrp_addresses
 from khgen.spec.model.values import IPAddress
 

@@ -2,9 +2,9 @@
 
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.plan.kernel import kernel_modules, kernel_settings
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 
 MODULES = PurePosixPath("/etc/modules-load.d/khgen.conf")
 # Files apply in the order of their names: this one comes after Debian's 99-sysctl.conf.

@@ -12,9 +12,9 @@ from khgen.files.cluster_configuration import (
     kubeadm_api,
     kubelet_configuration,
 )
-from khgen.files.node_file import NodeFile
 from khgen.files.patches import PATCHES, has_patches
 from khgen.plan.model import API_SERVER_PORT, CONTROL_PLANE_KINDS, NodeKind, NodePlan, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.spec.model.values import duration_text
 from khgen.yaml_text import YamlValue, dump_yaml
 

@@ -7,9 +7,9 @@ service manager: kubernetes.io, "Set up a High Availability etcd Cluster with ku
 from pathlib import PurePosixPath
 
 from khgen.files.kubeadm_config import CRI_SOCKET
-from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled, verbatim
 from khgen.plan.model import ETCD_KINDS, NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.spec.model.machine import KubernetesSource
 from khgen.yaml_text import dump_yaml
 

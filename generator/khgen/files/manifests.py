@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.spec.model.addons import Calico, Manifest
 
 FOLDER = PurePosixPath("/etc/khgen/manifests")

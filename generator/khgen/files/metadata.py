@@ -7,9 +7,9 @@ neither kube-proxy nor Calico writes to it.
 
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.files.templates import verbatim
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import closes_metadata
 
 PROGRAM = PurePosixPath("/usr/local/sbin/khgen-metadata")

@@ -2,10 +2,10 @@
 
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.files.toml_text import dump_toml
 from khgen.plan.installation import runs_containerd
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 
 CONFIG = PurePosixPath("/etc/nerdctl/nerdctl.toml")
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from khgen.facts.distributions import DEB, RPM, PackageFormat
-from khgen.files.node_file import NodeFile
 from khgen.plan.installation import (
     KUBERNETES_PROGRAMS,
     baked,
@@ -13,6 +12,7 @@ from khgen.plan.installation import (
     runs_containerd,
 )
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.spec.model.machine import (
     ContainerdSource,
     KubernetesSource,

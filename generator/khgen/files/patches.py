@@ -7,8 +7,8 @@ they would override what every later join computes.
 from pathlib import PurePosixPath
 
 from khgen.files.etcd_manifest import founding_arguments
-from khgen.files.node_file import NodeFile
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.yaml_text import YamlValue, dump_yaml
 
 PATCHES = PurePosixPath("/etc/khgen/patches")

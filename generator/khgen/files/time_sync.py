@@ -2,9 +2,9 @@
 
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
 from khgen.files.templates import filled
 from khgen.plan.model import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.spec.model.machine import TimeProgram
 
 TIMESYNCD_CONF = PurePosixPath("/etc/systemd/timesyncd.conf.d/khgen.conf")

@@ -1,4 +1,4 @@
-"""A file on a node: what every module of this layer returns."""
+"""A file on a node: what the PKI and every program's module return."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,4 +11,3 @@ class NodeFile:
     path: PurePosixPath
     content: str
     mode: int = 0o644
-    owner: str = "root:root"
