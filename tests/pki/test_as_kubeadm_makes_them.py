@@ -65,7 +65,7 @@ def kubeadm_config(plan: Plan, node: NodePlan, pki: Path) -> str:
         "controlPlaneEndpoint": plan.endpoint.authority,
         "certificatesDir": str(pki),
         "apiServer": {"certSANs": ["api.example.org"]},
-        "networking": {"serviceSubnet": plan.spec.networking.service_subnet},
+        "networking": {"serviceSubnet": plan.spec.networking.service_subnet.text},
         **ecdsa,
     }
     return yaml.safe_dump_all([init, configuration])

@@ -18,7 +18,6 @@ from khgen.spec.check.signing_keys import first_use
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.manifest_text import read_manifest
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import parse_networks
 from khgen.spec.pod_network import network_problems
 
 
@@ -63,7 +62,7 @@ def read_inputs(path: Path, report: Report) -> Inputs:
 def _check_manifests(
     spec: ClusterSpec, manifests: Mapping[str, bytes], folder: Path, report: Report
 ) -> None:
-    pods = parse_networks(spec.networking.pod_subnet)
+    pods = spec.networking.pod_subnet.networks
     for name, content in manifests.items():
         file = str(folder / name)
         text = content.decode("utf-8", errors="surrogateescape")

@@ -1,7 +1,6 @@
 """From a checked spec to the plan."""
 
 from collections.abc import Collection, Mapping, Sequence
-from ipaddress import ip_network
 from types import MappingProxyType
 
 from khgen.facts.distributions import distribution
@@ -10,7 +9,7 @@ from khgen.facts.version import KubernetesVersion
 from khgen.plan.model import Endpoint, Images, Networks, NodeKind, NodePlan, Plan, RemovedNode
 from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
 from khgen.spec.model.cluster import EtcdTopology
-from khgen.spec.model.values import IPAddress, IPNetwork
+from khgen.spec.model.values import IPAddress
 
 KINDS: Mapping[tuple[NodeRole, bool], NodeKind] = MappingProxyType(
     {
@@ -104,12 +103,8 @@ def _with_role(nodes: tuple[NodePlan, ...], role: NodeRole) -> tuple[NodePlan, .
 def _all_networks(spec: ClusterSpec) -> Networks:
     networking = spec.networking
     return Networks(
-        pods=_networks(networking.pod_subnet), services=_networks(networking.service_subnet)
+        pods=networking.pod_subnet.networks, services=networking.service_subnet.networks
     )
-
-
-def _networks(subnets: str) -> tuple[IPNetwork, ...]:
-    return tuple(ip_network(part.strip(), strict=False) for part in subnets.split(","))
 
 
 def endpoint_of(spec: ClusterSpec) -> Endpoint:
