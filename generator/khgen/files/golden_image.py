@@ -33,7 +33,6 @@ IMAGE_STEPS = PurePosixPath("/usr/share/khgen/steps.d")
 """Every step of every kind of node; each node copies its own to /etc/khgen/steps.d."""
 DIGESTS = FOLDER / "image.sha256"
 WANTED = FOLDER / "image.wanted"
-CONTRACT = FOLDER / "image.json"
 FORMAT = "khgen-image/v1"
 POD_KINDS = (NodeKind.FOUNDER, NodeKind.WORKER)
 """What all of these have alike is in the image; it does not depend on who is in the spec."""

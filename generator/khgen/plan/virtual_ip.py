@@ -21,9 +21,6 @@ a host alone is unicast too, with the VIP as its peer. tests/plan/test_virtual_i
 from khgen.plan.model import NodePlan, Plan
 from khgen.spec.model.values import IPAddress
 
-PRIORITY = 100
-"""keepalived's default: keepalived.conf says none."""
-
 SILENT_ADVERTS = 2
 """So many seconds + (256 - priority) / 256 s, 2.6 s in all, a backup waits for a silent holder.
 
