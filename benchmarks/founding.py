@@ -30,7 +30,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from khgen.bundle.user_data import UserDataBuilder
-from khgen.files.kubeadm_config import PATH as KUBEADM_CONFIG
+from khgen.files.kubeadm import KUBEADM_CONFIG
 from khgen.pki.secrets import new_secrets
 from khgen.plan.build import build_plan, founders_of
 from khgen.plan.model import API_SERVER_PORT, NodePlan, Plan

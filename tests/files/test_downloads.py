@@ -2,7 +2,7 @@
 
 import pytest
 
-from khgen.files.downloads import download_files
+from khgen.files.packages import download_files
 from khgen.plan.installation import DOWNLOAD_TARGETS, image_programs
 from khgen.plan.model import NodeKind
 from khgen.spec.model.machine import Artifacts

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from khgen.bundle.image_payload import image_payload
 from khgen.files.boot import STEPS
-from khgen.files.golden_image import DIGESTS, IMAGE_STEPS, WANTED
+from khgen.files.golden_image import DIGESTS, IMAGE_STEPS, WANTED, image_payload
 from khgen.plan.model import NodeKind, Plan
 from khgen.render import ClusterRender
 from khgen.resources import resource_folder

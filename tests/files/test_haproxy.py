@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from khgen.files.haproxy import haproxy_files
-from khgen.files.keepalived import CHECK_HAPROXY, vip_files
+from khgen.files.load_balancer import CHECK_HAPROXY, haproxy_files, vip_files
 from khgen.plan.build import build_plan, founders_of
 from khgen.plan.model import NodeKind, Plan
 from khgen.spec.model import ClusterSpec

@@ -1,6 +1,6 @@
 """/etc/hosts."""
 
-from khgen.files.hosts import hosts_files
+from khgen.files.operating_system import hosts_files
 from khgen.plan.model import Plan
 from support.machine_specs import CONTROL_PLANES, DEBIAN, ETCD_HOSTS, WORKER, machine_plan
 

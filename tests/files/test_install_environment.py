@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from khgen.files.install_environment import install_environment
+from khgen.files.packages import install_environment
 from khgen.files.templates import verbatim
 from khgen.plan.model import NodeKind
 from support.boot_steps import machine_steps

@@ -2,7 +2,7 @@
 
 import pytest
 
-from khgen.files.kernel import MODULES, SETTINGS, kernel_files
+from khgen.files.operating_system import MODULES, SETTINGS, kernel_files
 from khgen.plan.model import NodeKind, Plan
 from support.machine_specs import DEBIAN, machine_plan
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.files.metadata import metadata_files
+from khgen.files.operating_system import metadata_files
 from khgen.plan.model import NodeKind
 from khgen.resources import resource_folder
 from support.boot_steps import machine_steps

@@ -11,8 +11,8 @@ from khgen.bake.build import Bake, prepare
 from khgen.bake.builders import Builder, Hypervisor
 from khgen.bake.packer import Packer
 from khgen.bake.work_folder import PLUGINS, WorkFolder, private_folders
-from khgen.bundle.image_payload import image_payload
 from khgen.facts.version import Version
+from khgen.files.golden_image import image_payload
 from khgen.resources import resource_folder
 from khgen.spec.model.image import ImageSpec
 from support.rendering import plan_of, spec_of

@@ -13,8 +13,8 @@ from khgen.bake.build import Bake, prepare
 from khgen.bake.builders import Builder, Hypervisor
 from khgen.bake.packer import Packer
 from khgen.bake.work_folder import private_folders
-from khgen.bundle.image_payload import image_payload
 from khgen.facts.version import Version
+from khgen.files.golden_image import image_payload
 from khgen.rehearse.rootfs import rootfs
 from khgen.resources import resource_folder
 from support.programs import require_namespaces, require_program, run

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from khgen.files.kubeadm_config import KUBELET_CONF, kubeadm_config_files
+from khgen.files.kubeadm import KUBELET_CONF, kubeadm_config_files
 from khgen.plan.build import build_plan
 from khgen.plan.model import Plan
 from khgen.spec.load import load_spec

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from khgen.files.keepalived import KHGEN_VIP_UNIT
+from khgen.files.load_balancer import KHGEN_VIP_UNIT
 from khgen.plan.node_file import NodeFile
 from khgen.rehearse.waiting import wait_until
 from khgen.render import ClusterRender

@@ -22,7 +22,7 @@ from khgen.bake.packer import Packer, installed_packer
 from khgen.bake.packer_output import PackerLine
 from khgen.bake.payload_archive import Preload
 from khgen.bake.work_folder import WorkFolder, private_folders, work_folder
-from khgen.bundle.image_payload import ImagePayload
+from khgen.files.golden_image import ImagePayload
 from khgen.plan.model import Plan
 from khgen.spec.model.image import ImageSpec
 

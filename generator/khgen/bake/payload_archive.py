@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from khgen.bundle.image_payload import ImagePayload
+from khgen.files.golden_image import ImagePayload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

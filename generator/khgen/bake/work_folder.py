@@ -11,8 +11,8 @@ from pathlib import Path
 
 from khgen.bake.login import Login
 from khgen.bake.payload_archive import Preload, write_payload
-from khgen.bundle.image_payload import ImagePayload
 from khgen.disk.folder_lock import locked_folder
+from khgen.files.golden_image import ImagePayload
 from khgen.resources import resource_folder
 
 PREFIX = ".khgen-bake-"

@@ -15,10 +15,10 @@ from khgen.bake.build import Bake, Tell, build, validate
 from khgen.bake.builders import Accelerator, Builder
 from khgen.bake.failure import BakeError, BakeInterruptedError
 from khgen.bake.manifest import ImageManifest, ListedImage, listed_images
-from khgen.bundle.image_payload import image_payload
 from khgen.cli.ending import INTERRUPTED, ending_in_order
 from khgen.cli.inputs import Inputs, read_inputs
 from khgen.cli.outcome import EXIT_PROBLEMS, EXIT_PROGRAM, Report
+from khgen.files.golden_image import image_payload
 from khgen.plan.build import build_plan, founders_of
 from khgen.problems import Finding
 from khgen.rehearse.rootfs import cache_folder

@@ -16,9 +16,9 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from khgen.files.etcd_manifest import peer_url
-from khgen.files.install_environment import install_environment
-from khgen.files.keepalived import load_balancer_environment
-from khgen.files.kubeadm_config import CRI_SOCKET
+from khgen.files.kubeadm import CRI_SOCKET
+from khgen.files.load_balancer import load_balancer_environment
+from khgen.files.packages import install_environment
 from khgen.files.templates import verbatim
 from khgen.plan.model import (
     API_SERVER_PORT,

@@ -6,7 +6,7 @@ service manager: kubernetes.io, "Set up a High Availability etcd Cluster with ku
 
 from pathlib import PurePosixPath
 
-from khgen.files.kubeadm_config import CRI_SOCKET
+from khgen.files.kubeadm import CRI_SOCKET
 from khgen.files.templates import filled, verbatim
 from khgen.plan.model import ETCD_KINDS, NodeKind, Plan
 from khgen.plan.node_file import NodeFile

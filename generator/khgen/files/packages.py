@@ -1,25 +1,35 @@
-"""Package repositories, and the distribution's own mirror."""
+"""What the install steps read: package repositories, mirrors, downloads, and the values in node.env."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from khgen.facts.distributions import DEB, RPM, PackageFormat
 from khgen.plan.installation import (
     KUBERNETES_PROGRAMS,
+    Package,
+    Program,
     baked,
+    downloads,
+    image_programs,
+    packages,
     program_version,
     runs_containerd,
 )
 from khgen.plan.model import NodeKind, Plan
 from khgen.plan.node_file import NodeFile
+from khgen.plan.steps import sets_time_sources
 from khgen.spec.model.machine import (
     ContainerdSource,
     KubernetesSource,
     RepositoryKey,
+    TimeProgram,
 )
 
 KUBERNETES_HELD = "kubelet kubeadm kubectl cri-tools kubernetes-cni"
+DOWNLOAD_LIST = PurePosixPath("/etc/khgen/downloads")
+Wanted = TypeVar("Wanted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +49,13 @@ class Repository:
 def package_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """The list of repositories, and their keys that travel; none where the image has everything."""
     found = repositories(plan, kind)
-    packages = plan.distribution.family.package_format
-    if packages is RPM:
+    manager = plan.distribution.family.package_format
+    if manager is RPM:
         content = "\n".join(map(_yum_section, found))
     else:
         content = "".join((*_mirror_lines(plan), *map(_apt_line, found)))
-    listing = (NodeFile(path=packages.repository_list, content=content),) if content else ()
-    return (*listing, *(file for one in found for file in _key_file(one, packages)))
+    listing = (NodeFile(path=manager.repository_list, content=content),) if content else ()
+    return (*listing, *(file for one in found for file in _key_file(one, manager)))
 
 
 def repositories(plan: Plan, kind: NodeKind) -> tuple[Repository, ...]:
@@ -68,36 +78,36 @@ def fetched_keys(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
     )
 
 
-def key_path(name: str, packages: PackageFormat) -> PurePosixPath:
+def key_path(name: str, manager: PackageFormat) -> PurePosixPath:
     """Where the key of a repository is on a node."""
-    return PurePosixPath(packages.key_file.format(name=name))
+    return PurePosixPath(manager.key_file.format(name=name))
 
 
-def _key_file(repository: Repository, packages: PackageFormat) -> Iterator[NodeFile]:
+def _key_file(repository: Repository, manager: PackageFormat) -> Iterator[NodeFile]:
     pinned = repository.pinned
     if pinned is None or pinned.sha256 is not None:
         return
     if pinned.text is None:
         message = f"the key of {repository.name} was not read from {pinned.path}"
         raise LookupError(message)
-    yield NodeFile(path=key_path(repository.name, packages), content=pinned.text)
+    yield NodeFile(path=key_path(repository.name, manager), content=pinned.text)
 
 
 def _kubernetes_repositories(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
     # https://kubernetes.io/blog/2023/08/15/pkgs-k8s-io-introduction/: one repository a minor.
     if plan.spec.install.kubernetes is not KubernetesSource.PACKAGES:
         return
-    packages = plan.distribution.family.package_format
+    manager = plan.distribution.family.package_format
     programs = KUBERNETES_PROGRAMS[kind]
     versions = (program_version(plan, p).minor for p in programs)
     for number, minor in enumerate(dict.fromkeys(versions)):
         base = plan.spec.install.kubernetes_repository.rstrip("/")
-        url = f"{base}/v{minor}/{packages.name}/"
+        url = f"{base}/v{minor}/{manager.name}/"
         yield Repository(
             name=f"kubernetes-{minor}" if number else "kubernetes",
             url=url,
             suite="/",
-            key=f"{url}{packages.kubernetes_key}",
+            key=f"{url}{manager.kubernetes_key}",
             pinned=plan.spec.install.kubernetes_repository_key,
             held=KUBERNETES_HELD,
         )
@@ -145,3 +155,64 @@ def _mirror_lines(plan: Plan) -> Iterator[str]:
         (mirror + family.security_suffix, f"{suite}-security"),
     ):
         yield f"deb {key} {url} {name} {family.archive_components}\n"
+
+
+def download_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """The list, for nodes that download something."""
+    lines = [f"{item.sha256} {item.target} {item.url}\n" for item in downloads(plan, kind)]
+    return (NodeFile(path=DOWNLOAD_LIST, content="".join(lines)),) if lines else ()
+
+
+def install_environment(plan: Plan, *kinds: NodeKind) -> dict[str, str]:
+    """Each key that a step of nodes of these kinds reads; no key is empty."""
+    repos = _of_all(repositories, plan, kinds)
+    values = {
+        "TIME_UNIT": _time_unit(plan, kinds),
+        "PACKAGES": " ".join(_pinned(plan, p) for p in _of_all(packages, plan, kinds)),
+        "REPOSITORY_KEYS": " ".join(_of_all(fetched_keys, plan, kinds)),
+        "PACKAGE_REPOS": _package_repos(plan, repos),
+        "PACKAGE_MIRROR": _rpm_mirror(plan),
+        "PROGRAMS": " ".join(map(_program, _of_all(image_programs, plan, kinds))),
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def _of_all(
+    wanted: Callable[[Plan, NodeKind], Iterable[Wanted]], plan: Plan, kinds: Iterable[NodeKind]
+) -> tuple[Wanted, ...]:
+    """What any of the kinds wants, once."""
+    return tuple(dict.fromkeys(one for kind in kinds for one in wanted(plan, kind)))
+
+
+def _is_rpm(plan: Plan) -> bool:
+    return plan.distribution.family.package_format is RPM
+
+
+def _time_unit(plan: Plan, kinds: Iterable[NodeKind]) -> str:
+    if not any(sets_time_sources(plan, kind) for kind in kinds):
+        return ""
+    return {
+        TimeProgram.CHRONY: plan.distribution.family.chrony_unit,
+        TimeProgram.TIMESYNCD: "systemd-timesyncd",
+        TimeProgram.UNMANAGED: "",
+    }[plan.spec.os.time_sync.program]
+
+
+def _pinned(plan: Plan, package: Package) -> str:
+    if package.version is None:
+        return package.name
+    return f"{package.name}{plan.distribution.family.package_format.pin}{package.version}"
+
+
+def _package_repos(plan: Plan, repos: Iterable[Repository]) -> str:
+    return ",".join(repo.name for repo in repos) if _is_rpm(plan) else ""
+
+
+def _rpm_mirror(plan: Plan) -> str:
+    if not _is_rpm(plan) or baked(plan):
+        return ""
+    return (plan.spec.os.package_mirror or "").rstrip("/")
+
+
+def _program(program: Program) -> str:
+    return f"{program.name}={program.version}" if program.version else program.name

@@ -4,23 +4,21 @@ Shared files are the same bytes on every node of a kind; they are made once, and
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
 
 from khgen.files.boot import boot_environment_files, boot_files
-from khgen.files.encryption import encryption_files
 from khgen.files.etcd_manifest import etcd_manifest_files
 from khgen.files.golden_image import MACHINE_FILES, wanted_image_files
-from khgen.files.haproxy import haproxy_files
-from khgen.files.hosts import hosts_files
-from khgen.files.keepalived import keepalived_files, vip_files
-from khgen.files.kubeadm_config import kubeadm_config_files
-from khgen.files.manifests import manifest_files
-from khgen.files.patches import patch_files
+from khgen.files.kubeadm import encryption_files, kubeadm_config_files, patch_files
+from khgen.files.load_balancer import haproxy_files, keepalived_files, vip_files
+from khgen.files.operating_system import hosts_files
 from khgen.pki.credentials import NodeCredentials, node_credentials, valid_from
 from khgen.pki.secrets import Secrets, incarnation
 from khgen.pki.token import bootstrap_token, founding_token
 from khgen.plan.model import NodeKind, NodePlan, Plan
 from khgen.plan.node_file import NodeFile
+from khgen.spec.model.addons import Calico, Manifest
 
 SharedFiles = Callable[[Plan, NodeKind], tuple[NodeFile, ...]]
 OwnFiles = Callable[[Plan, NodePlan], tuple[NodeFile, ...]]
@@ -37,6 +35,7 @@ SHARED: tuple[SharedFiles, ...] = (
 
 OWN: tuple[OwnFiles, ...] = (hosts_files, etcd_manifest_files)
 """What depends on the node."""
+MANIFESTS_FOLDER = PurePosixPath("/etc/khgen/manifests")
 
 
 def shared_files(
@@ -67,3 +66,31 @@ def own_files(
     files += keepalived_files(plan, node, secrets.vrrp_password)
     files += credentials.own
     return tuple(files)
+
+
+def manifest_files(
+    plan: Plan, kind: NodeKind, contents: Mapping[str, bytes]
+) -> tuple[NodeFile, ...]:
+    """Manifests from files (`contents` by their path in the spec), and the list of those by URL."""
+    if kind is not NodeKind.FOUNDER:
+        return ()
+    files: list[NodeFile] = []
+    urls: list[str] = []
+    for number, (name, source) in enumerate(_sources(plan), start=1):
+        file_name = f"{number:02d}-{name}.yaml"
+        if source.path is not None:
+            text = contents[source.path].decode()
+            files.append(NodeFile(path=MANIFESTS_FOLDER / file_name, content=text, mode=0o600))
+        else:
+            urls.append(f"{source.sha256} {file_name} {source.url}\n")
+    if urls:
+        files.append(NodeFile(path=MANIFESTS_FOLDER / "urls", content="".join(urls)))
+    return tuple(files)
+
+
+def _sources(plan: Plan) -> Iterator[tuple[str, Calico | Manifest]]:
+    addons = plan.spec.addons
+    if addons.calico is not None:
+        yield "calico", addons.calico
+    for manifest in addons.manifests:
+        yield manifest.name, manifest

@@ -1,14 +1,40 @@
-"""keepalived: the hosts that share the VIP agree by VRRP which one holds it."""
+"""Who may hold the virtual IP: VRRP's constants, and the hosts that share the address.
+
+All hosts have the same priority, and keepalived may preempt. Tried on keepalived 2.2.7 and 2.3.3:
+
+- a host of equal priority does not preempt, so the VIP stays where it is when a host comes (back);
+- when the holder's haproxy dies, its priority drops below the others' and one of them takes over;
+- when every haproxy is dead, all drop alike, and there is still exactly one holder.
+
+What else was tried: with `nopreempt` a backup never takes over from a master that still advertises,
+however low its priority (so weights do nothing); a check of haproxy without weight (FAULT) leaves no
+holder when all haproxies are dead; different priorities move the VIP back each time a host returns.
+
+A cluster grows, so hosts with files of two generations are up at once. An older host does not speak
+to a newer one, which would take it for gone: two hold the VIP. So a host may hold it only while each
+other host that it knows, and that answers, knows it too (check-vip-hosts, asked of the other's
+haproxy). Control planes learn of later ones from the API (khgen-vip); load balancers from new files.
+Keepalived changes its peers on reload without giving the VIP up, but not from multicast to unicast:
+a host alone is unicast too, with the VIP as its peer. tests/plan/test_virtual_ip.py has the proof, over both generations.
+"""
 
 from pathlib import PurePosixPath
 
 from khgen.files.templates import filled, verbatim
 from khgen.plan.installation import balances_load
-from khgen.plan.model import NodeKind, NodePlan, Plan
+from khgen.plan.model import API_SERVER_PORT, NodeKind, NodePlan, Plan, host_port
 from khgen.plan.node_file import NodeFile
-from khgen.plan.virtual_ip import HAPROXY_WEIGHT, SILENT_ADVERTS, vrrp_address, vrrp_addresses
 from khgen.spec.model.values import IPAddress
 
+SILENT_ADVERTS = 2
+"""So many seconds + (256 - priority) / 256 s, 2.6 s in all, a backup waits for a silent holder.
+
+One lost advertisement does no harm: the next comes 0.6 s before that. RFC 5798 (6.1) has three,
+which take the API away for up to 3.6 s. keepalived takes another number since 2.2.3.
+"""
+
+HAPROXY_WEIGHT = -50
+"""What a host's priority loses while its haproxy does not answer; more than any spread."""
 AUTO_INTERFACE = "auto"
 INTERFACE_PLACEHOLDER = "@INTERFACE@"
 """What khgen-vip replaces on a host that finds its interface by its address."""
@@ -18,13 +44,26 @@ CHECK_HAPROXY = SCRIPTS / "check-haproxy"
 CHECK_VIP_HOSTS = SCRIPTS / "check-vip-hosts"
 KHGEN_VIP = PurePosixPath("/usr/local/sbin/khgen-vip")
 KHGEN_VIP_UNIT = PurePosixPath("/etc/systemd/system/khgen-vip.service")
-
-
 VIP_SCRIPTS = tuple(
     NodeFile(path=path, content=verbatim(path.name), mode=0o755)
     for path in (KHGEN_VIP, CHECK_HAPROXY, CHECK_VIP_HOSTS)
 )
 """What every host of the VIP runs."""
+
+
+def vrrp_addresses(plan: Plan) -> tuple[IPAddress, ...]:
+    """The addresses of the hosts that share the VIP."""
+    return tuple(vrrp_address(plan, node) for node in plan.load_balancers)
+
+
+def vrrp_address(plan: Plan, node: NodePlan) -> IPAddress:
+    """The host's address of the VIP's family: VRRP speaks from there."""
+    vip = plan.endpoint.vip
+    for address in node.addresses:
+        if vip is not None and address.version == vip.version:
+            return address
+    message = f"{node.name} has no address of the family of the virtual IP {vip}"
+    raise ValueError(message)
 
 
 def vip_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
@@ -89,3 +128,29 @@ def _keepalived_conf(plan: Plan, node: NodePlan, vip: IPAddress, vrrp_password: 
 def _vip_line(vip: IPAddress) -> str:
     # A deprecated IPv6 address is not chosen as source of the host's own connections (RFC 6724, 5).
     return f"{vip}/32" if vip.version == 4 else f"{vip}/128 preferred_lft 0"
+
+
+def haproxy_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """haproxy.cfg, which khgen-vip puts into force."""
+    if not balances_load(plan, kind):
+        return ()
+    return (NodeFile(path=PurePosixPath("/etc/khgen/haproxy.cfg"), content=_haproxy_cfg(plan)),)
+
+
+def _haproxy_cfg(plan: Plan) -> str:
+    return filled(
+        "haproxy.cfg.j2",
+        bind=_bind(plan),
+        api_servers=tuple(
+            (node.name, host_port(node.address, API_SERVER_PORT)) for node in plan.control_planes
+        ),
+        vip_hosts=vrrp_addresses(plan),
+    )
+
+
+def _bind(plan: Plan) -> str:
+    addresses = {plan.endpoint.vip, *(a for node in plan.load_balancers for a in node.addresses)}
+    # A host whose kernel has IPv6 switched off cannot bind [::], so it needs a reason.
+    if any(address is not None and address.version == 6 for address in addresses):
+        return f"[::]:{plan.endpoint.port} v4v6"
+    return f"0.0.0.0:{plan.endpoint.port}"
