@@ -32,8 +32,7 @@ import yaml
 from khgen.bundle.user_data import UserDataBuilder
 from khgen.files.kubeadm import KUBEADM_CONFIG
 from khgen.pki.secrets import new_secrets
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import API_SERVER_PORT, NodePlan, Plan
+from khgen.plan.cluster_plan import API_SERVER_PORT, NodePlan, Plan, build_plan, founders_of
 from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import steps_of
 from khgen.rehearse.local_host import LocalHost

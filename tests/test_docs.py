@@ -5,8 +5,7 @@ import re
 import pytest
 
 from khgen.files.templates import verbatim
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import NodeKind, Plan
+from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
 from khgen.plan.steps import steps_of
 from support.boot_steps import is_gate
 from support.rendering import ROOT, example_spec, plan_of

@@ -8,7 +8,7 @@ from khgen.bundle.user_data import UserData, UserDataBuilder
 from khgen.files.node_files import own_files, shared_files
 from khgen.pki.credentials import NodeCredentials, node_credentials, operator_kubeconfig
 from khgen.pki.secrets import Secrets, incarnation
-from khgen.plan.model import NodeKind, NodePlan, Plan
+from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
 from khgen.plan.node_file import NodeFile
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from khgen.files.boot import boot_environment, boot_files
 from khgen.files.templates import verbatim
-from khgen.plan.model import NodeKind, Plan
+from khgen.plan.cluster_plan import NodeKind, Plan
 from khgen.plan.steps import STEPS, Step, steps_of
 from khgen.resources import resource_folder
 from support.boot_steps import is_gate

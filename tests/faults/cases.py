@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import NodeKind, Plan
+from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
 from khgen.plan.steps import steps_of
 from khgen.rehearse.replaced import rehearsed
 from khgen.spec.model import ClusterSpec

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from faults.cases import CLOUD_INIT, SHAPES, Case
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind
 from khgen.plan.steps import steps_of
 from khgen.rehearse.local_host import LocalHost, put
 from khgen.rehearse.programs import ProgramError

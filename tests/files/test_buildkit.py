@@ -3,7 +3,7 @@
 import tomllib
 
 from khgen.files.container_runtime import buildkit_files, nerdctl_files
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind
 from support.machine_specs import machine_plan
 
 MIRRORS = [

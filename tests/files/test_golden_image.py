@@ -9,7 +9,7 @@ import yaml
 
 from khgen.files.boot import STEPS
 from khgen.files.golden_image import DIGESTS, IMAGE_STEPS, WANTED, image_payload
-from khgen.plan.model import NodeKind, Plan
+from khgen.plan.cluster_plan import NodeKind, Plan
 from khgen.render import ClusterRender
 from khgen.resources import resource_folder
 from support.fixed import fixed_secrets

@@ -3,7 +3,7 @@
 import pytest
 
 from khgen.files.operating_system import MODULES, SETTINGS, kernel_files
-from khgen.plan.model import NodeKind, Plan
+from khgen.plan.cluster_plan import NodeKind, Plan
 from support.machine_specs import DEBIAN, machine_plan
 
 GONE_OR_CONTRADICTORY = (

@@ -12,7 +12,7 @@ from khgen.files.etcd_manifest import etcd_arguments, etcd_pod
 from khgen.files.kubeadm import encryption_files, kubeadm_config_files, patch_files
 from khgen.files.kubelet import kubelet_files
 from khgen.files.node_files import manifest_files
-from khgen.plan.model import NodeKind, NodePlan, Plan
+from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import KubernetesSpec
 from khgen.spec.model.machine import KubernetesSource

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from khgen.files.operating_system import metadata_files
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind
 from khgen.resources import resource_folder
 from support.boot_steps import machine_steps
 from support.machine_specs import DEBIAN, machine_plan

@@ -6,7 +6,7 @@ import pytest
 
 from khgen.files.golden_image import image_files
 from khgen.files.packages import fetched_keys, package_files
-from khgen.plan.model import NodeKind, Plan
+from khgen.plan.cluster_plan import NodeKind, Plan
 from support.machine_specs import BAKED, DEBIAN, ROCKY, UBUNTU, machine_plan
 
 KUBERNETES = "https://pkgs.k8s.io/core:/stable:/v1.29"

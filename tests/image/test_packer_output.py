@@ -1,6 +1,6 @@
 """Packer's machine-readable lines, as Packer 1.6.6 wrote them."""
 
-from khgen.bake.packer_output import PackerLine, packer_line
+from khgen.bake.packer import PackerLine, packer_line
 
 SAID = "1795323602,,ui,message,    null.x: a%!(PACKER_COMMA) b"
 FAILED = "1795323605,null.x,error,Script exited with status: 3.Allowed exit codes are: [0]"

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.bake.failure import BakeError
-from khgen.bake.packer import Packer, installed_packer
-from khgen.bake.packer_output import PackerLine
+from khgen.bake.packer import BakeError, Packer, PackerLine, installed_packer
 from khgen.facts.version import Version
 from khgen.rehearse.waiting import wait_until
 from support.packer_ends import PACKERS_LAST_WORDS, PATIENCE, alive
@@ -84,7 +82,7 @@ def test_a_template_that_packer_cannot_read(packer: Packer, tmp_path: Path) -> N
 PROGRAM = """\
 import sys
 from pathlib import Path
-from khgen.bake.failure import BakeInterruptedError
+from khgen.bake.packer import BakeInterruptedError
 from khgen.bake.packer import installed_packer
 folder = Path(sys.argv[1])
 packer = installed_packer(folder, folder / "cache")

@@ -9,8 +9,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from khgen.bake.build import Bake, prepare
 from khgen.bake.builders import Builder, Hypervisor
+from khgen.bake.image_build import Bake, prepare
 from khgen.bake.packer import Packer
 from khgen.bake.work_folder import private_folders
 from khgen.facts.version import Version

@@ -10,8 +10,7 @@ from cryptography import x509
 from khgen.pki.authorities import certificate_pem
 from khgen.pki.credentials import node_credentials
 from khgen.pki.secrets import Secrets
-from khgen.plan.build import build_plan
-from khgen.plan.model import NodePlan, Plan
+from khgen.plan.cluster_plan import NodePlan, Plan, build_plan
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import CaKeys
 from support.kubernetes import fresh_secrets, kube_bin, kubeadm_version

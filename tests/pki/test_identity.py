@@ -8,7 +8,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 from khgen.facts.version import KubernetesVersion
-from khgen.pki.founding import founder_findings
+from khgen.pki.continuity import founder_findings
 from khgen.pki.identity import FACTS, contradictions, identity_of, may_follow, version_findings
 from khgen.pki.secrets import (
     Secrets,

@@ -7,8 +7,7 @@ import pytest
 from khgen.pki.credentials import certificate_dates, node_credentials
 from khgen.pki.secrets import EVERYONE, Secrets, renewed
 from khgen.pki.validity import lifetime_findings
-from khgen.plan.build import build_plan
-from khgen.plan.model import Plan
+from khgen.plan.cluster_plan import Plan, build_plan
 from khgen.problems import Severity
 from support.fixed import FIXED_NOW, fixed_secrets
 from support.topologies import cluster, topology

@@ -3,7 +3,7 @@
 import pytest
 
 from khgen.files.templates import verbatim
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind
 from support.boot_steps import MACHINE_STEPS, machine_steps
 from support.machine_specs import BAKED, DEBIAN, ROCKY, machine_plan
 

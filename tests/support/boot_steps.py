@@ -3,7 +3,7 @@
 import re
 
 from khgen.files.templates import verbatim
-from khgen.plan.model import NodeKind, Plan
+from khgen.plan.cluster_plan import NodeKind, Plan
 from khgen.plan.steps import STEPS, Step, steps_of
 
 MACHINE_STEPS = tuple(step.name for step in STEPS if step.in_bake or step.name == "prepare-clock")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from khgen.pki.secrets import new_secrets, with_removed, with_replaced
-from khgen.plan.build import build_plan, founders_of
+from khgen.plan.cluster_plan import build_plan, founders_of
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.programs import ProgramError
 from khgen.rehearse.replaced import MANIFESTS, rehearsed

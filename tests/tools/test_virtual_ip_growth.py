@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.plan.build import founders_of
+from khgen.plan.cluster_plan import founders_of
 from khgen.plan.node_file import NodeFile
 from khgen.rehearse.waiting import wait_until
 from khgen.render import ClusterRender

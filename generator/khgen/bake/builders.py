@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from khgen.bake.failure import BakeError
+from khgen.bake.packer import BakeError
 from khgen.facts.distributions import Family
 from khgen.facts.version import Version
 

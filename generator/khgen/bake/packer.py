@@ -1,8 +1,12 @@
-"""Packer as a subprocess: which one is installed, and running it so that it can clear up.
+"""Packer as a subprocess: which one is installed, running it so that it can clear up, and its output.
 
 Packer's first process ignores SIGINT and starts a second one that does not (panicwrap): both, the
 plugins and QEMU are to get it at once, as they do from a terminal. So they have a process group of
 their own, and nothing of it is left when a run ends.
+
+A line of the machine-readable output is timestamp,target,type,data…
+(https://developer.hashicorp.com/packer/docs/commands#machine-readable-output); commas inside data
+are %!(PACKER_COMMA), line ends are a backslash with n or r (packer/ui.go, the same from 1.6 to 1.16).
 """
 
 import os
@@ -16,16 +20,64 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from khgen.bake.failure import BakeError, BakeInterruptedError
-from khgen.bake.packer_output import PackerLine, packer_line
 from khgen.facts.version import Version
 
+COMMA = "%!(PACKER_COMMA)"
 OLDEST = Version((1, 6, 6))
 """The oldest that these templates were read with; Debian 12 has it."""
 PLUGINS = Version((1, 7, 0))
 """From here on builders are plugins, and `packer init` installs them."""
 GET_PACKER = "install it: https://developer.hashicorp.com/packer/install, or apt-get install packer"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class BakeError(Exception):
+    """An external program failed, or is not there or too old; with what the user can do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """The message and the hint are what the user is told."""
+        super().__init__(message)
+        self.hint = hint
+
+
+class BakeInterruptedError(BakeError):
+    """The user ended the bake; Packer has cleared up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackerLine:
+    """One line: when it was said (seconds of Unix time), about which build, and what."""
+
+    time: int
+    target: str
+    kind: str
+    data: tuple[str, ...]
+
+    @property
+    def spoken(self) -> str | None:
+        """What Packer would show a person; None where the line is for programs alone."""
+        return self.data[1] if self.kind == "ui" and len(self.data) == 2 else None
+
+    @property
+    def artifact(self) -> tuple[str, tuple[str, ...]] | None:
+        """A fact about what was built, like ("id", ("ami-1",))."""
+        if self.kind != "artifact" or len(self.data) < 3:
+            return None
+        return self.data[1], self.data[2:]
+
+
+def packer_line(text: str) -> PackerLine | None:
+    """The parts of a line; None if it is not of that form, as a crash report is not."""
+    parts = text.rstrip("\n").split(",")
+    if len(parts) < 3 or not parts[0].isdecimal():
+        return None
+    time, target, kind, *data = parts
+    return PackerLine(time=int(time), target=target, kind=kind, data=tuple(map(_plain, data)))
+
+
+def _plain(text: str) -> str:
+    return text.replace(COMMA, ",").replace(r"\r", "\r").replace(r"\n", "\n")
+
 
 Heard = Callable[[str, PackerLine | None], None]
 """Is told each line as it is, and its parts if it has them."""

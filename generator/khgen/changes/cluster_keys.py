@@ -1,7 +1,6 @@
 """What a change of each key of the cluster itself means: Kubernetes, networks, etcd, PKI, addons."""
 
-from khgen.changes.effect import Effect
-from khgen.changes.rules import Concerned, table
+from khgen.changes.rules import Concerned, Effect, table
 
 _NOTHING, _RELOAD, _RESTART = Effect.NOTHING, Effect.RELOAD, Effect.RESTART
 _DRAIN, _REPLACE, _NEVER = Effect.DRAIN, Effect.REPLACE, Effect.NOT_POSSIBLE

@@ -8,9 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from khgen.changes.cluster_keys import CLUSTER_KEYS
-from khgen.changes.effect import strongest
 from khgen.changes.machine_keys import MACHINE_KEYS
-from khgen.changes.rules import KeyRule
+from khgen.changes.rules import KeyRule, strongest
 from khgen.spec.model import ClusterSpec
 
 KEYS: Mapping[str, KeyRule] = MappingProxyType({**CLUSTER_KEYS, **MACHINE_KEYS})

@@ -1,7 +1,6 @@
 """What a change of each key of the machines means: system, containerd, programs, image, nodes."""
 
-from khgen.changes.effect import Effect
-from khgen.changes.rules import Concerned, table
+from khgen.changes.rules import Concerned, Effect, table
 
 _NOTHING, _NEW, _RELOAD = Effect.NOTHING, Effect.NEW_MACHINE, Effect.RELOAD
 _RESTART, _DRAIN, _REPLACE = Effect.RESTART, Effect.DRAIN, Effect.REPLACE

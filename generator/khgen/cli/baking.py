@@ -11,15 +11,15 @@ from pathlib import Path
 
 import click
 
-from khgen.bake.build import Bake, Tell, build, validate
 from khgen.bake.builders import Accelerator, Builder
-from khgen.bake.failure import BakeError, BakeInterruptedError
-from khgen.bake.manifest import ImageManifest, ListedImage, listed_images
+from khgen.bake.image_build import Bake, Tell, build, validate
+from khgen.bake.image_manifest import ImageManifest, ListedImage, listed_images
+from khgen.bake.packer import BakeError, BakeInterruptedError
 from khgen.cli.ending import INTERRUPTED, ending_in_order
 from khgen.cli.inputs import Inputs, read_inputs
 from khgen.cli.outcome import EXIT_PROBLEMS, EXIT_PROGRAM, Report
 from khgen.files.golden_image import image_payload
-from khgen.plan.build import build_plan, founders_of
+from khgen.plan.cluster_plan import build_plan, founders_of
 from khgen.problems import Finding
 from khgen.rehearse.rootfs import cache_folder
 from khgen.spec.model import ClusterSpec

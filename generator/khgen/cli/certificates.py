@@ -8,8 +8,8 @@ import click
 from khgen.cli.inputs import identity_problems, now, read_inputs, read_secrets
 from khgen.cli.outcome import Report
 from khgen.disk.secrets_file import extend
+from khgen.pki.catalog import SUPER_ADMIN_KUBECONFIG
 from khgen.pki.credentials import certificate_dates, node_credentials
-from khgen.pki.kubeconfig_catalog import SUPER_ADMIN_KUBECONFIG
 from khgen.pki.secrets import EVERYONE, Secrets, plan_with, renewed
 
 

@@ -14,11 +14,9 @@ import click
 from khgen.cli.ending import INTERRUPTED, ending_in_order
 from khgen.cli.inputs import now, read_inputs, read_secrets
 from khgen.cli.outcome import EXIT_PROGRAM, Report
-from khgen.pki.continuity import founding_findings
-from khgen.pki.founding import founder_findings
+from khgen.pki.continuity import founder_findings, founding_findings
 from khgen.pki.secrets import founding_nodes, new_secrets
-from khgen.plan.build import build_plan
-from khgen.plan.model import NodePlan
+from khgen.plan.cluster_plan import NodePlan, build_plan
 from khgen.rehearse.external_balancer import external_balancer
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.programs import ProgramError

@@ -26,11 +26,10 @@ from khgen.cli.summary import LISTED_NODES, summary
 from khgen.disk.manifest import NodeEntry, budget_findings
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster
-from khgen.pki.continuity import continuity_findings
-from khgen.pki.founding import founder_findings
+from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.secrets import founding_nodes, plan_with
 from khgen.pki.validity import lifetime_findings
-from khgen.plan.model import NodePlan
+from khgen.plan.cluster_plan import NodePlan
 from khgen.render import ClusterRender
 
 PROGRESS_FROM = 500

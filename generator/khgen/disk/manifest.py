@@ -9,7 +9,7 @@ from typing import TypedDict
 from khgen import __version__
 from khgen.pki.credentials import certificate_dates
 from khgen.pki.secrets import founding_nodes
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind
 from khgen.problems import Finding
 from khgen.render import ClusterRender, RenderedNode
 

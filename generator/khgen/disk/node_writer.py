@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from khgen.disk.manifest import NodeEntry, node_entry
 from khgen.disk.staging import Staging
-from khgen.plan.model import NodePlan
+from khgen.plan.cluster_plan import NodePlan
 from khgen.plan.node_file import NodeFile
 from khgen.render import ClusterRender, RenderedNode
 

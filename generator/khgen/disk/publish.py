@@ -15,7 +15,7 @@ from khgen.changes.keys import spec_values
 from khgen.disk.manifest import NodeEntry, manifest_text, node_entry, over_budget
 from khgen.disk.node_writer import NodeWriter
 from khgen.disk.staging import MANIFEST, SPEC, Staging, staged
-from khgen.plan.model import NodePlan
+from khgen.plan.cluster_plan import NodePlan
 from khgen.render import ClusterRender
 
 PARALLEL_FROM = 100

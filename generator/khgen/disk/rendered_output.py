@@ -14,10 +14,10 @@ from pydantic.alias_generators import to_camel
 
 from khgen.bundle.datasource import Encoding
 from khgen.changes.compare import NodeTree, TreeFile
-from khgen.changes.files import cloud_config
+from khgen.changes.file_rules import cloud_config
 from khgen.changes.keys import SpecValues
 from khgen.disk.staging import MANIFEST, SPEC
-from khgen.export.model import (
+from khgen.export.machines import (
     META_DATA,
     NETWORK_CONFIG,
     USER_DATA,

@@ -20,7 +20,7 @@ from khgen.files.kubeadm import CRI_SOCKET
 from khgen.files.load_balancer import load_balancer_environment
 from khgen.files.packages import install_environment
 from khgen.files.templates import verbatim
-from khgen.plan.model import (
+from khgen.plan.cluster_plan import (
     API_SERVER_PORT,
     CONTROL_PLANE_KINDS,
     ETCD_CLIENT_PORT,

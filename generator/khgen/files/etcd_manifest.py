@@ -9,7 +9,7 @@ from math import ceil
 from pathlib import PurePosixPath
 
 from khgen.facts.kubernetes import EtcdProbes, etcd_flags_for
-from khgen.plan.model import (
+from khgen.plan.cluster_plan import (
     ETCD_CLIENT_PORT,
     ETCD_KINDS,
     ETCD_PEER_PORT,

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from khgen.files.etcd_manifest import founding_arguments
-from khgen.plan.model import API_SERVER_PORT, CONTROL_PLANE_KINDS, NodeKind, NodePlan, Plan
+from khgen.plan.cluster_plan import API_SERVER_PORT, CONTROL_PLANE_KINDS, NodeKind, NodePlan, Plan
 from khgen.plan.node_file import NodeFile
 from khgen.spec.model.cluster import ProxyMode
 from khgen.spec.model.values import duration_text

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from khgen.files.kubeadm import CRI_SOCKET
 from khgen.files.templates import filled, verbatim
-from khgen.plan.model import ETCD_KINDS, NodeKind, Plan
+from khgen.plan.cluster_plan import ETCD_KINDS, NodeKind, Plan
 from khgen.plan.node_file import NodeFile
 from khgen.spec.model.machine import KubernetesSource
 from khgen.yaml_text import dump_yaml

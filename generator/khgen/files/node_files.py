@@ -13,10 +13,15 @@ from khgen.files.golden_image import MACHINE_FILES, wanted_image_files
 from khgen.files.kubeadm import encryption_files, kubeadm_config_files, patch_files
 from khgen.files.load_balancer import haproxy_files, keepalived_files, vip_files
 from khgen.files.operating_system import hosts_files
-from khgen.pki.credentials import NodeCredentials, node_credentials, valid_from
+from khgen.pki.credentials import (
+    NodeCredentials,
+    bootstrap_token,
+    founding_token,
+    node_credentials,
+    valid_from,
+)
 from khgen.pki.secrets import Secrets, incarnation
-from khgen.pki.token import bootstrap_token, founding_token
-from khgen.plan.model import NodeKind, NodePlan, Plan
+from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
 from khgen.plan.node_file import NodeFile
 from khgen.spec.model.addons import Calico, Manifest
 

@@ -1,4 +1,4 @@
-"""Credentials: what each node is given of the PKI, and what the operator gets."""
+"""Credentials: what each node is given of the PKI, what the operator gets, and bootstrap tokens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +14,22 @@ from khgen.pki.authorities import (
     public_key_pem,
 )
 from khgen.pki.catalog import (
+    ADMIN_KUBECONFIG,
     AUTHORITIES,
     CERTIFICATES,
     HOLDERS,
     KUBELET_CURRENT,
     KUBELET_IDENTITY,
+    KUBELET_KUBECONFIG,
     KUBERNETES_FOLDER,
     PKI_FOLDER,
     CertificateEntry,
     Holder,
+    KubeconfigEntry,
+    Server,
+    kubeconfigs_of,
 )
-from khgen.pki.derive import Identity, leaf_key
+from khgen.pki.derive import Identity, derived_text, leaf_key
 from khgen.pki.issue import Leaf, LeafRequest, Usage, issue_leaf
 from khgen.pki.kubeconfig import (
     client_kubeconfig,
@@ -32,16 +37,9 @@ from khgen.pki.kubeconfig import (
     kubelet_kubeconfig,
     rotating_kubeconfig,
 )
-from khgen.pki.kubeconfig_catalog import (
-    ADMIN_KUBECONFIG,
-    KUBELET_KUBECONFIG,
-    KubeconfigEntry,
-    Server,
-    kubeconfigs_of,
-)
-from khgen.pki.secrets import Secrets, generation
+from khgen.pki.secrets import EVERYONE, Secrets, generation
 from khgen.pki.validity import leaf_validity
-from khgen.plan.model import API_SERVER_PORT, NodeKind, NodePlan, Plan, url
+from khgen.plan.cluster_plan import API_SERVER_PORT, NodeKind, NodePlan, Plan, url
 from khgen.plan.node_file import NodeFile
 from khgen.spec.model.cluster import CaKeys
 
@@ -219,3 +217,21 @@ def _public(path: PurePosixPath, content: str) -> NodeFile:
 
 def _private(path: PurePosixPath, content: str) -> NodeFile:
     return NodeFile(path=path, content=content, mode=0o600)
+
+
+def bootstrap_token(secrets: Secrets) -> str:
+    """The cluster's shared token, for joins by hand: id and secret joined by a dot."""
+    return _token(secrets, "bootstrap-token", secrets.generations.get(EVERYONE, 0))
+
+
+def founding_token(secrets: Secrets) -> str:
+    """The short-lived token of the founding: the same on all founders, or each makes its own.
+
+    No renewal changes it: it would change kubeadm.yaml, and a cluster that stands does not have it.
+    """
+    return _token(secrets, "founding-token", 0)
+
+
+def _token(secrets: Secrets, purpose: str, generation: int) -> str:
+    text = derived_text(secrets.seed, f"{purpose}/{secrets.cluster}/{generation}", 22)
+    return f"{text[:6]}.{text[6:]}"

@@ -12,7 +12,7 @@ from posixpath import normpath
 from types import MappingProxyType
 
 from khgen.facts.version import KubernetesVersion
-from khgen.plan.build import endpoint_of
+from khgen.plan.cluster_plan import endpoint_of
 from khgen.problems import Finding, Severity, ValuePath
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import EtcdTopology, KeyAlgorithm

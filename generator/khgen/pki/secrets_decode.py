@@ -24,7 +24,7 @@ from khgen.pki.secrets_values import (
     own_cluster,
     vrrp_password,
 )
-from khgen.plan.model import RemovedNode
+from khgen.plan.cluster_plan import RemovedNode
 from khgen.problems import Problems, ValuePath, path_text
 
 _KEYS = (

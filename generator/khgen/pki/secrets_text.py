@@ -5,7 +5,7 @@ from datetime import datetime
 
 from khgen.pki.authorities import AuthorityName, certificate_pem, private_key_pem
 from khgen.pki.secrets import Secrets
-from khgen.plan.model import RemovedNode
+from khgen.plan.cluster_plan import RemovedNode
 from khgen.yaml_text import YamlValue, dump_yaml
 
 API_VERSION = "khgen/v1alpha1"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from khgen.facts.distributions import DEB, RPM, PackageFormat
+from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
 from khgen.plan.installation import (
     baked,
     balances_load,
@@ -22,7 +23,6 @@ from khgen.plan.installation import (
     runs_containerd,
 )
 from khgen.plan.kernel import kernel_modules, kernel_settings
-from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
 from khgen.spec.model.cluster import CaKeys
 from khgen.spec.model.machine import FirewallMode, SelinuxMode, SwapMode, TimeProgram
 

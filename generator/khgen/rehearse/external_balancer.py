@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from khgen.plan.model import API_SERVER_PORT, Plan, host_port
+from khgen.plan.cluster_plan import API_SERVER_PORT, Plan, host_port
 from khgen.rehearse.local_host import Ground
 
 CONFIGURATION = """

@@ -1,10 +1,15 @@
-"""What was rendered, as it was read back, and the files that are made of it."""
+"""Rendered machines as they were read back, the files that are made of them, and their network
+interface as a hypervisor has to know it."""
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
+
+import yaml
 
 from khgen.bundle.datasource import Encoding, gzipped_user_data
 
@@ -77,3 +82,55 @@ class ExportFile:
     content: bytes
     node: str = ""
     mode: int = 0o600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A node whose user-data the platform would not take."""
+
+    node: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """The files for one platform; with a refusal among it, they are not to be written."""
+
+    files: tuple[ExportFile, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+
+def mac_address(cluster: ExportCluster, node: ExportNode) -> str:
+    """The machine's MAC address: the one that its network-config looks for, or one of its own.
+
+    Its own follows from the names, so that a DHCP reservation holds for the machine made next.
+    """
+    wanted = _matched(node.network_config)
+    if wanted:
+        return wanted
+    digest = hashlib.sha256(f"{cluster.name}\n{node.name}".encode()).digest()
+    # 02: locally administered (IEEE 802), so nobody's.
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def given_address(node: ExportNode) -> str | None:
+    """The address that the platform has to give, because nothing on the machine sets it."""
+    return node.addresses[0] if node.network_config is None else None
+
+
+def is_ipv6(address: str) -> bool:
+    """Whether it is an IPv6 address."""
+    return ip_address(address).version == 6
+
+
+def _matched(network_config: bytes | None) -> str:
+    """The first MAC address that a network-config version 2 matches an interface by."""
+    if network_config is None:
+        return ""
+    config = yaml.safe_load(network_config)
+    ethernets = config.get("ethernets") if isinstance(config, dict) else None
+    for ethernet in (ethernets or {}).values():
+        if isinstance(ethernet, dict) and "macaddress" in ethernet.get("match", {}):
+            return str(ethernet["match"]["macaddress"])
+    return ""

@@ -15,15 +15,11 @@ from khgen.bake.builders import (
     qemu_cpu,
     working_qemu,
 )
-from khgen.bake.failure import BakeError
-from khgen.bake.login import new_login
-from khgen.bake.manifest import Artifact, ImageManifest, file_digest, write_manifest
-from khgen.bake.packer import Packer, installed_packer
-from khgen.bake.packer_output import PackerLine
-from khgen.bake.payload_archive import Preload
-from khgen.bake.work_folder import WorkFolder, private_folders, work_folder
+from khgen.bake.image_manifest import Artifact, ImageManifest, file_digest, write_manifest
+from khgen.bake.packer import BakeError, Packer, PackerLine, installed_packer
+from khgen.bake.work_folder import Preload, WorkFolder, new_login, private_folders, work_folder
 from khgen.files.golden_image import ImagePayload
-from khgen.plan.model import Plan
+from khgen.plan.cluster_plan import Plan
 from khgen.spec.model.image import ImageSpec
 
 Tell = Callable[[str, str], None]
