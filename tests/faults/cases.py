@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
 from khgen.plan.steps import steps_of
-from khgen.rehearse.replaced import rehearsed
+from khgen.rehearse.rehearsed_spec import rehearsed
 from khgen.spec.model import ClusterSpec
 from support.boot_steps import is_gate
 from support.local_cluster import ENDPOINT

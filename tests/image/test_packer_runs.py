@@ -9,7 +9,7 @@ import pytest
 
 from khgen.bake.packer import BakeError, Packer, PackerLine, installed_packer
 from khgen.facts.version import Version
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.processes import wait_until
 from support.packer_ends import PACKERS_LAST_WORDS, PATIENCE, alive
 from support.programs import require_program
 

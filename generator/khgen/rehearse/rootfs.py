@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from khgen.facts.distributions import OsFamily, distribution
-from khgen.rehearse.programs import ProgramError, run
+from khgen.rehearse.processes import ProgramError, run
 from khgen.resources import resource_folder
 
 DISTRIBUTION = distribution(OsFamily.DEBIAN, "13")

@@ -24,8 +24,8 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where a host stands."""
+class HostStatus:
+    """How far a host is, and what it reports."""
 
     host: str
     state: State
@@ -37,12 +37,12 @@ class Standing:
     hint: str = ""
 
 
-def standing(host: LocalHost, seconds: float) -> Standing:
-    """Where the host stands now."""
+def host_status(host: LocalHost, seconds: float) -> HostStatus:
+    """The host's status now."""
     text = host.read(STATUS)
     if text is None:
         state = State.BOOTING if host.runs else State.OFF
-        return Standing(host=host.name, state=state, seconds=seconds)
+        return HostStatus(host=host.name, state=state, seconds=seconds)
     try:
         told = json.loads(text)
     except ValueError:  # a damaged disk is the host's, not ours
@@ -51,7 +51,7 @@ def standing(host: LocalHost, seconds: float) -> Standing:
     step = str(told.get("step", ""))
     script = host.read(f"{STEPS}/{step}") if step else None
     about = re.search("^#: (.*)", script or "", re.MULTILINE)
-    return Standing(
+    return HostStatus(
         host=host.name,
         state=State(told["state"]) if told.get("state") in known else State.BOOTING,
         seconds=seconds,
@@ -68,7 +68,7 @@ class Watch:
 
     hosts: Sequence[LocalHost]
     since: float = field(default_factory=time.monotonic)
-    last: dict[str, Standing] = field(default_factory=dict)
+    last: dict[str, HostStatus] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -81,10 +81,10 @@ class Watch:
         done = [s for s in self.last.values() if s.state is State.DONE]
         return len(done) == len(self.hosts)
 
-    def look(self) -> Iterator[Standing]:
+    def look(self) -> Iterator[HostStatus]:
         """Each host that changed its state or its step since the last look."""
         for host in self.hosts:
-            new = standing(host, self.seconds)
+            new = host_status(host, self.seconds)
             old = self.last.get(host.name)
             if old is not None and (old.state, old.step) == (new.state, new.step):
                 if old.said == new.said:
@@ -94,7 +94,7 @@ class Watch:
                 self.last[host.name] = new
                 yield new
 
-    def until_done(self, timeout: float, every: float = 0.2) -> Iterator[Standing]:
+    def until_done(self, timeout: float, every: float = 0.2) -> Iterator[HostStatus]:
         """Each change, until all hosts are done, one has no power, or the time is over."""
         while True:
             yield from self.look()

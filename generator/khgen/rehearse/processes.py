@@ -1,7 +1,8 @@
-"""Runs programs of this machine, and says what they said when they fail."""
+"""Runs programs of this machine, reports what they print when they fail, and waits with a bound."""
 
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -44,3 +45,14 @@ def try_run(
     except subprocess.TimeoutExpired:
         message = f"{' '.join(words)} did not end within {seconds:.0f} s"
         raise ProgramError(message) from None
+
+
+def wait_until(true: Callable[[], bool], seconds: float, what: str, every: float = 0.2) -> float:
+    """Wait until something is true; returns how long that took, or raises ProgramError."""
+    since = time.monotonic()
+    while not true():
+        if time.monotonic() - since > seconds:
+            message = f"timed out after {seconds:.0f} s waiting for {what}"
+            raise ProgramError(message)
+        time.sleep(every)
+    return time.monotonic() - since
