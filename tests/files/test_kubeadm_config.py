@@ -9,8 +9,7 @@ import yaml
 
 from khgen.facts.kubernetes import MINORS
 from khgen.files.etcd_manifest import etcd_arguments, etcd_pod
-from khgen.files.kubeadm import encryption_files, kubeadm_config_files, patch_files
-from khgen.files.kubelet import kubelet_files
+from khgen.files.kubeadm import encryption_files, kubeadm_config_files, kubelet_files, patch_files
 from khgen.files.node_files import manifest_files
 from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
 from khgen.spec.model import ClusterSpec

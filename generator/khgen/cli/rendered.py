@@ -9,7 +9,7 @@ from khgen.cli.outcome import Report
 from khgen.cli.summary import LISTED_NODES
 from khgen.disk.rendered_output import RenderedManifest, load_manifest, load_nodes
 from khgen.disk.staging import MANIFEST
-from khgen.export.machines import ExportCluster
+from khgen.export.rendered_machines import ExportCluster
 
 
 def read_manifest(out: Path) -> RenderedManifest:

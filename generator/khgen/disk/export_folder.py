@@ -13,7 +13,7 @@ from typing import TypedDict
 from khgen import __version__
 from khgen.disk.folder_lock import locked_folder
 from khgen.disk.staging import OutputRefusedError, Staging, closed_umask, staged
-from khgen.export.machines import ExportFile
+from khgen.export.rendered_machines import ExportFile
 
 BEGINNING = 4
 """A file of khgen's is known by its beginning: these bytes, and the rest of the line they end in."""

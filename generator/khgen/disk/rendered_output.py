@@ -17,7 +17,7 @@ from khgen.changes.compare import NodeTree, TreeFile
 from khgen.changes.file_rules import cloud_config
 from khgen.changes.keys import SpecValues
 from khgen.disk.staging import MANIFEST, SPEC
-from khgen.export.machines import (
+from khgen.export.rendered_machines import (
     META_DATA,
     NETWORK_CONFIG,
     USER_DATA,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from khgen.bundle.datasource import DATASOURCES
-from khgen.export.machines import (
+from khgen.export.rendered_machines import (
     Export,
     ExportCluster,
     ExportFile,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from io import BytesIO
 from time import struct_time
 
-from khgen.export.machines import ExportCluster, ExportFile
+from khgen.export.rendered_machines import ExportCluster, ExportFile
 
 VOLUME_LABEL = "cidata"
 """By which cloud-init's DataSourceNoCloud finds the disk."""

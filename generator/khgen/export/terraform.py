@@ -3,7 +3,13 @@
 import base64
 import json
 
-from khgen.export.machines import Export, ExportCluster, ExportFile, ExportNode, mac_address
+from khgen.export.rendered_machines import (
+    Export,
+    ExportCluster,
+    ExportFile,
+    ExportNode,
+    mac_address,
+)
 
 VARIABLES = """\
 # Written by khgen export terraform, which replaces it: the variables of khgen.auto.tfvars.json.

@@ -18,7 +18,7 @@ from khgen.files.container_runtime import (
     crictl_files,
     nerdctl_files,
 )
-from khgen.files.kubelet import kubelet_files
+from khgen.files.kubeadm import kubelet_files
 from khgen.files.load_balancer import VIP_SCRIPTS
 from khgen.files.operating_system import kernel_files, metadata_files, time_sync_files
 from khgen.files.packages import download_files, install_environment, package_files

@@ -1,7 +1,9 @@
-"""kubeadm: its configuration on each node, the cluster's own as it is uploaded, its patches, and the
-EncryptionConfiguration that its API server reads.
+"""kubeadm and the kubelet: the configuration on each node, the cluster's own as kubeadm uploads it, its
+patches, the EncryptionConfiguration that its API server reads, and the kubelet's units.
 
 Fields: kubeadm 1.29 app/apis/kubeadm/v1beta3/types.go, 1.31 app/apis/kubeadm/v1beta4/types.go.
+Unit and drop-in: kubernetes/release, the kubelet and kubeadm packages' own; etcd's service manager:
+kubernetes.io, "Set up a High Availability etcd Cluster with kubeadm".
 
 The founding members of etcd stand in a patch and nowhere else: in the uploaded ClusterConfiguration
 they would override what every later join computes.
@@ -13,9 +15,18 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from khgen.files.etcd_manifest import founding_arguments
-from khgen.plan.cluster_plan import API_SERVER_PORT, CONTROL_PLANE_KINDS, NodeKind, NodePlan, Plan
+from khgen.files.templates import filled, verbatim
+from khgen.plan.cluster_plan import (
+    API_SERVER_PORT,
+    CONTROL_PLANE_KINDS,
+    ETCD_KINDS,
+    NodeKind,
+    NodePlan,
+    Plan,
+)
 from khgen.plan.node_file import NodeFile
 from khgen.spec.model.cluster import ProxyMode
+from khgen.spec.model.machine import KubernetesSource
 from khgen.spec.model.values import duration_text
 from khgen.yaml_text import YamlValue, dump_yaml
 
@@ -44,6 +55,11 @@ EXTERNAL_ETCD_FILES: Mapping[str, str] = MappingProxyType(
 )
 PATCHES = PurePosixPath("/etc/khgen/patches")
 ENCRYPTION_PATH = PurePosixPath("/etc/kubernetes/encryption-config.yaml")
+KUBELET_UNIT = PurePosixPath("/etc/systemd/system/kubelet.service")
+KUBELET_DROP_INS = PurePosixPath("/etc/systemd/system/kubelet.service.d")
+ETCD_KUBELET = PurePosixPath("/etc/khgen/etcd-kubelet.yaml")
+"""Not among the drop-ins, where the page has it and systemd would read it as one."""
+AFTER_CONTAINERD = "[Unit]\nWants=containerd.service\nAfter=containerd.service\n"
 
 
 def kubeadm_config_files(plan: Plan, node: NodePlan, token: str) -> tuple[NodeFile, ...]:
@@ -301,3 +317,40 @@ def encryption_files(plan: Plan, kind: NodeKind, key: bytes) -> tuple[NodeFile, 
         }
     )
     return (NodeFile(path=ENCRYPTION_PATH, content=content, mode=0o600),)
+
+
+def kubelet_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """What the kubelet runs with on nodes of that kind, besides what kubeadm writes."""
+    if kind is NodeKind.LOAD_BALANCER:
+        return ()
+    # Without the socket the kubelet ends, and systemd waits RestartSec (10 s) before the next try.
+    files = [NodeFile(path=KUBELET_DROP_INS / "10-containerd.conf", content=AFTER_CONTAINERD)]
+    binaries = plan.spec.install.kubernetes is KubernetesSource.BINARIES
+    if binaries:
+        files.append(NodeFile(path=KUBELET_UNIT, content=verbatim("kubelet.service")))
+    if kind in ETCD_KINDS:
+        drop_in = filled("20-etcd-service-manager.conf.j2", config=ETCD_KUBELET)
+        files += [
+            NodeFile(path=ETCD_KUBELET, content=_etcd_kubelet()),
+            NodeFile(path=KUBELET_DROP_INS / "20-etcd-service-manager.conf", content=drop_in),
+        ]
+    elif binaries:
+        overrides = plan.distribution.family.kubelet_overrides
+        drop_in = filled("10-kubeadm.conf.j2", overrides=overrides)
+        files.append(NodeFile(path=KUBELET_DROP_INS / "10-kubeadm.conf", content=drop_in))
+    return tuple(files)
+
+
+def _etcd_kubelet() -> str:
+    return dump_yaml(
+        {
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": False}},
+            "authorization": {"mode": "AlwaysAllow"},
+            "address": "127.0.0.1",
+            "cgroupDriver": "systemd",
+            "containerRuntimeEndpoint": CRI_SOCKET,
+            "staticPodPath": "/etc/kubernetes/manifests",
+        }
+    )
