@@ -234,9 +234,7 @@ def build_plan(
     facts = _facts(version)
     founding, living = frozenset(founders), frozenset(founders) - frozenset(replaced)
     nodes = tuple(_node_plan(spec, node, founding, living) for node in spec.nodes)
-    control_planes = _with_role(nodes, NodeRole.CONTROL_PLANE)
-    external = spec.etcd.topology is EtcdTopology.EXTERNAL
-    etcd_members = _with_role(nodes, NodeRole.ETCD) if external else control_planes
+    etcd_members = _etcd_members(spec, nodes)
     return Plan(
         spec=spec,
         version=version,
@@ -246,7 +244,7 @@ def build_plan(
         endpoint=endpoint_of(spec),
         images=_images(spec, version, facts),
         nodes=nodes,
-        control_planes=control_planes,
+        control_planes=_with_role(nodes, NodeRole.CONTROL_PLANE),
         workers=_with_role(nodes, NodeRole.WORKER),
         etcd_members=etcd_members,
         load_balancers=_load_balancers(spec, nodes),
@@ -291,6 +289,11 @@ def _founding_addresses(
 def _with_role(nodes: tuple[NodePlan, ...], role: NodeRole) -> tuple[NodePlan, ...]:
     """The nodes of a role by name, so that their order in the spec does not reach any file."""
     return tuple(sorted((n for n in nodes if n.role is role), key=lambda node: node.name))
+
+
+def _etcd_members(spec: ClusterSpec, nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
+    external = spec.etcd.topology is EtcdTopology.EXTERNAL
+    return _with_role(nodes, NodeRole.ETCD if external else NodeRole.CONTROL_PLANE)
 
 
 def _all_networks(spec: ClusterSpec) -> Networks:
