@@ -70,7 +70,7 @@ def fetched_keys(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
 
     dnf fetches a key that nobody pinned by itself, from where the repository's own file says.
     """
-    rpm = plan.distribution.family.package_format is RPM
+    rpm = _is_rpm(plan)
     return tuple(
         f"{repo.name}={repo.key}#{repo.pinned.sha256}" if repo.pinned else f"{repo.name}={repo.key}"
         for repo in repositories(plan, kind)
@@ -117,7 +117,7 @@ def _docker_repository(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
     if plan.spec.install.containerd is not ContainerdSource.DOCKER or not runs_containerd(kind):
         return
     distribution = plan.distribution
-    rpm = distribution.family.package_format is RPM
+    rpm = _is_rpm(plan)
     root = plan.spec.install.docker_repository.rstrip("/")
     base = f"{root}/{distribution.family.docker_name}"
     yield Repository(
