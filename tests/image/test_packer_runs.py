@@ -32,13 +32,13 @@ class Heard:
     """What a run of Packer told."""
 
     def __init__(self) -> None:
-        self.spoken: list[str] = []
+        self.shown: list[str] = []
         self.errors: list[str] = []
         self.artifacts: list[tuple[str, tuple[str, ...]]] = []
 
     def __call__(self, text: str, line: PackerLine | None) -> None:
         assert line is not None, text
-        self.spoken += [line.spoken] if line.spoken is not None else []
+        self.shown += [line.shown] if line.shown is not None else []
         self.errors += line.data if line.kind == "error" else ()
         self.artifacts += [line.artifact] if line.artifact is not None else []
 
@@ -59,7 +59,7 @@ def test_a_build_that_succeeds(packer: Packer, tmp_path: Path) -> None:
     heard = Heard()
     path = template(tmp_path, "echo one, two")
     assert packer.run(["build", "-machine-readable", path], heard) == 0
-    assert any("null.node: one, two" in text for text in heard.spoken)
+    assert any("null.node: one, two" in text for text in heard.shown)
     assert heard.errors == []
     assert ("id", ("Null",)) in heard.artifacts
 
@@ -68,7 +68,7 @@ def test_a_build_that_fails_says_why(packer: Packer, tmp_path: Path) -> None:
     heard = Heard()
     path = template(tmp_path, "echo the disk is full >&2; exit 3")
     assert packer.run(["build", "-machine-readable", path], heard) == 1
-    assert any("the disk is full" in text for text in heard.spoken)
+    assert any("the disk is full" in text for text in heard.shown)
     assert any("non-zero exit status: 3" in text for text in heard.errors)
 
 
@@ -76,7 +76,7 @@ def test_a_template_that_packer_cannot_read(packer: Packer, tmp_path: Path) -> N
     heard = Heard()
     path = template(tmp_path, "${var.none}")
     assert packer.run(["validate", "-machine-readable", path], heard) == 1
-    assert any("none" in text for text in heard.spoken)
+    assert any("none" in text for text in heard.shown)
 
 
 PROGRAM = """\

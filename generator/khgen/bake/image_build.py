@@ -22,8 +22,8 @@ from khgen.files.golden_image import ImagePayload
 from khgen.plan.cluster_plan import Plan
 from khgen.spec.model.image import ImageSpec
 
-Tell = Callable[[str, str], None]
-"""Is told what Packer says, live: say, message or error, and the text as it is."""
+Show = Callable[[str, str], None]
+"""Shows what Packer prints, live: say, message or error, and the text as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,34 +76,34 @@ class Bake:
 class _Listener:
     """Passes on what Packer says, and keeps what is needed afterwards."""
 
-    tell: Tell
+    show: Show
     logged_in: bool = False
     errors: list[str] = field(default_factory=list)
     artifacts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __call__(self, text: str, line: PackerLine | None) -> None:
         if line is None:
-            self.tell("message", text)
-        elif line.spoken is not None:
-            self.logged_in |= "Connected to SSH" in line.spoken
-            self.tell(line.data[0], line.spoken)
+            self.show("message", text)
+        elif line.shown is not None:
+            self.logged_in |= "Connected to SSH" in line.shown
+            self.show(line.data[0], line.shown)
         elif line.kind == "error":
             self.errors.extend(line.data)
         elif line.artifact is not None:
             self.artifacts[line.artifact[0]] = line.artifact[1]
 
 
-def validate(bake: Bake, tell: Tell) -> Packer:
+def validate(bake: Bake, show: Show) -> Packer:
     """Let Packer judge the templates with this spec's variables; needs no hypervisor."""
     with private_folders(None) as work:
         packer = installed_packer(work.temporary, work.path / "cache")
         prepare(bake, work, packer, Hypervisor())
-        _init(packer, work, tell)
-        _run(packer, "validate", bake, work, _Listener(tell))
+        _init(packer, work, show)
+        _run(packer, "validate", bake, work, _Listener(show))
     return packer
 
 
-def build(bake: Bake, out: Path, tell: Tell) -> ImageManifest:
+def build(bake: Bake, out: Path, show: Show) -> ImageManifest:
     """Bake the image into `out`, and return its manifest; nothing is left of a bake that fails."""
     started = time.monotonic()
     with work_folder(out) as work:
@@ -114,8 +114,8 @@ def build(bake: Bake, out: Path, tell: Tell) -> ImageManifest:
         if bake.builder is Builder.QEMU:
             qemu = working_qemu(bake.accelerator, work.temporary)
         prepare(bake, work, packer, qemu or Hypervisor())
-        _init(packer, work, tell)
-        listener = _Listener(tell)
+        _init(packer, work, show)
+        listener = _Listener(show)
         _run(packer, "build", bake, work, listener)
         manifest = ImageManifest(
             name=bake.name,
@@ -167,9 +167,9 @@ def _builder_values(bake: Bake, work: WorkFolder, qemu: Hypervisor) -> Mapping[s
     }
 
 
-def _init(packer: Packer, work: WorkFolder, tell: Tell) -> None:
+def _init(packer: Packer, work: WorkFolder, show: Show) -> None:
     if packer.takes_plugins:
-        code = packer.run(["init", "-machine-readable", str(work.templates)], _Listener(tell))
+        code = packer.run(["init", "-machine-readable", str(work.templates)], _Listener(show))
         if code:
             hint = "it downloads the plugins of packer/plugins.pkr.hcl from GitHub"
             raise BakeError(f"packer init ended with {code}", hint)  # noqa: EM102

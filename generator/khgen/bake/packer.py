@@ -35,7 +35,7 @@ class BakeError(Exception):
     """An external program failed, or is not there or too old; with what the user can do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
-        """The message and the hint are what the user is told."""
+        """The message and the hint are for the user."""
         super().__init__(message)
         self.hint = hint
 
@@ -54,7 +54,7 @@ class PackerLine:
     data: tuple[str, ...]
 
     @property
-    def spoken(self) -> str | None:
+    def shown(self) -> str | None:
         """What Packer would show a person; None where the line is for programs alone."""
         return self.data[1] if self.kind == "ui" and len(self.data) == 2 else None
 
@@ -79,8 +79,8 @@ def _plain(text: str) -> str:
     return text.replace(COMMA, ",").replace(r"\r", "\r").replace(r"\n", "\n")
 
 
-Heard = Callable[[str, PackerLine | None], None]
-"""Is told each line as it is, and its parts if it has them."""
+OnLine = Callable[[str, PackerLine | None], None]
+"""Takes each line as it is, and its parts if it has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +96,10 @@ class Packer:
         """Whether it reads the block that pins plugins."""
         return self.version >= PLUGINS
 
-    def run(self, arguments: Sequence[str], heard: Heard) -> int:
-        """Run to the end, telling each line live; returns the exit code.
+    def run(self, arguments: Sequence[str], on_line: OnLine) -> int:
+        """Run to the end, passing on each line live; returns the exit code.
 
-        The first signal that ends a program lets Packer clear up, which it tells; a further one
+        The first signal that ends a program lets Packer clear up, which it reports; a further one
         makes it stop at once. Raises BakeInterruptedError afterwards.
         """
         with subprocess.Popen(  # noqa: S603 - a program that the user put on the PATH
@@ -117,7 +117,7 @@ class Packer:
             try:
                 with _passing_on(process) as interrupted:
                     for line in process.stdout or ():
-                        heard(line.rstrip("\n"), packer_line(line))
+                        on_line(line.rstrip("\n"), packer_line(line))
                     code = process.wait()
             finally:
                 _signal_group(process, signal.SIGKILL)
@@ -187,7 +187,7 @@ def _version(program: str, environment: Mapping[str, str]) -> Version:
             timeout=60,
         )
     except subprocess.TimeoutExpired:
-        raise BakeError(f"{program} does not tell its version", GET_PACKER) from None  # noqa: EM102
+        raise BakeError(f"{program} does not print its version", GET_PACKER) from None  # noqa: EM102
     version = Version.leading(done.stdout.partition("Packer v")[2])
     if version is None:
         message = f"{program} is not HashiCorp's Packer (cracklib has a program of that name)"

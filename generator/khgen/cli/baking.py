@@ -1,4 +1,4 @@
-"""What `khgen image` does, and what it tells the user."""
+"""What `khgen image` does, and what it prints."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from khgen.bake.builders import Accelerator, Builder
-from khgen.bake.image_build import Bake, Tell, build, validate
+from khgen.bake.image_build import Bake, Show, build, validate
 from khgen.bake.image_manifest import ImageManifest, ListedImage, listed_images
 from khgen.bake.packer import BakeError, BakeInterruptedError
 from khgen.cli.ending import INTERRUPTED, ending_in_order
@@ -38,9 +38,9 @@ class BakeRequest:
 
 
 def run_build(request: BakeRequest, out: Path) -> None:
-    """Bake, and tell; ends the command with 4 if a program fails."""
+    """Bake, and report; ends the command with 4 if a program fails."""
     bake = _bake(request)
-    with _telling():
+    with _reporting():
         manifest = build(bake, out, _live(time.monotonic()))
     path = out / manifest.file_name
     if request.as_json:
@@ -51,9 +51,9 @@ def run_build(request: BakeRequest, out: Path) -> None:
 
 
 def run_validate(request: BakeRequest) -> None:
-    """Validate, and tell."""
+    """Validate, and report."""
     bake = _bake(request)
-    with _telling():
+    with _reporting():
         packer = validate(bake, _live(None))
     click.echo(f"Packer {packer.version} takes the bake of {bake.name} with {bake.builder}")
 
@@ -119,7 +119,7 @@ def _findings(spec: ClusterSpec, builder: Builder) -> Iterator[Finding]:
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def _reporting() -> Iterator[None]:
     """End the command in words if a program of this machine fails, or the user ends it."""
     try:
         with ending_in_order():
@@ -134,17 +134,17 @@ def _telling() -> Iterator[None]:
         sys.exit(EXIT_PROGRAM)
 
 
-def _live(started: float | None) -> Tell:
+def _live(started: float | None) -> Show:
     """What Packer says, line by line as it is, with the seconds since the start."""
 
-    def tell(kind: str, text: str) -> None:
+    def show(kind: str, text: str) -> None:
         passed = "" if started is None else f"{time.monotonic() - started:7.1f} s  "
         for line in filter(None, text.split("\n")):
             coloured = kind == "error" and "NO_COLOR" not in os.environ
             shown = click.style(line, fg="red") if coloured else line
             click.echo(f"{passed}{shown}", err=True)
 
-    return tell
+    return show
 
 
 def _summary(manifest: ImageManifest, out: Path) -> Iterator[str]:

@@ -44,21 +44,21 @@ def host_status(host: LocalHost, seconds: float) -> HostStatus:
         state = State.BOOTING if host.runs else State.OFF
         return HostStatus(host=host.name, state=state, seconds=seconds)
     try:
-        told = json.loads(text)
+        status = json.loads(text)
     except ValueError:  # a damaged disk is the host's, not ours
-        told = {}
+        status = {}
     known = {state.value for state in State}
-    step = str(told.get("step", ""))
+    step = str(status.get("step", ""))
     script = host.read(f"{STEPS}/{step}") if step else None
     about = re.search("^#: (.*)", script or "", re.MULTILINE)
     return HostStatus(
         host=host.name,
-        state=State(told["state"]) if told.get("state") in known else State.BOOTING,
+        state=State(status["state"]) if status.get("state") in known else State.BOOTING,
         seconds=seconds,
         step=step,
         about=about[1] if about else "",
-        said=str(told.get("output", "")),
-        hint=str(told.get("hint", "")),
+        said=str(status.get("output", "")),
+        hint=str(status.get("hint", "")),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ProgramError(Exception):
-    """An external program failed, or is not there; the text is what the user is told."""
+    """An external program failed, or is not there; the text is for the user."""
 
 
 def run(
