@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.processes import wait_until
 from markdown_table import say
 from support.api_client import requests, start_client
 from support.balance import api_servers

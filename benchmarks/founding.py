@@ -30,17 +30,16 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from khgen.bundle.user_data import UserDataBuilder
-from khgen.files.kubeadm_config import PATH as KUBEADM_CONFIG
-from khgen.files.node_file import NodeFile
+from khgen.files.kubeadm import KUBEADM_CONFIG
 from khgen.pki.secrets import new_secrets
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import API_SERVER_PORT, NodePlan, Plan
+from khgen.plan.cluster_plan import API_SERVER_PORT, NodePlan, Plan, build_plan, founders_of
+from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import steps_of
-from khgen.rehearse.local_host import LocalHost
-from khgen.rehearse.programs import ProgramError, run
-from khgen.rehearse.replaced import MANIFESTS, Rehearsal, rehearsed
-from khgen.rehearse.stage import Stage, stage
-from khgen.rehearse.watch import State, standing
+from khgen.rehearse.host_status import State, host_status
+from khgen.rehearse.local_host import LocalHost, Testbed
+from khgen.rehearse.processes import ProgramError, run
+from khgen.rehearse.rehearsed_spec import MANIFESTS, Rehearsal, rehearsed
+from khgen.rehearse.testbed import new_host, open_testbed
 from khgen.render import ClusterRender, RenderedNode
 from khgen.spec.load import load_spec
 from khgen.yaml_text import YamlValue, dump_yaml
@@ -125,7 +124,7 @@ def joined_one_by_one(
 
 def boot_is_done(host: LocalHost) -> bool:
     """Whether khgen-boot has done all steps that the host was given."""
-    return standing(host, 0).state is State.DONE
+    return host_status(host, 0).state is State.DONE
 
 
 def machine_for_kubeadm(
@@ -194,9 +193,9 @@ def measured(way: Way, programs: Path, cpus: float, journals: Path | None) -> Ti
     """One cluster, from power-on to the end, on machines with fresh disks."""
     rehearsal, render = rendered_cluster(programs)
     plan = render.plan
-    with stage(rehearsal, render, programs, cpus=cpus) as here:
+    with open_testbed(rehearsal, render, programs, cpus=cpus) as here:
         data_dir = plan.spec.etcd.data_dir
-        hosts = [here.host(way.given(render, node), data_dir) for node in plan.nodes]
+        hosts = [new_host(here, way.given(render, node), data_dir) for node in plan.nodes]
         addresses = [str(node.address) for node in plan.nodes]
         give_precedence(here, hosts[0])
         os.sync()
@@ -210,9 +209,9 @@ def measured(way: Way, programs: Path, cpus: float, journals: Path | None) -> Ti
                 keep_journals(hosts, journals / f"{time.time():.0f}-{way.name}")
 
 
-def give_precedence(here: Stage, host: LocalHost) -> None:
+def give_precedence(here: Testbed, host: LocalHost) -> None:
     """Leave what else runs on this machine what the hosts leave, so that it disturbs them less."""
-    for cgroup in here.ground.cgroups.of(host.name):
+    for cgroup in here.cgroups.of(host.name):
         for name, weight in WEIGHTS.items():
             if (cgroup.parent / name).exists():
                 (cgroup.parent / name).write_text(weight)
@@ -245,13 +244,13 @@ def followed(work: Iterator[None], available: Callable[[], bool], started: float
     return Times(available=available_at, done=done_at)
 
 
-def is_available(here: Stage, hosts: Sequence[LocalHost], addresses: Sequence[str]) -> bool:
+def is_available(here: Testbed, hosts: Sequence[LocalHost], addresses: Sequence[str]) -> bool:
     """Whether the control plane is highly available; costs little as long as it is not."""
     client = hosts[-1].folder / "upper" / CLIENT
     pair = ("--cert", f"{client}.crt", "--key", f"{client}.key")
 
     def ask(url: str, *options: str) -> str:
-        return here.ground.room.tries("curl", "-sfk", "-m", "1", *options, url) or ""
+        return here.namespaces.tries("curl", "-sfk", "-m", "1", *options, url) or ""
 
     def etcd(method: str, request: Mapping[str, object]) -> str:
         return ask(f"https://{addresses[-1]}:2379/v3/{method}", *pair, "-d", json.dumps(request))

@@ -30,8 +30,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from khgen.bake.builders import Hypervisor, qemu_cpu, working_qemu
-from khgen.rehearse.image_archive import Image, write_archive
-from khgen.rehearse.kube_images import PAUSE
+from khgen.rehearse.container_images import PAUSE, Image, write_archive
 from khgen.rehearse.rootfs import mirror
 
 SUITE = "bookworm"

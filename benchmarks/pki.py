@@ -21,7 +21,7 @@ import sys
 from datetime import datetime, UTC
 from khgen.pki.credentials import node_credentials
 from khgen.pki.secrets import new_secrets
-from khgen.plan.build import build_plan
+from khgen.plan.cluster_plan import build_plan
 from khgen.spec.load import load_spec
 import os
 spec = load_spec(open(sys.argv[1]).read(), "cluster.yaml").spec

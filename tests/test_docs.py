@@ -5,9 +5,9 @@ import re
 import pytest
 
 from khgen.files.templates import verbatim
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import NodeKind, Plan
-from khgen.plan.steps import StepAct, steps_of
+from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
+from khgen.plan.steps import steps_of
+from support.boot_steps import is_gate
 from support.rendering import ROOT, example_spec, plan_of
 
 PAGE = ROOT / "docs" / "boot-order.md"
@@ -32,9 +32,9 @@ def plan_with(example: str, kind: NodeKind) -> Plan:
 def table(plan: Plan, kind: NodeKind) -> str:
     rows = ["| step | | what it does, or waits for |", "|---|---|---|"]
     for step in steps_of(plan, kind):
-        about = re.search(r"^#: (.*)$", verbatim(f"steps/{step.step.name}.sh"), re.MULTILINE)
-        assert about is not None, step.step.name
-        act = "gate" if step.step.act is StepAct.GATE else ""
+        about = re.search(r"^#: (.*)$", verbatim(f"steps/{step.name}.sh"), re.MULTILINE)
+        assert about is not None, step.name
+        act = "gate" if is_gate(step) else ""
         rows.append(f"| `{step.file_name}` | {act} | {about[1]} |")
     return "\n".join(rows)
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from khgen.bundle.meta_data import instance_id, meta_data, network_config
 from khgen.bundle.user_data import UserData, UserDataBuilder
-from khgen.files.catalog import own_files, shared_files
-from khgen.files.node_file import NodeFile
+from khgen.files.node_files import own_files, shared_files
 from khgen.pki.credentials import NodeCredentials, node_credentials, operator_kubeconfig
 from khgen.pki.secrets import Secrets, incarnation
-from khgen.plan.model import NodeKind, NodePlan, Plan
+from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
+from khgen.plan.node_file import NodeFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from khgen.plan.build import build_plan
+from khgen.plan.cluster_plan import build_plan
 from support.etcd_machines import Members
 from support.topologies import cluster
 

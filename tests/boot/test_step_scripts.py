@@ -9,9 +9,10 @@ import pytest
 
 from khgen.files.boot import boot_environment, boot_files
 from khgen.files.templates import verbatim
-from khgen.plan.model import NodeKind, Plan
-from khgen.plan.steps import STEPS, Step, StepAct, steps_of
+from khgen.plan.cluster_plan import NodeKind, Plan
+from khgen.plan.steps import STEPS, Step, steps_of
 from khgen.resources import resource_folder
+from support.boot_steps import is_gate
 from support.fixed import FIXED_NOW
 from support.programs import assert_accepts, require_program
 from support.rendering import EXAMPLES, example_render, render_of
@@ -70,9 +71,7 @@ def test_each_file_is_looked_after_by_a_step_or_in_force_as_it_is(name: str) -> 
     render = example_render(name) if name in EXAMPLES else render_of(topology(name))
     for node in render.plan.nodes:
         patterns = [
-            pattern
-            for step in steps_of(render.plan, node.kind)
-            for pattern in looked_after(step.step)
+            pattern for step in steps_of(render.plan, node.kind) for pattern in looked_after(step)
         ]
         for file in render.node(node).files:
             assert any(file.path.match(p) for p in (*patterns, *IN_FORCE_AS_IT_IS)), file.path
@@ -88,11 +87,14 @@ def test_each_script_is_a_step_and_each_step_a_script() -> None:
     assert {step.name for step in STEPS} == {script.stem for script in SCRIPTS}
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-def test_gates_say_how_often_they_look(step: Step) -> None:
-    text = (TEMPLATES / "steps" / f"{step.name}.sh").read_text(encoding="utf-8")
-    if step.act is StepAct.GATE:
-        assert re.search(r"^#every: [0-9.]+$", text, re.MULTILINE)
+GATES = {
+    *("clock", "vip-hosts", "founder", "etcd-quorum", "apiserver", "endpoint", "kubeadm-config"),
+    *("node", "cluster-admins", "etcd-member", "control-plane-done", "ready"),
+}
+
+
+def test_gates_say_how_often_they_look_and_no_other_step_does() -> None:
+    assert {step.name for step in STEPS if is_gate(step)} == GATES
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
@@ -140,7 +142,7 @@ def test_khgen_vip_finds_every_value_that_it_reads() -> None:
 
 
 def order(plan: Plan, kind: NodeKind) -> str:
-    names = (numbered.step.name for numbered in steps_of(plan, kind))
+    names = (step.name for step in steps_of(plan, kind))
     return " ".join(n for n in names if not n.startswith(("prepare-", "install-")))
 
 

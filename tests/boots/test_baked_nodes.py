@@ -1,6 +1,6 @@
 """Nodes of a golden image: what their user-data leaves out is on their disks already.
 
-The disks get the very files that a bake places (khgen.bundle.image_payload), where
+The disks get the very files that a bake places (khgen.files.golden_image), where
 benchmarks/image.py bakes with Packer and boots the result in QEMU.
 """
 
@@ -9,11 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from khgen.bundle.image_payload import ImagePayload, image_payload
-from khgen.files.golden_image import CONTRACT
+from khgen.files.golden_image import ImagePayload, image_payload
+from khgen.rehearse.host_status import STATUS
 from khgen.rehearse.local_host import LocalHost, put
-from khgen.rehearse.waiting import wait_until
-from khgen.rehearse.watch import STATUS
+from khgen.rehearse.processes import wait_until
 from support.local_cluster import LocalCluster, local_cluster
 from support.topologies import cluster
 
@@ -40,7 +39,7 @@ def place(host: LocalHost, payload: ImagePayload, drift: str = "") -> None:
             (file.content + drift * (file is payload.files[-1])).encode(),
         )
     contract = dict(payload.contract) | {"about": f"khgen 0, of a test{drift}"}
-    put(upper / CONTRACT.relative_to("/"), (json.dumps(contract, indent=1) + "\n").encode())
+    put(upper / "etc/khgen/image.json", (json.dumps(contract, indent=1) + "\n").encode())
 
 
 def test_nodes_of_the_right_image_build_the_cluster(booted: LocalCluster) -> None:

@@ -11,11 +11,11 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from khgen.plan.steps import numbered_steps
-from khgen.rehearse.image_archive import Image
+from khgen.plan.steps import STEPS
+from khgen.rehearse.container_images import Image
+from khgen.rehearse.host_status import STATUS
 from khgen.rehearse.local_host import LocalHost, put
-from khgen.rehearse.waiting import wait_until
-from khgen.rehearse.watch import STATUS
+from khgen.rehearse.processes import wait_until
 from support.kubernetes import kube_bin, kubeadm_version
 from support.local_cluster import ENDPOINT, STAND_IN, LocalCluster, local_cluster
 from support.registry import IMAGES, PORT, cri_pull, push, registry
@@ -52,15 +52,15 @@ def waiting(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
         for host in hosts.hosts.values():
             put(host.folder / "upper/etc/systemd/resolved.conf.d/beyond.conf", RESOLVER)
         for address in (NAME_SERVER, MIRROR):  # who asks there is refused at once
-            hosts.room.run("ip", "address", "add", f"{address}/32", "dev", "lo")
+            hosts.namespaces.run("ip", "address", "add", f"{address}/32", "dev", "lo")
         yield hosts
 
 
 @pytest.fixture(scope="module")
 def traffic(waiting: LocalCluster) -> Traffic:
     """Watches from before the first host has power."""
-    log = waiting.stage.ground.folder / "traffic"
-    return Traffic(waiting.room, [NODES_PODS_AND_SERVICES], log)
+    log = waiting.testbed.folder / "traffic"
+    return Traffic(waiting.namespaces, [NODES_PODS_AND_SERVICES], log)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def held(waiting: LocalCluster, traffic: Traffic) -> list[tuple[LocalHost, str]]
 
 def at(name: str) -> str:
     """A step with its number."""
-    return next(numbered.file_name for numbered in numbered_steps() if numbered.step.name == name)
+    return next(step.file_name for step in STEPS if step.name == name)
 
 
 def status_of(host: LocalHost) -> dict[str, str]:
@@ -171,9 +171,9 @@ def test_nothing_was_fetched_from_beyond_the_cluster(
 def test_image_comes_from_the_mirror_and_from_nowhere_else(
     waiting: LocalCluster, traffic: Traffic
 ) -> None:
-    worker, folder = waiting.hosts["w1"], waiting.stage.ground.folder / "registry"
-    busybox = waiting.stage.ground.rootfs / "usr/bin/busybox"
-    with registry(waiting.room, MIRROR, folder) as mirror:
+    worker, folder = waiting.hosts["w1"], waiting.testbed.folder / "registry"
+    busybox = waiting.testbed.rootfs / "usr/bin/busybox"
+    with registry(waiting.namespaces, MIRROR, folder) as mirror:
         push(worker, Image(name=IMAGE, files={"/bin/busybox": busybox}), f"{mirror}/khgen/tiny:1")
         assert IMAGE not in worker.run(*IMAGES, "ls", "-q").split()
         before = len(traffic.sent)

@@ -10,7 +10,8 @@ from faults.__main__ import played
 from faults.cases import CLOUD_INIT, ROLES, all_cases, plan_of
 from faults.page import append_log, figures, read_log
 from faults.play import Outcome, Pace
-from khgen.plan.steps import StepAct, steps_of
+from khgen.plan.steps import steps_of
+from support.boot_steps import is_gate
 
 QUICK = re.compile("cut: etcd host at [0-9]+-etcd-host|cable: etcd host at [0-9]+-etcd-quorum")
 
@@ -31,7 +32,7 @@ def test_every_step_has_its_cut_and_every_gate_its_cable(name: str) -> None:
     names = {case.name for case in all_cases()}
     places = (CLOUD_INIT, *(step.file_name for step in steps))
     assert {f"cut: {name} at {place}" for place in places} <= names
-    gates = [step.file_name for step in steps if step.step.act is StepAct.GATE]
+    gates = [step.file_name for step in steps if is_gate(step)]
     assert gates
     assert {f"cable: {name} at {gate}" for gate in gates} <= names
 

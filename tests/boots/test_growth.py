@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.rehearse.programs import ProgramError
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.processes import ProgramError, wait_until
 from khgen.spec.model import ClusterSpec
 from support.api_client import requests, start_client
 from support.balance import api_servers

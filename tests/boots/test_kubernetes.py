@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.processes import wait_until
 from support.kubernetes import kube_bin, kubeadm_version
 from support.local_cluster import ENDPOINT, LocalCluster, local_cluster
 from support.topologies import cluster

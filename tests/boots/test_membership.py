@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.processes import wait_until
 from khgen.spec.model import ClusterSpec
 from support.kubernetes import kube_bin, kubeadm_version
 from support.local_cluster import ENDPOINT, STAND_IN, LocalCluster, local_cluster

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from khgen.pki.secrets import EVERYONE, renewed
-from khgen.plan.build import build_plan
+from khgen.plan.cluster_plan import build_plan
 from khgen.rehearse.local_host import LocalHost, put
-from khgen.rehearse.replaced import MANIFESTS, rehearsed
+from khgen.rehearse.rehearsed_spec import MANIFESTS, rehearsed
 from khgen.render import ClusterRender
 from support.local_cluster import ENDPOINT, LocalCluster, local_cluster
 from support.topologies import cluster

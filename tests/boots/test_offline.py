@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from khgen.rehearse.waiting import wait_until
-from khgen.rehearse.watch import standing
+from khgen.rehearse.host_status import host_status
+from khgen.rehearse.processes import wait_until
 from support.kubernetes import kube_bin, kubeadm_version
 from support.local_cluster import ENDPOINT, LocalCluster, local_cluster
 from support.topologies import cluster
@@ -30,7 +30,8 @@ def others() -> Iterator[LocalCluster]:
             hosts.hosts[name].power_on()
         wait_until(
             lambda: all(
-                standing(hosts.hosts[name], 0).step.endswith("-cluster-admins") for name in OTHERS
+                host_status(hosts.hosts[name], 0).step.endswith("-cluster-admins")
+                for name in OTHERS
             ),
             240,
             "the others to wait for cp1",
@@ -42,7 +43,7 @@ def test_the_others_name_whom_they_wait_for_and_then_all_are_done(others: LocalC
     for name in OTHERS:
         host = others.hosts[name]
         wait_until(
-            lambda host=host: "waiting for cp1" in standing(host, 0).said,  # type: ignore[misc]
+            lambda host=host: "waiting for cp1" in host_status(host, 0).said,  # type: ignore[misc]
             30,
             f"{name} to name the holder",
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from khgen.rehearse.local_host import LocalHost
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.processes import wait_until
 from support.balance import api_servers, server_state, tell_haproxy
 from support.local_cluster import ENDPOINT, LocalCluster, local_cluster
 from support.topologies import cluster
@@ -136,7 +136,7 @@ def test_virtual_ip_stays_when_the_api_is_slow(booted: LocalCluster) -> None:
         assert not own_api_is_ready(host)
         while time.monotonic() < until:
             assert booted.holders() == [holder]
-            assert booted.room.tries("curl", "-sfk", "-m", "20", endpoint(booted)) == "ok"
+            assert booted.namespaces.tries("curl", "-sfk", "-m", "20", endpoint(booted)) == "ok"
             time.sleep(0.2)
     finally:
         host.run("systemctl", "kill", "--signal=CONT", API_SERVER)
@@ -162,7 +162,7 @@ def test_api_server_that_no_connection_reaches_is_out_before_its_checks_fail(
     try:
         wait_until(
             lambda: (
-                booted.room.tries("curl", "-sfk", "-m", "20", endpoint(booted)) == "ok"
+                booted.namespaces.tries("curl", "-sfk", "-m", "20", endpoint(booted)) == "ok"
                 and int(api_servers(host)[lost]["chkdown"]) > before
             ),
             60,

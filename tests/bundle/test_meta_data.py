@@ -6,7 +6,7 @@ from datetime import timedelta
 import yaml
 
 from khgen.pki.secrets import EVERYONE, Secrets, renewed, with_replaced
-from khgen.plan.build import build_plan
+from khgen.plan.cluster_plan import build_plan
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
 from support.fixed import FIXED_NOW, fixed_secrets

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from khgen.disk.secrets_file import load
-from khgen.pki.token import bootstrap_token, founding_token
+from khgen.pki.credentials import bootstrap_token, founding_token
 from support.command import SMALL_SPEC, khgen
 
 SECRETS = "small.secrets.yaml"

@@ -9,7 +9,7 @@ import pytest
 
 from khgen.cli.export import FORMATS
 from khgen.cli.exporting import run_export
-from khgen.export.formats import PLATFORMS
+from khgen.export.platforms import PLATFORMS
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import ADDRESSED_SPEC, tree, write_example_out, write_out
 

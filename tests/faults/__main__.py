@@ -15,7 +15,7 @@ from pathlib import Path
 from faults.cases import SHAPES, Case, all_cases
 from faults.page import append_log, read_log, record, row, table
 from faults.play import Outcome, Pace, Play, cluster_for
-from khgen.rehearse.programs import ProgramError
+from khgen.rehearse.processes import ProgramError
 from support.kubernetes import kubeadm_version
 from support.local_cluster import STAND_IN, LocalCluster
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import NodeKind, Plan
-from khgen.plan.steps import StepAct, steps_of
-from khgen.rehearse.replaced import rehearsed
+from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
+from khgen.plan.steps import steps_of
+from khgen.rehearse.rehearsed_spec import rehearsed
 from khgen.spec.model import ClusterSpec
+from support.boot_steps import is_gate
 from support.local_cluster import ENDPOINT
 from support.topologies import cluster
 
@@ -209,7 +209,7 @@ def all_cases() -> tuple[Case, ...]:
 
 def _of_role(name: str, role: Role) -> Iterator[Case]:
     steps = steps_of(plan_of(role.shape), role.kind)
-    gates = [step.file_name for step in steps if step.step.act is StepAct.GATE]
+    gates = [step.file_name for step in steps if is_gate(step)]
     cuts = [("cut", step) for step in (CLOUD_INIT, *(step.file_name for step in steps))]
     for number, (act, step) in enumerate((*cuts, *(("cable", gate) for gate in gates)), start=1):
         # A worker of its own for each: a Node that is there already would change what joins do.

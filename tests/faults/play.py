@@ -10,19 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from faults.cases import CLOUD_INIT, SHAPES, Case
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind
 from khgen.plan.steps import steps_of
+from khgen.rehearse.host_status import STATUS, State, host_status
 from khgen.rehearse.local_host import LocalHost, put
-from khgen.rehearse.programs import ProgramError
-from khgen.rehearse.stage import seed_files
-from khgen.rehearse.watch import STATUS, State, standing
+from khgen.rehearse.processes import ProgramError
+from khgen.rehearse.testbed import seed_files
 from support.local_cluster import LocalCluster, local_cluster
 
 FULL = "size=4k,nr_inodes=1"
 """tmpfs in which nothing can be made (tmpfs(5)): the first file ends with ENOSPC."""
 FREED = "remount,size=1g,nr_inodes=100000"
 BOOT_SECONDS = 60
-"""By then steps have begun, or never will while cloud-init lacks the room for its files."""
+"""By then steps have begun, or never will while cloud-init lacks the space for its files."""
 DROP_IN = "etc/systemd/system/khgen-boot.service.d/patience.conf"
 STEP = re.compile(r'"step": "([0-9]+)-')
 
@@ -32,7 +32,7 @@ class Pace:
     """How long things last."""
 
     off: float = 10
-    """Power, cable or room are away that long."""
+    """Power, cable or disk space are away that long."""
     late: float = 120
     timeout: float = 180
     """Until all must be done, after the fault is over."""
@@ -100,7 +100,7 @@ class Play:
             host, disk = self.host, self.host.disk(self.case.full)
             host.own_disks = tuple(dict.fromkeys((*host.own_disks, self.case.full)))
             disk.mkdir(exist_ok=True)
-            self.cluster.room.run("mount", "-t", "tmpfs", "-o", FULL, "full", disk)
+            self.cluster.namespaces.run("mount", "-t", "tmpfs", "-o", FULL, "full", disk)
         if self.case.damage:
             self.host.seed({"user-data": self.case.damage(self._seed()["user-data"])})
         for name in self.case.power if self.case.patience else ():
@@ -153,7 +153,7 @@ class Play:
             steps = steps_of(
                 self.cluster.render.plan, self.cluster.render.plan.by_name[self.case.host].kind
             )
-            step = next(numbered.file_name for numbered in steps if numbered.step.name == step)
+            step = next(other.file_name for other in steps if other.name == step)
         until = time.monotonic() + self.pace.timeout
         while time.monotonic() < until:
             if step == CLOUD_INIT:
@@ -169,29 +169,29 @@ class Play:
                     self.seen.append(f"seen at {found}")
                 return
             time.sleep(0.005)
-        message = f"{self.case.host} did not come to {step}: {standing(self.host, 0)}"
+        message = f"{self.case.host} did not come to {step}: {host_status(self.host, 0)}"
         raise ProgramError(message)
 
     def _until_stalled(self) -> None:
         until = time.monotonic() + self.pace.timeout
         hosts = [self.cluster.hosts[name] for name in self.case.power]
-        while not all(standing(host, 0).state is State.STALLED for host in hosts):
-            if time.monotonic() > until or standing(hosts[0], 0).state is State.DONE:
+        while not all(host_status(host, 0).state is State.STALLED for host in hosts):
+            if time.monotonic() > until or host_status(hosts[0], 0).state is State.DONE:
                 raise ProgramError("not reported as stalled")  # noqa: EM101
             time.sleep(0.2)
-        hint = standing(hosts[0], 0)
+        hint = host_status(hosts[0], 0)
         self.seen.append(f"all stalled at {hint.step}: {hint.said}, hint: {hint.hint}")
 
     def _free(self) -> None:
-        """Make room, some time after the host's steps began, or could have."""
+        """Free the disk, some time after the host's steps began, or could have."""
         until = time.monotonic() + BOOT_SECONDS
         while self.host.read(STATUS) is None and time.monotonic() < until:
             time.sleep(0.1)
         time.sleep(self.pace.off * 2)
-        now = standing(self.host, 0)
+        now = host_status(self.host, 0)
         self.seen.append(f"while full: {now.state} {now.step}: {now.said}")
         disk = self.host.disk(self.case.full)
-        self.cluster.room.run("mount", "-o", FREED, disk)
+        self.cluster.namespaces.run("mount", "-o", FREED, disk)
 
     def _seed(self) -> dict[str, bytes]:
         node = self.cluster.render.plan.by_name[self.case.host]
@@ -201,7 +201,7 @@ class Play:
         """What cloud-init and khgen-boot said of it; then the right user-data, as a new instance."""
         _, cloud_init = self.host.tries("cloud-init", "status", "--long")
         self.seen.append(" ".join(cloud_init.split())[:300])
-        now = standing(self.host, 0)
+        now = host_status(self.host, 0)
         self.seen.append(f"its khgen-boot: {now.state} {now.step} {now.said}".strip())
         if now.state is State.DONE:
             self.failed.append("a host with damaged user-data says that it is done")
@@ -215,7 +215,9 @@ class Play:
     def _until_done(self, names: Sequence[str]) -> None:
         hosts = [self.cluster.hosts[name] for name in names]
         until = time.monotonic() + self.pace.timeout
-        while waiting := [s for s in (standing(h, 0) for h in hosts) if s.state is not State.DONE]:
+        while waiting := [
+            s for s in (host_status(h, 0) for h in hosts) if s.state is not State.DONE
+        ]:
             self._one_holder()
             if time.monotonic() > until:
                 told = [f"{s.host} {s.state} {s.step}: {s.said}" for s in waiting]

@@ -2,9 +2,8 @@
 
 import tomllib
 
-from khgen.files.buildkit import buildkit_files
-from khgen.files.nerdctl import nerdctl_files
-from khgen.plan.model import NodeKind
+from khgen.files.container_runtime import buildkit_files, nerdctl_files
+from khgen.plan.cluster_plan import NodeKind
 from support.machine_specs import machine_plan
 
 MIRRORS = [

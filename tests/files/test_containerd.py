@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from khgen.files.containerd import containerd_files
-from khgen.plan.model import NodeKind, Plan
+from khgen.files.container_runtime import containerd_files
+from khgen.plan.cluster_plan import NodeKind, Plan
 from support.machine_specs import machine_plan
 from support.programs import assert_accepts, require_program
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from khgen.files.downloads import download_files
+from khgen.files.packages import download_files
+from khgen.plan.cluster_plan import NodeKind
 from khgen.plan.installation import DOWNLOAD_TARGETS, image_programs
-from khgen.plan.machine_steps import machine_steps
-from khgen.plan.model import NodeKind
 from khgen.spec.model.machine import Artifacts
+from support.boot_steps import machine_steps
 from support.machine_specs import machine_plan
 
 ARTIFACTS = {

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from khgen.bundle.image_payload import image_payload
 from khgen.files.boot import STEPS
-from khgen.files.golden_image import CONTRACT, DIGESTS, IMAGE_STEPS, WANTED
-from khgen.plan.model import NodeKind, Plan
+from khgen.files.golden_image import DIGESTS, IMAGE_STEPS, WANTED, image_payload
+from khgen.plan.cluster_plan import NodeKind, Plan
 from khgen.render import ClusterRender
 from khgen.resources import resource_folder
 from support.fixed import fixed_secrets
@@ -39,7 +38,7 @@ def image_root(plan: Plan, root: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(file.content, encoding="utf-8")
     contract = json.dumps(dict(payload.contract), indent=1) + "\n"
-    (root / CONTRACT.relative_to("/")).write_text(contract, encoding="utf-8")
+    (root / "etc/khgen/image.json").write_text(contract, encoding="utf-8")
     return root
 
 

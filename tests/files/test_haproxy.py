@@ -4,10 +4,8 @@ import re
 
 import pytest
 
-from khgen.files.haproxy import haproxy_files
-from khgen.files.keepalived import CHECK_HAPROXY, vip_files
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import NodeKind, Plan
+from khgen.files.load_balancer import CHECK_HAPROXY, haproxy_files, vip_files
+from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
 from khgen.spec.model import ClusterSpec
 
 CONTROL_PLANES: tuple[dict[str, object], ...] = tuple(

@@ -1,7 +1,7 @@
 """/etc/hosts."""
 
-from khgen.files.hosts import hosts_files
-from khgen.plan.model import Plan
+from khgen.files.operating_system import hosts_files
+from khgen.plan.cluster_plan import Plan
 from support.machine_specs import CONTROL_PLANES, DEBIAN, ETCD_HOSTS, WORKER, machine_plan
 
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from khgen.files.install_environment import install_environment
+from khgen.files.packages import install_environment
 from khgen.files.templates import verbatim
-from khgen.plan.machine_steps import machine_steps
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind
+from support.boot_steps import machine_steps
 from support.machine_specs import BAKED, DEBIAN, LOAD_BALANCER, ROCKY, UBUNTU, machine_plan
 
 DEBIAN_WORKER = (

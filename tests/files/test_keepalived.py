@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from khgen.files.keepalived import keepalived_files, load_balancer_environment, vip_files
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import NodeKind, Plan
+from khgen.files.load_balancer import keepalived_files, load_balancer_environment, vip_files
+from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
 from khgen.spec.model import ClusterSpec
 from support.topologies import cluster
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from khgen.files.kernel import MODULES, SETTINGS, kernel_files
-from khgen.plan.model import NodeKind, Plan
+from khgen.files.operating_system import MODULES, SETTINGS, kernel_files
+from khgen.plan.cluster_plan import NodeKind, Plan
 from support.machine_specs import DEBIAN, machine_plan
 
 GONE_OR_CONTRADICTORY = (

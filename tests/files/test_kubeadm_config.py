@@ -7,14 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from khgen.files.encryption import encryption_files
+from khgen.facts.kubernetes import MINORS
 from khgen.files.etcd_manifest import etcd_arguments, etcd_pod
-from khgen.files.kubeadm_config import kubeadm_config_files
-from khgen.files.kubelet import kubelet_files
-from khgen.files.manifests import manifest_files
-from khgen.files.patches import patch_files
-from khgen.plan.model import NodeKind, NodePlan, Plan
-from khgen.plan.versions import MINORS
+from khgen.files.kubeadm import encryption_files, kubeadm_config_files, kubelet_files, patch_files
+from khgen.files.node_files import manifest_files
+from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import KubernetesSpec
 from khgen.spec.model.machine import KubernetesSource

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from khgen.plan.machine_steps import MACHINE_STEPS
 from khgen.resources import resource_folder
+from support.boot_steps import MACHINE_STEPS
 from support.programs import (
     SYSTEM_PATH,
     assert_accepts,
@@ -57,7 +57,7 @@ def sandboxed(name: str, root: Path, *folders: str, **values: str) -> int:
 
 
 @pytest.mark.tools
-@pytest.mark.parametrize("name", [entry.name for entry in MACHINE_STEPS])
+@pytest.mark.parametrize("name", MACHINE_STEPS)
 def test_shellcheck_finds_nothing(name: str) -> None:
     assert_accepts([require_program("shellcheck"), STEPS / f"{name}.sh"])
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from khgen.files.metadata import metadata_files
-from khgen.plan.machine_steps import machine_steps
-from khgen.plan.model import NodeKind
+from khgen.files.operating_system import metadata_files
+from khgen.plan.cluster_plan import NodeKind
 from khgen.resources import resource_folder
+from support.boot_steps import machine_steps
 from support.machine_specs import DEBIAN, machine_plan
 from support.programs import SYSTEM_PATH, assert_accepts, require_namespaces, require_program
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from khgen.files.golden_image import image_files
-from khgen.files.install_environment import install_environment
-from khgen.files.packages import apt_url, fetched_keys, package_files
-from khgen.plan.model import NodeKind, Plan
+from khgen.files.packages import apt_url, fetched_keys, install_environment, package_files
+from khgen.plan.cluster_plan import NodeKind, Plan
 from support.machine_specs import BAKED, DEBIAN, ROCKY, UBUNTU, machine_plan
 from support.programs import assert_accepts, require_program
 

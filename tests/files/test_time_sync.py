@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from khgen.files.time_sync import time_sync_files
-from khgen.plan.model import NodeKind
+from khgen.files.operating_system import time_sync_files
+from khgen.plan.cluster_plan import NodeKind
 from support.machine_specs import DEBIAN, ROCKY, machine_plan
 from support.programs import assert_accepts, require_program
 

@@ -15,6 +15,8 @@ from khgen.render import ClusterRender, RenderedNode
 from support.rendering import EXAMPLES, example_render
 
 HERE = Path(__file__).parent
+OWNER = "root:root"
+"""Of every file: cloud-init's own default, and user-data names no other."""
 
 
 def expected_files(rendered: RenderedNode) -> dict[str, bytes]:
@@ -28,7 +30,7 @@ def expected_files(rendered: RenderedNode) -> dict[str, bytes]:
 
 
 def modes(rendered: RenderedNode) -> dict[str, str]:
-    return {f"rootfs{f.path}": f"{f.mode:04o} {f.owner}" for f in rendered.files}
+    return {f"rootfs{f.path}": f"{f.mode:04o} {OWNER}" for f in rendered.files}
 
 
 def digests(render: ClusterRender) -> str:

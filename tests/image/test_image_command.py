@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from khgen.bake.manifest import Artifact, ImageManifest, file_digest, write_manifest
-from khgen.rehearse.waiting import wait_until
+from khgen.bake.image_manifest import Artifact, ImageManifest, file_digest, write_manifest
+from khgen.rehearse.processes import wait_until
 from support.command import SMALL_SPEC, khgen
 from support.image_specs import CHECKSUM
 from support.packer_ends import PACKERS_LAST_WORDS, PATIENCE, alive

@@ -1,6 +1,6 @@
 """Packer's machine-readable lines, as Packer 1.6.6 wrote them."""
 
-from khgen.bake.packer_output import PackerLine, packer_line
+from khgen.bake.packer import PackerLine, packer_line
 
 SAID = "1795323602,,ui,message,    null.x: a%!(PACKER_COMMA) b"
 FAILED = "1795323605,null.x,error,Script exited with status: 3.Allowed exit codes are: [0]"
@@ -15,15 +15,15 @@ def parsed(text: str) -> PackerLine:
 
 
 def test_what_a_person_is_told() -> None:
-    assert parsed(SAID).spoken == "    null.x: a, b"
+    assert parsed(SAID).shown == "    null.x: a, b"
     assert parsed(SAID).data[0] == "message"
-    assert parsed(LONG).spoken == "Error: no such file\n\nA folder can be\nreferenced.\n\n"
+    assert parsed(LONG).shown == "Error: no such file\n\nA folder can be\nreferenced.\n\n"
 
 
 def test_what_programs_are_told() -> None:
     line = parsed(FAILED)
     assert (line.time, line.target, line.kind) == (1795323605, "null.x", "error")
-    assert line.spoken is None
+    assert line.shown is None
     assert parsed(ARTIFACT).artifact == ("id", ("eu-central-1:ami-0123",))
     assert parsed("1795323603,null.x,artifact,0,end").artifact is None
     assert parsed("1795323605,,error-count,1").artifact is None

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from khgen.bake.failure import BakeError
-from khgen.bake.packer import Packer, installed_packer
-from khgen.bake.packer_output import PackerLine
-from khgen.rehearse.waiting import wait_until
+from khgen.bake.packer import BakeError, Packer, PackerLine, installed_packer
+from khgen.facts.version import Version
+from khgen.rehearse.processes import wait_until
 from support.packer_ends import PACKERS_LAST_WORDS, PATIENCE, alive
 from support.programs import require_program
 
@@ -33,13 +32,13 @@ class Heard:
     """What a run of Packer told."""
 
     def __init__(self) -> None:
-        self.spoken: list[str] = []
+        self.shown: list[str] = []
         self.errors: list[str] = []
         self.artifacts: list[tuple[str, tuple[str, ...]]] = []
 
     def __call__(self, text: str, line: PackerLine | None) -> None:
         assert line is not None, text
-        self.spoken += [line.spoken] if line.spoken is not None else []
+        self.shown += [line.shown] if line.shown is not None else []
         self.errors += line.data if line.kind == "error" else ()
         self.artifacts += [line.artifact] if line.artifact is not None else []
 
@@ -60,7 +59,7 @@ def test_a_build_that_succeeds(packer: Packer, tmp_path: Path) -> None:
     heard = Heard()
     path = template(tmp_path, "echo one, two")
     assert packer.run(["build", "-machine-readable", path], heard) == 0
-    assert any("null.node: one, two" in text for text in heard.spoken)
+    assert any("null.node: one, two" in text for text in heard.shown)
     assert heard.errors == []
     assert ("id", ("Null",)) in heard.artifacts
 
@@ -69,7 +68,7 @@ def test_a_build_that_fails_says_why(packer: Packer, tmp_path: Path) -> None:
     heard = Heard()
     path = template(tmp_path, "echo the disk is full >&2; exit 3")
     assert packer.run(["build", "-machine-readable", path], heard) == 1
-    assert any("the disk is full" in text for text in heard.spoken)
+    assert any("the disk is full" in text for text in heard.shown)
     assert any("non-zero exit status: 3" in text for text in heard.errors)
 
 
@@ -77,13 +76,13 @@ def test_a_template_that_packer_cannot_read(packer: Packer, tmp_path: Path) -> N
     heard = Heard()
     path = template(tmp_path, "${var.none}")
     assert packer.run(["validate", "-machine-readable", path], heard) == 1
-    assert any("none" in text for text in heard.spoken)
+    assert any("none" in text for text in heard.shown)
 
 
 PROGRAM = """\
 import sys
 from pathlib import Path
-from khgen.bake.failure import BakeInterruptedError
+from khgen.bake.packer import BakeInterruptedError
 from khgen.bake.packer import installed_packer
 folder = Path(sys.argv[1])
 packer = installed_packer(folder, folder / "cache")
@@ -144,5 +143,5 @@ def test_another_program_of_that_name(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_which_packers_take_plugins(packer: Packer) -> None:
     for version, takes in (((1, 6, 6), False), ((1, 7, 0), True), ((1, 11, 2), True)):
-        one = Packer(program=packer.program, version=version, environment={})
+        one = Packer(program=packer.program, version=Version(version), environment={})
         assert one.takes_plugins is takes

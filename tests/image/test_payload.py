@@ -7,16 +7,17 @@ from pathlib import Path
 import hcl2
 import pytest
 
-from khgen.bake.build import Bake, prepare
 from khgen.bake.builders import Builder, Hypervisor
+from khgen.bake.image_build import Bake, prepare
 from khgen.bake.packer import Packer
 from khgen.bake.work_folder import PLUGINS, WorkFolder, private_folders
-from khgen.bundle.image_payload import image_payload
+from khgen.facts.version import Version
+from khgen.files.golden_image import image_payload
 from khgen.resources import resource_folder
 from khgen.spec.model.image import ImageSpec
 from support.rendering import plan_of, spec_of
 
-PACKER = Packer(program="packer", version=(1, 6, 6), environment={})
+PACKER = Packer(program="packer", version=Version((1, 6, 6)), environment={})
 
 
 def bake_of(spec: Path, builder: Builder = Builder.QEMU, **image: object) -> Bake:
@@ -129,11 +130,11 @@ def test_the_login_is_private_and_of_this_bake_alone(spec: Path) -> None:
     assert len(keys) == 2
 
 
-@pytest.mark.parametrize(("version", "there"), [((1, 6, 6), False), ((1, 11, 0), True)])
+@pytest.mark.parametrize(("version", "there"), [("1.6.6", False), ("1.11.0", True)])
 def test_the_plugins_are_left_out_for_a_packer_that_cannot_read_them(
-    spec: Path, version: tuple[int, ...], there: bool
+    spec: Path, version: str, there: bool
 ) -> None:
-    packer = Packer(program="packer", version=version, environment={})
+    packer = Packer(program="packer", version=Version.parse(version), environment={})
     with private_folders(None) as work:
         prepare(bake_of(spec), work, packer, Hypervisor())
         assert (work.templates / PLUGINS).exists() is there

@@ -9,11 +9,12 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from khgen.bake.build import Bake, prepare
 from khgen.bake.builders import Builder, Hypervisor
+from khgen.bake.image_build import Bake, prepare
 from khgen.bake.packer import Packer
 from khgen.bake.work_folder import private_folders
-from khgen.bundle.image_payload import image_payload
+from khgen.facts.version import Version
+from khgen.files.golden_image import image_payload
 from khgen.rehearse.rootfs import rootfs
 from khgen.resources import resource_folder
 from support.programs import require_namespaces, require_program, run
@@ -94,7 +95,7 @@ def upload(machine: Path, spec: Path) -> Bake:
     target = machine / "upper/var/tmp/khgen-payload.tar"
     target.parent.mkdir(parents=True)
     with private_folders(None) as work:
-        packer = Packer(program="packer", version=(1, 6, 6), environment={})
+        packer = Packer(program="packer", version=Version((1, 6, 6)), environment={})
         prepare(bake, work, packer, Hypervisor())
         shutil.copy(work.payload, target)
     return bake

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from khgen.files.kubeadm_config import KUBELET_CONF, kubeadm_config_files
-from khgen.plan.build import build_plan
-from khgen.plan.model import Plan
+from khgen.files.kubeadm import KUBELET_CONF, kubeadm_config_files
+from khgen.plan.cluster_plan import Plan, build_plan
 from khgen.spec.load import load_spec
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.node import NodeSpec

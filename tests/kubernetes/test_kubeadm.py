@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from khgen.files.etcd_manifest import etcd_pod
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import NodeKind, NodePlan, Plan
+from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan, build_plan, founders_of
 from khgen.resources import resource_folder
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import CaKeys

@@ -10,8 +10,7 @@ from cryptography import x509
 from khgen.pki.authorities import certificate_pem
 from khgen.pki.credentials import node_credentials
 from khgen.pki.secrets import Secrets
-from khgen.plan.build import build_plan
-from khgen.plan.model import NodePlan, Plan
+from khgen.plan.cluster_plan import NodePlan, Plan, build_plan
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import CaKeys
 from support.kubernetes import fresh_secrets, kube_bin, kubeadm_version
@@ -65,7 +64,7 @@ def kubeadm_config(plan: Plan, node: NodePlan, pki: Path) -> str:
         "controlPlaneEndpoint": plan.endpoint.authority,
         "certificatesDir": str(pki),
         "apiServer": {"certSANs": ["api.example.org"]},
-        "networking": {"serviceSubnet": plan.spec.networking.service_subnet},
+        "networking": {"serviceSubnet": plan.spec.networking.service_subnet.text},
         **ecdsa,
     }
     return yaml.safe_dump_all([init, configuration])

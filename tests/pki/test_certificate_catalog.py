@@ -3,11 +3,9 @@
 import pytest
 
 from khgen.pki.authorities import COMMON_NAMES, AuthorityName
-from khgen.pki.catalog import AUTHORITIES, CERTIFICATES, HOLDERS, Holder
+from khgen.pki.catalog import AUTHORITIES, CERTIFICATES, HOLDERS, KUBECONFIGS, Holder
 from khgen.pki.credentials import node_credentials
-from khgen.pki.kubeconfig_catalog import KUBECONFIGS
-from khgen.plan.build import KINDS, build_plan, founders_of
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import KINDS, NodeKind, build_plan, founders_of
 from support.fixed import fixed_secrets
 from support.topologies import plan_with_joiner, topology
 

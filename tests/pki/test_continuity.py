@@ -8,7 +8,7 @@ import pytest
 from khgen.pki.continuity import continuity_findings, founding_findings
 from khgen.pki.identity import BEFORE_BOOT
 from khgen.pki.secrets import Secrets, with_removed, with_replaced
-from khgen.plan.build import build_plan
+from khgen.plan.cluster_plan import build_plan
 from khgen.problems import Finding, Problems, Severity
 from khgen.spec.load import load_spec
 from khgen.spec.model import ClusterSpec, NodeRole

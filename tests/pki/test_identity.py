@@ -7,7 +7,8 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 
-from khgen.pki.founding import founder_findings
+from khgen.facts.version import KubernetesVersion
+from khgen.pki.continuity import founder_findings
 from khgen.pki.identity import FACTS, contradictions, identity_of, may_follow, version_findings
 from khgen.pki.secrets import (
     Secrets,
@@ -23,7 +24,6 @@ from khgen.pki.secrets import (
 )
 from khgen.pki.secrets_decode import decode_secrets
 from khgen.pki.secrets_text import encode_secrets
-from khgen.plan.versions import KubernetesVersion
 from khgen.problems import Severity
 from khgen.spec.model import ClusterSpec
 from support.fixed import FIXED_NOW, fixed_secrets
@@ -169,7 +169,7 @@ def test_another_version(last: str, wanted: str, severity: Severity | None, word
 
 
 def test_the_next_major_does_not_follow() -> None:
-    one, two = KubernetesVersion(1, 36, 0), KubernetesVersion(2, 36, 0)
+    one, two = KubernetesVersion((1, 36, 0)), KubernetesVersion((2, 36, 0))
     assert not may_follow(two, one)
     assert not may_follow(one, two)
 

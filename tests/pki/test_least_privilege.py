@@ -5,7 +5,7 @@ import pytest
 from khgen.pki.authorities import authority_key_pem, private_key_pem
 from khgen.pki.credentials import node_credentials
 from khgen.pki.secrets import Secrets
-from khgen.plan.model import CONTROL_PLANE_KINDS, NodePlan, Plan
+from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, NodePlan, Plan
 from support.fixed import fixed_secrets
 from support.issued import identity_in, issued_to
 from support.topologies import TOPOLOGIES, plan_with_joiner, topology

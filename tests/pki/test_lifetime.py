@@ -10,8 +10,7 @@ from khgen.pki.credentials import certificate_dates, node_credentials
 from khgen.pki.secrets import EVERYONE, Secrets, only_extends, renewed, with_replaced
 from khgen.pki.secrets_text import encode_secrets
 from khgen.pki.validity import lifetime_findings
-from khgen.plan.build import build_plan
-from khgen.plan.model import Plan
+from khgen.plan.cluster_plan import Plan, build_plan
 from khgen.problems import Severity
 from support.fixed import FIXED_NOW, fixed_secrets
 from support.topologies import cluster, topology

@@ -14,8 +14,7 @@ from khgen.disk import secrets_file
 from khgen.pki.secrets import Secrets, incarnation, last_removal, with_removed, with_replaced
 from khgen.pki.secrets_decode import decode_secrets
 from khgen.pki.secrets_text import encode_secrets
-from khgen.plan.build import build_plan
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind, build_plan
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec, NodeRole
 from support.fixed import FIXED_NOW, fixed_secrets

@@ -3,8 +3,8 @@
 import pytest
 
 from khgen.files.templates import verbatim
-from khgen.plan.machine_steps import MACHINE_STEPS, machine_steps
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind
+from support.boot_steps import MACHINE_STEPS, machine_steps
 from support.machine_specs import BAKED, DEBIAN, ROCKY, machine_plan
 
 
@@ -51,7 +51,7 @@ def test_a_baked_image_is_verified() -> None:
     assert not {"install-deb", "install-downloads", "prepare-mirror-deb"} & set(names)
 
 
-@pytest.mark.parametrize("name", [step.name for step in MACHINE_STEPS])
+@pytest.mark.parametrize("name", MACHINE_STEPS)
 def test_each_step_is_a_script_that_says_what_it_does(name: str) -> None:
     lines = verbatim(f"steps/{name}.sh").splitlines()
     assert lines[0] == "#!/bin/bash"

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from khgen.plan.virtual_ip import HAPROXY_WEIGHT, PRIORITY
+from khgen.files.load_balancer import HAPROXY_WEIGHT
 from support.vrrp_model import (
+    PRIORITY,
     HostState,
     Situation,
     VrrpHost,

@@ -10,7 +10,7 @@ from cryptography import x509
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from khgen.plan.model import NodeKind, NodePlan
+from khgen.plan.cluster_plan import NodeKind, NodePlan
 from khgen.render import ClusterRender, RenderedNode
 from support.rendering import render_of, spec_of
 from support.spec_strategy import SpecData, spec_data, spec_text

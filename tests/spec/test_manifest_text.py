@@ -4,7 +4,7 @@ import pytest
 
 from khgen.excerpt import problem_text
 from khgen.spec.manifest_text import read_manifest
-from khgen.spec.model.values import parse_networks
+from khgen.spec.model.values import parse_network_list
 from khgen.spec.pod_network import network_problems
 
 OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
@@ -106,7 +106,7 @@ def test_the_pod_network_of_a_manifest(
     manifest: str, network: str, pods: str, *, refused: bool
 ) -> None:
     objects = read_manifest(manifest.replace("NETWORK", network), "m.yaml").objects
-    found = list(network_problems(objects, parse_networks(pods), "m.yaml"))
+    found = list(network_problems(objects, parse_network_list(pods).networks, "m.yaml"))
     assert [p.message.split("'s ")[1] for p in found] == [
         f"network {network} contradicts networking.podSubnet {pods}"
     ] * refused
@@ -115,7 +115,8 @@ def test_the_pod_network_of_a_manifest(
 def test_a_contradiction_is_shown_where_the_manifest_has_it() -> None:
     text = CALICO.replace("NETWORK", "192.168.0.0/16")
     objects = read_manifest(text, "m.yaml").objects
-    (problem,) = network_problems(objects, parse_networks("10.244.0.0/16"), "m.yaml")
+    networks = parse_network_list("10.244.0.0/16").networks
+    (problem,) = network_problems(objects, networks, "m.yaml")
     assert problem_text(problem, text) == (
         "m.yaml:11:51: error: Calico's network 192.168.0.0/16 contradicts "
         "networking.podSubnet 10.244.0.0/16\n"

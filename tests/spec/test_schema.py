@@ -5,9 +5,7 @@ import json
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from khgen.plan.versions import MINORS
 from khgen.spec.schema import schema, schema_text
-from khgen.spec.supported import SUPPORTED_MINORS
 from khgen.spec.yaml_reader import YamlReader
 from support.rendering import EXAMPLES, EXAMPLES_FOLDER
 from support.spec_texts import Changes, changed
@@ -45,7 +43,3 @@ def test_every_field_is_described() -> None:
         if not field.get("description")
     ]
     assert bare == []
-
-
-def test_the_supported_minors_are_those_of_the_facts_table() -> None:
-    assert tuple(MINORS) == SUPPORTED_MINORS

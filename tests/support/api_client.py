@@ -36,11 +36,11 @@ class Request:
 
 def start_client(cluster: LocalCluster, port: int = ENDPOINT_PORT) -> Path:
     """Start a client on the cluster's bridge; returns its log."""
-    log = cluster.stage.ground.folder / f"client-{time.monotonic_ns()}.log"
+    log = cluster.testbed.folder / f"client-{time.monotonic_ns()}.log"
     vip = str(ENDPOINT["vip"])
     command: list[str | Path] = [sys.executable, Path(__file__).resolve(), vip, str(port)]
-    # In the room another working directory holds.
-    cluster.room.start(command, log, os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    # In the namespaces another working directory holds.
+    cluster.namespaces.start(command, log, os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
     return log
 
 

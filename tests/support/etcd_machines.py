@@ -11,8 +11,7 @@ import pytest
 
 from khgen.files.etcd_manifest import etcd_arguments
 from khgen.pki.secrets import with_removed
-from khgen.plan.build import build_plan
-from khgen.plan.model import NodePlan, Plan
+from khgen.plan.cluster_plan import NodePlan, Plan, build_plan
 from khgen.spec.model import ClusterSpec
 from support.kubernetes import fresh_secrets, kubernetes_files, run_step, write_root
 from support.programs import require_program

@@ -19,7 +19,7 @@ from cryptography.x509.verification import (
 from khgen.pki.authorities import AuthorityName
 from khgen.pki.credentials import NodeCredentials, node_credentials
 from khgen.pki.secrets import Secrets
-from khgen.plan.model import NodePlan, Plan
+from khgen.plan.cluster_plan import NodePlan, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

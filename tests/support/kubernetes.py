@@ -11,10 +11,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from khgen.files.node_file import NodeFile
+from khgen.facts.version import KubernetesVersion
 from khgen.pki.secrets import Secrets, new_secrets
-from khgen.plan.model import NodePlan, Plan
-from khgen.plan.versions import KubernetesVersion
+from khgen.plan.cluster_plan import NodePlan, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
 from support.fixed import known_entropy

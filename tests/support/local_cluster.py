@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from khgen.pki.secrets import new_secrets, with_removed, with_replaced
-from khgen.plan.build import build_plan, founders_of
-from khgen.rehearse.local_host import LocalHost
-from khgen.rehearse.programs import ProgramError
-from khgen.rehearse.replaced import MANIFESTS, rehearsed
-from khgen.rehearse.room import Room
-from khgen.rehearse.stage import Stage, seed_files, stage
-from khgen.rehearse.waiting import wait_until
-from khgen.rehearse.watch import Watch
+from khgen.plan.cluster_plan import build_plan, founders_of
+from khgen.rehearse.host_status import Watch
+from khgen.rehearse.local_host import LocalHost, Testbed
+from khgen.rehearse.namespaces import Namespaces
+from khgen.rehearse.processes import ProgramError, wait_until
+from khgen.rehearse.rehearsed_spec import MANIFESTS, rehearsed
+from khgen.rehearse.testbed import new_host, open_testbed, seed_files
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.image import ImageSpec
@@ -38,13 +37,13 @@ class LocalCluster:
     """Hosts of a rendered cluster, and what tests ask of them."""
 
     render: ClusterRender
-    stage: Stage
+    testbed: Testbed
     hosts: dict[str, LocalHost]
 
     @property
-    def room(self) -> Room:
+    def namespaces(self) -> Namespaces:
         """Where the hosts run; commands in it reach the bridge."""
-        return self.stage.ground.room
+        return self.testbed.namespaces
 
     def boot(self, names: Sequence[str] = (), seconds: float = 180) -> Watch:
         """Power these hosts (default: all) on, and wait until each is done."""
@@ -68,7 +67,7 @@ class LocalCluster:
         """A fresh machine for that node."""
         data_dir = self.render.plan.spec.etcd.data_dir
         node = self.render.node(self.render.plan.by_name[name])
-        self.hosts[name] = self.stage.host(node, data_dir)
+        self.hosts[name] = new_host(self.testbed, node, data_dir)
         return self.hosts[name]
 
     def rendered_anew(self, spec: ClusterSpec) -> None:
@@ -150,7 +149,7 @@ class LocalCluster:
     def ready(self) -> bool:
         """Whether the API answers at the endpoint, asked from the bridge."""
         url = f"{self.render.plan.endpoint.url}/readyz"
-        done = self.room.tries("curl", "-sfk", "-m", "1", url)
+        done = self.namespaces.tries("curl", "-sfk", "-m", "1", url)
         return done == "ok"
 
     def wait_ready(self, seconds: float) -> float:
@@ -183,8 +182,8 @@ def local_cluster(
     secrets = replace(secrets, founders=tuple(founders) or founders_of(rehearsal.spec))
     render = ClusterRender(build_plan(rehearsal.spec, secrets.founders), secrets, MANIFESTS)
     with ExitStack() as stack:
-        here = stack.enter_context(stage(rehearsal, render, programs))
-        cluster = LocalCluster(render=render, stage=here, hosts={})
+        here = stack.enter_context(open_testbed(rehearsal, render, programs))
+        cluster = LocalCluster(render=render, testbed=here, hosts={})
         for node in render.plan.nodes:
             cluster.set_up(node.name)
         stack.callback(_keep_consoles, cluster)

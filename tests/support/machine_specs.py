@@ -1,7 +1,6 @@
 """Small clusters for tests of what nodes run below Kubernetes."""
 
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import Plan
+from khgen.plan.cluster_plan import Plan, build_plan, founders_of
 from khgen.spec.model import ClusterSpec
 
 CONTROL_PLANES = [

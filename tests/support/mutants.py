@@ -14,8 +14,8 @@ import yaml
 
 from khgen.disk.spec_file import local_manifests
 from khgen.excerpt import problem_text
-from khgen.export.formats import PLATFORMS
-from khgen.export.model import ExportCluster, ExportNode
+from khgen.export.platforms import PLATFORMS
+from khgen.export.rendered_machines import ExportCluster, ExportNode
 from khgen.export.seeds import SeedFormat, seed_files
 from khgen.files.golden_image import in_image
 from khgen.render import ClusterRender, RenderedNode

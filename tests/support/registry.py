@@ -1,15 +1,14 @@
-"""A registry of container images in a room, and a host that pulls from it as a kubelet does."""
+"""A registry of container images in the namespaces of a testbed, and a host that pulls from it as a kubelet does."""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from khgen.rehearse.image_archive import Image, write_archive
-from khgen.rehearse.image_store import CONTAINERD
+from khgen.rehearse.container_images import CONTAINERD, Image, write_archive
 from khgen.rehearse.local_host import LocalHost
-from khgen.rehearse.room import Room
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.namespaces import Namespaces
+from khgen.rehearse.processes import wait_until
 from support.programs import require_program
 
 PORT = 5000
@@ -23,17 +22,17 @@ IMAGES = ("ctr", "-n", "k8s.io", "images")
 
 
 @contextmanager
-def registry(room: Room, address: str, folder: Path) -> Iterator[str]:
-    """Debian's docker-registry at an address of the room's own; gives its name and port."""
+def registry(namespaces: Namespaces, address: str, folder: Path) -> Iterator[str]:
+    """Debian's docker-registry at an address of the namespaces; gives its name and port."""
     program = require_program("docker-registry")
     folder.mkdir()
     configuration = folder / "registry.yml"
     text = CONFIGURATION.format(folder=folder, address=address, port=PORT)
     configuration.write_text(text, encoding="utf-8")
-    process = room.start([program, "serve", configuration], folder / "log")
+    process = namespaces.start([program, "serve", configuration], folder / "log")
     try:
         url = f"http://{address}:{PORT}/v2/"
-        wait_until(lambda: room.tries("curl", "-sf", "-m", "2", url) is not None, 60, url)
+        wait_until(lambda: namespaces.tries("curl", "-sf", "-m", "2", url) is not None, 60, url)
         yield f"{address}:{PORT}"
     finally:
         process.terminate()
@@ -43,7 +42,7 @@ def registry(room: Room, address: str, folder: Path) -> Iterator[str]:
 def push(host: LocalHost, image: Image, name: str) -> None:
     """Put an image into the registry under that name; the host keeps none of it."""
     inside = f"{CONTAINERD}/{image.name.rpartition('/')[2]}.tar"
-    archive = host.ground.folder / Path(inside).name
+    archive = host.testbed.folder / Path(inside).name
     write_archive(image, archive)
     shutil.move(archive, host.disk(CONTAINERD))
     host.run(*IMAGES, "import", inside)

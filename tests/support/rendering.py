@@ -4,8 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from khgen.disk.spec_file import read_manifests
-from khgen.plan.build import build_plan
-from khgen.plan.model import Plan
+from khgen.plan.cluster_plan import Plan, build_plan
 from khgen.render import ClusterRender
 from khgen.spec.load import load_spec
 from khgen.spec.model import ClusterSpec

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from khgen.files.node_file import NodeFile
-from khgen.plan.model import NodePlan
+from khgen.plan.cluster_plan import NodePlan
+from khgen.plan.node_file import NodeFile
 from khgen.render import ClusterRender
 
 

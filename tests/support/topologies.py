@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from khgen.plan.build import build_plan
-from khgen.plan.model import Plan
+from khgen.plan.cluster_plan import Plan, build_plan
 from khgen.spec.model import ClusterSpec
 
 VIP = {"vip": "192.168.10.240", "port": 8443}

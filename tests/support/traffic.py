@@ -1,6 +1,6 @@
 """What hosts try to send beyond their cluster, seen on their cables (packet(7)).
 
-Run as a program in a room, this file is the watcher: it writes a line for each thing it sees.
+Run as a program in namespaces, this file is the watcher: it writes a line for each thing it sees.
 """
 
 import ctypes
@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network, IPv6Address, ip_address
 from pathlib import Path
 
-from khgen.rehearse.room import Room
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.namespaces import Namespaces
+from khgen.rehearse.processes import wait_until
 
 READY = "watching"
 IPV4, IPV6 = 0x0800, 0x86DD
@@ -41,12 +41,12 @@ class Sent:
 
 
 class Traffic:
-    """Sees all that hosts of the room send, but to these networks."""
+    """Sees all that hosts in the namespaces send, but to these networks."""
 
-    def __init__(self, room: Room, networks: Iterable[IPv4Network], log: Path) -> None:
+    def __init__(self, namespaces: Namespaces, networks: Iterable[IPv4Network], log: Path) -> None:
         """Begin to watch."""
         self._log = log
-        room.start([sys.executable, Path(__file__), *map(str, networks)], log)
+        namespaces.start([sys.executable, Path(__file__), *map(str, networks)], log)
         wait_until(lambda: READY in log.read_text(), 60, f"the watcher, see {log}")
 
     @property

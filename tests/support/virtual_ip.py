@@ -5,9 +5,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from khgen.plan.virtual_ip import vrrp_addresses
+from khgen.files.load_balancer import vrrp_addresses
 from khgen.rehearse.local_host import LocalHost
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.processes import wait_until
 from support.local_cluster import LocalCluster
 from support.vrrp_model import HostState, Situation, VrrpHost, effective, may_hold
 

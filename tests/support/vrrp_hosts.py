@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from khgen.files.keepalived import KHGEN_VIP_UNIT
-from khgen.files.node_file import NodeFile
-from khgen.rehearse.waiting import wait_until
+from khgen.files.load_balancer import KHGEN_VIP_UNIT
+from khgen.plan.node_file import NodeFile
+from khgen.rehearse.processes import wait_until
 from khgen.render import ClusterRender
 from support.programs import SYSTEM_PATH
 from support.rendering import ROOT

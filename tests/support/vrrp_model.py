@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import chain, combinations, product
 
-from khgen.plan.virtual_ip import HAPROXY_WEIGHT, PRIORITY
+from khgen.files.load_balancer import HAPROXY_WEIGHT
 from khgen.spec.model.values import IPAddress
+
+PRIORITY = 100
+"""keepalived's default: keepalived.conf gives none."""
 
 
 class HostState(Enum):

@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from khgen.pki.secrets import Secrets, new_secrets
-from khgen.plan.build import build_plan
+from khgen.plan.cluster_plan import build_plan
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec, NodeRole
 from support.etcd_members import EtcdMember, etcdctl, wait_for_port

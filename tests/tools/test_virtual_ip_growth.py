@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from khgen.files.node_file import NodeFile
-from khgen.plan.build import founders_of
-from khgen.rehearse.waiting import wait_until
+from khgen.plan.cluster_plan import founders_of
+from khgen.plan.node_file import NodeFile
+from khgen.rehearse.processes import wait_until
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
 from support.programs import require_namespaces, require_program

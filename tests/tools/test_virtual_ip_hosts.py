@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.processes import wait_until
 from support.programs import require_namespaces, require_program
 from support.rendering import example_render
 from support.vrrp_hosts import VrrpMachine, bridged, holding, steady_holder, vip_machine

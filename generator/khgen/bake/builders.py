@@ -1,7 +1,6 @@
 """Where an image can be baked: one entry for each source in packer/sources.pkr.hcl."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from khgen.bake.failure import BakeError
-from khgen.spec.model.machine import OsFamily
+from khgen.bake.packer import BakeError
+from khgen.facts.distributions import Family
+from khgen.facts.version import Version
 
 
 class Builder(StrEnum):
@@ -41,28 +41,23 @@ class Hypervisor:
 
 PROGRAMS = (Hypervisor().program, "/usr/libexec/qemu-kvm")
 """QEMU, where Debian and where Red Hat put it."""
-OLDEST_QEMU = (4, 2)
+OLDEST_QEMU = Version((4, 2))
 """Ubuntu 20.04's, older than what any distribution has that is still cared for."""
 CD_PROGRAMS = ("xorriso", "mkisofs", "hdiutil")
 """Packer makes the login's CD with the first of them that it finds."""
 QEMU_HINT = "apt-get install qemu-system-x86 qemu-utils, or dnf install qemu-kvm-core qemu-img"
 CD_HINT = "apt-get install xorriso, or dnf install xorriso"
 
-LOGINS: Mapping[tuple[Builder, OsFamily], str] = MappingProxyType(
-    {
-        (Builder.AMAZON, OsFamily.DEBIAN): "admin",
-        (Builder.AMAZON, OsFamily.UBUNTU): "ubuntu",
-        (Builder.AMAZON, OsFamily.RHEL): "rocky",
-        (Builder.OPENSTACK, OsFamily.DEBIAN): "debian",
-        (Builder.OPENSTACK, OsFamily.UBUNTU): "ubuntu",
-        (Builder.OPENSTACK, OsFamily.RHEL): "rocky",
-    }
-)
-"""The user whom the distribution's own cloud image lets in."""
-
 BOOT_TIMEOUTS: Mapping[Accelerator, str] = MappingProxyType(
     {Accelerator.KVM: "10m", Accelerator.HVF: "10m", Accelerator.TCG: "40m"}
 )
+
+
+def login_user(builder: Builder, family: Family) -> str:
+    """The user whom a base image of that builder lets in."""
+    if builder is Builder.QEMU:
+        return "root"
+    return family.ec2_login if builder is Builder.AMAZON else family.openstack_login
 
 
 def working_qemu(accelerator: Accelerator | None, folder: Path) -> Hypervisor:
@@ -92,10 +87,10 @@ def _fastest(program: str, folder: Path) -> Accelerator:
 
 
 def _refuse_old(program: str, folder: Path) -> None:
-    found = re.search(r"version (\d+)\.(\d+)", _said(program, "--version", folder=folder).stdout)
-    if found and (int(found[1]), int(found[2])) < OLDEST_QEMU:
-        oldest = ".".join(map(str, OLDEST_QEMU))
-        message = f"{program} is QEMU {found[1]}.{found[2]}, too old: {oldest} or newer is needed"
+    said = _said(program, "--version", folder=folder).stdout
+    version = Version.leading(said.partition("version ")[2])
+    if version is not None and version < OLDEST_QEMU:
+        message = f"{program} is QEMU {version.minor}, too old: {OLDEST_QEMU} or newer is needed"
         raise BakeError(message, QEMU_HINT)
 
 

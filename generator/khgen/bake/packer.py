@@ -1,12 +1,15 @@
-"""Packer as a subprocess: which one is installed, and running it so that it can clear up.
+"""Packer as a subprocess: which one is installed, running it so that it can clear up, and its output.
 
 Packer's first process ignores SIGINT and starts a second one that does not (panicwrap): both, the
 plugins and QEMU are to get it at once, as they do from a terminal. So they have a process group of
 their own, and nothing of it is left when a run ends.
+
+A line of the machine-readable output is timestamp,target,type,data…
+(https://developer.hashicorp.com/packer/docs/commands#machine-readable-output); commas inside data
+are %!(PACKER_COMMA), line ends are a backslash with n or r (packer/ui.go, the same from 1.6 to 1.16).
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,18 +20,72 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from khgen.bake.failure import BakeError, BakeInterruptedError
-from khgen.bake.packer_output import PackerLine, packer_line
 from khgen.disk.ending_signals import ENDING
+from khgen.facts.version import Version
 
-OLDEST = (1, 6, 6)
+COMMA = "%!(PACKER_COMMA)"
+OLDEST = Version((1, 6, 6))
 """The oldest that these templates were read with; Debian 12 has it."""
-PLUGINS = (1, 7, 0)
+PLUGINS = Version((1, 7, 0))
 """From here on builders are plugins, and `packer init` installs them."""
 GET_PACKER = "install it: https://developer.hashicorp.com/packer/install, or apt-get install packer"
 
-Heard = Callable[[str, PackerLine | None], None]
-"""Is told each line as it is, and its parts if it has them."""
+
+class BakeError(Exception):
+    """An external program failed, or is not there or too old; with what the user can do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """The message and the hint are for the user."""
+        super().__init__(message)
+        self.hint = hint
+
+
+class BakeInterruptedError(BakeError):
+    """A signal ended the bake; Packer has cleared up."""
+
+    def __init__(self, number: int) -> None:
+        """With the signal's number."""
+        super().__init__("interrupted")
+        self.number = number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackerLine:
+    """One line: when it was said (seconds of Unix time), about which build, and what."""
+
+    time: int
+    target: str
+    kind: str
+    data: tuple[str, ...]
+
+    @property
+    def shown(self) -> str | None:
+        """What Packer would show a person; None where the line is for programs alone."""
+        return self.data[1] if self.kind == "ui" and len(self.data) == 2 else None
+
+    @property
+    def artifact(self) -> tuple[str, tuple[str, ...]] | None:
+        """A fact about what was built, like ("id", ("ami-1",))."""
+        if self.kind != "artifact" or len(self.data) < 3:
+            return None
+        return self.data[1], self.data[2:]
+
+
+def packer_line(text: str) -> PackerLine | None:
+    """The parts of a line; None if it is not of that form, as a crash report is not."""
+    parts = text.rstrip("\n").split(",")
+    if len(parts) < 3 or not parts[0].isdecimal():
+        return None
+    time, target, kind, *data = parts
+    return PackerLine(time=int(time), target=target, kind=kind, data=tuple(map(_plain, data)))
+
+
+def _plain(text: str) -> str:
+    return text.replace(COMMA, ",").replace(r"\r", "\r").replace(r"\n", "\n")
+
+
+OnLine = Callable[[str, PackerLine | None], None]
+"""Takes each line as it is, and its parts if it has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +93,7 @@ class Packer:
     """An installed Packer, and what its processes find in their environment."""
 
     program: str
-    version: tuple[int, ...]
+    version: Version
     environment: Mapping[str, str]
 
     @property
@@ -44,15 +101,10 @@ class Packer:
         """Whether it reads the block that pins plugins."""
         return self.version >= PLUGINS
 
-    @property
-    def version_text(self) -> str:
-        """The version, like 1.6.6."""
-        return ".".join(map(str, self.version))
+    def run(self, arguments: Sequence[str], on_line: OnLine) -> int:
+        """Run to the end, passing on each line live; returns the exit code.
 
-    def run(self, arguments: Sequence[str], heard: Heard) -> int:
-        """Run to the end, telling each line live; returns the exit code.
-
-        The first signal that ends a program lets Packer clear up, which it tells; a further one
+        The first signal that ends a program lets Packer clear up, which it reports; a further one
         makes it stop at once. Raises BakeInterruptedError afterwards.
         """
         with subprocess.Popen(  # noqa: S603 - a program that the user put on the PATH
@@ -70,7 +122,7 @@ class Packer:
             try:
                 with _passing_on(process) as interrupted:
                     for line in process.stdout or ():
-                        heard(line.rstrip("\n"), packer_line(line))
+                        on_line(line.rstrip("\n"), packer_line(line))
                     code = process.wait()
             finally:
                 _signal_group(process, signal.SIGKILL)
@@ -121,15 +173,13 @@ def installed_packer(temporary: Path, cache: Path) -> Packer:
         "TMPDIR": str(temporary),
     }
     version = _version(program, environment)
-    packer = Packer(program=program, version=version, environment=environment)
     if version < OLDEST:
-        oldest = ".".join(map(str, OLDEST))
-        message = f"{program} is Packer {packer.version_text}, too old: {oldest} or newer is needed"
+        message = f"{program} is Packer {version}, too old: {OLDEST} or newer is needed"
         raise BakeError(message, GET_PACKER)
-    return packer
+    return Packer(program=program, version=version, environment=environment)
 
 
-def _version(program: str, environment: Mapping[str, str]) -> tuple[int, ...]:
+def _version(program: str, environment: Mapping[str, str]) -> Version:
     try:
         done = subprocess.run(  # noqa: S603 - a program that the user put on the PATH
             [program, "version"],
@@ -142,9 +192,9 @@ def _version(program: str, environment: Mapping[str, str]) -> tuple[int, ...]:
             timeout=60,
         )
     except subprocess.TimeoutExpired:
-        raise BakeError(f"{program} does not tell its version", GET_PACKER) from None  # noqa: EM102
-    found = re.search(r"Packer v(\d+)\.(\d+)\.(\d+)", done.stdout)
-    if not found:
+        raise BakeError(f"{program} does not print its version", GET_PACKER) from None  # noqa: EM102
+    version = Version.leading(done.stdout.partition("Packer v")[2])
+    if version is None:
         message = f"{program} is not HashiCorp's Packer (cracklib has a program of that name)"
         raise BakeError(message, GET_PACKER)
-    return tuple(map(int, found.groups()))
+    return version

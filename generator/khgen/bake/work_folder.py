@@ -1,21 +1,32 @@
-"""The folder in which a bake happens: private, beside its result, and gone afterwards."""
+"""The folder in which a bake happens, private, beside its result, and gone afterwards; with the
+archive that is unpacked in the image, and the login by which Packer reaches the base image."""
 
+import io
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
+import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from khgen.bake.login import Login
-from khgen.bake.payload_archive import Preload, write_payload
-from khgen.bundle.image_payload import ImagePayload
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
 from khgen.disk.folder_lock import locked_folder
+from khgen.files.golden_image import ImagePayload
 from khgen.resources import resource_folder
+from khgen.yaml_text import YamlValue, dump_yaml
 
 PREFIX = ".khgen-bake-"
 LEFTOVER = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")
@@ -25,6 +36,78 @@ PLUGINS = "plugins.pkr.hcl"
 LONGEST_SOCKET = 107
 """sun_path has 108 bytes, of which one ends it (unix(7)); Packer panics at a longer one."""
 SOCKET_NAME = f"/{TEMPORARY_PREFIX}12345678/packer-plugin1234567890"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A private key in OpenSSH's form, and the seed's files."""
+
+    private_key: bytes
+    user_data: str
+    meta_data: str
+
+
+def new_login(name: str) -> Login:
+    """A login as root that ends with the bake: clean.sh removes the key's other half."""
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    user_data: YamlValue = {
+        "disable_root": False,
+        "users": [{"name": "root", "lock_passwd": False, "ssh_authorized_keys": [public]}],
+    }
+    return Login(
+        private_key=key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
+        user_data=f"#cloud-config\n{dump_yaml(user_data)}",
+        meta_data=dump_yaml({"instance-id": f"khgen-bake-{name}"}),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preload:
+    """The container images that a bake puts into containerd's store."""
+
+    images: tuple[str, ...]
+    """Pulled, unless an archive brought them."""
+    kubeadm: tuple[str, ...]
+    """How kubeadm is asked for its own; empty where those are not wanted."""
+    archives: tuple[Path, ...]
+
+
+def write_payload(payload: ImagePayload, preload: Preload, target: Path) -> None:
+    """Write it: rootfs/ is for the image, bake/ for packer/provision alone."""
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
+        for file in sorted(payload.files, key=lambda file: file.path):
+            name = f"rootfs/{file.path.relative_to('/')}"
+            _add(archive, name, file.content.encode(), file.mode)
+        for name, text in _instructions(payload, preload):
+            _add(archive, f"bake/{name}", text.encode(), 0o600)
+        for number, path in enumerate(preload.archives):
+            entry = _entry(f"bake/archives/{number:02}-{path.name}", 0o600)
+            entry.size = path.stat().st_size
+            with path.open("rb") as content:
+                archive.addfile(entry, content)
+
+
+def _instructions(payload: ImagePayload, preload: Preload) -> Iterator[tuple[str, str]]:
+    values = sorted(payload.environment.items())
+    yield "environment", "".join(f"{name}={shlex.quote(value)}\n" for name, value in values)
+    yield "steps", "".join(f"{name}\n" for name in payload.steps)
+    yield "images", "".join(f"{name}\n" for name in preload.images)
+    yield "kubeadm", "".join(f"{argument}\n" for argument in preload.kubeadm)
+    yield "contract.json", json.dumps(dict(payload.contract), indent=1, sort_keys=True) + "\n"
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
+    entry = _entry(name, mode)
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _entry(name: str, mode: int) -> tarfile.TarInfo:
+    """Root's, and without a time: unpacking sets its own."""
+    entry = tarfile.TarInfo(name)
+    entry.mode, entry.uname, entry.gname = mode, "root", "root"
+    return entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

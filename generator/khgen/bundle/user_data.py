@@ -20,8 +20,8 @@ from khgen.bundle.datasource import (
 )
 from khgen.files.boot import STEPS, UNIT
 from khgen.files.golden_image import IMAGE_STEPS, in_image, steps_in_image
-from khgen.files.node_file import NodeFile
-from khgen.plan.model import NodePlan, Plan
+from khgen.plan.cluster_plan import NodePlan, Plan
+from khgen.plan.node_file import NodeFile
 from khgen.yaml_text import YamlValue, dump_yaml
 
 STATUS = "/run/khgen/status.json"
@@ -148,9 +148,7 @@ def _entries(files: list[NodeFile]) -> str:
 
 def _entry(file: NodeFile) -> dict[str, YamlValue]:
     entry: dict[str, YamlValue] = {"path": str(file.path), "content": file.content}
-    # cloud-init's own default is 0644 and root:root; it wants the mode as text.
+    # cloud-init's own default is 0644; it wants the mode as text.
     if file.mode != 0o644:
         entry["permissions"] = f"{file.mode:04o}"
-    if file.owner != "root:root":
-        entry["owner"] = file.owner
     return entry

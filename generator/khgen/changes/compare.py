@@ -1,13 +1,13 @@
-"""Two generations of a node, held against each other file by file."""
+"""Two generations of a node, held against each other file by file, and a changed file as a diff."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import unified_diff
 from enum import StrEnum
 
-from khgen.changes.effect import Effect, strongest
-from khgen.changes.files import META_DATA, SECRET_MARKS, FileRule, file_rule
+from khgen.changes.file_rules import META_DATA, SECRET_MARKS, FileRule, file_rule
 from khgen.changes.keys import KeyChange
-from khgen.changes.rules import concerns
+from khgen.changes.rules import Effect, concerns, strongest
 from khgen.spec.model import NodeRole
 
 
@@ -148,3 +148,28 @@ def _file_effect(
     if rule.by_keys and keys:
         return strongest(key.rule.effect for key in keys)
     return rule.effect
+
+
+def patch_lines(node: str, file: FileChange) -> Iterator[str]:
+    """The lines of the diff, without line ends."""
+    before, after = _text(file.before), _text(file.after)
+    if file.private:
+        yield f"{file.change} (private: not shown)"
+    elif before is None or after is None:
+        yield f"{file.change} (not text)"
+    else:
+        name = f"{node}{file.path}" if file.path.startswith("/") else f"{node}/{file.path}"
+        yield from unified_diff(
+            before.splitlines(),
+            after.splitlines(),
+            "/dev/null" if file.before is None else f"before/{name}",
+            "/dev/null" if file.after is None else f"after/{name}",
+            lineterm="",
+        )
+
+
+def _text(file: TreeFile | None) -> str | None:
+    try:
+        return "" if file is None else file.content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None

@@ -1,20 +1,14 @@
-"""Every key of cluster.yaml with what a change of it means, and which keys differ between two specs."""
+"""Which keys differ between two specs, each with what its change means."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
-from khgen.changes.cluster_keys import CLUSTER_KEYS
-from khgen.changes.effect import strongest
-from khgen.changes.machine_keys import MACHINE_KEYS
-from khgen.changes.rules import KeyRule
+from khgen.changes.key_table import KEYS
+from khgen.changes.rules import KeyRule, strongest
 from khgen.spec.model import ClusterSpec
-
-KEYS: Mapping[str, KeyRule] = MappingProxyType({**CLUSTER_KEYS, **MACHINE_KEYS})
-"""By dotted path; `[]` stands for any item of a list. A mapping with free keys is one key."""
 
 NODES = "nodes"
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from khgen.changes.effect import MEANINGS
-from khgen.changes.files import FILES
-from khgen.changes.keys import KEYS
+from khgen.changes.file_rules import FILES
+from khgen.changes.key_table import KEYS
+from khgen.changes.rules import MEANINGS
 
 _INTRODUCTION = """# Changes of a living cluster
 

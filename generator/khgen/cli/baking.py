@@ -1,4 +1,4 @@
-"""What `khgen image` does, and what it tells the user."""
+"""What `khgen image` does, and what it prints."""
 
 import os
 import sys
@@ -10,15 +10,15 @@ from pathlib import Path
 
 import click
 
-from khgen.bake.build import Bake, Tell, build, validate
 from khgen.bake.builders import Accelerator, Builder
-from khgen.bake.failure import BakeError, BakeInterruptedError
-from khgen.bake.manifest import ImageManifest, ListedImage, listed_images
-from khgen.bundle.image_payload import image_payload
+from khgen.bake.image_build import Bake, Show, build, validate
+from khgen.bake.image_manifest import ImageManifest, ListedImage, listed_images
+from khgen.bake.packer import BakeError, BakeInterruptedError
 from khgen.cli.ending import EndedError, exit_code
 from khgen.cli.inputs import Inputs, read_inputs
 from khgen.cli.outcome import Exit, Report, Run, current_run, wrote
-from khgen.plan.build import build_plan, founders_of
+from khgen.files.golden_image import image_payload
+from khgen.plan.cluster_plan import build_plan, founders_of
 from khgen.problems import Finding, Place, Problem, Problems
 from khgen.rehearse.rootfs import cache_folder
 from khgen.spec.model import ClusterSpec
@@ -41,10 +41,10 @@ class BakeRequest:
 
 
 def run_build(request: BakeRequest, out: Path) -> None:
-    """Bake, and tell; ends the command with 4 if a program fails."""
+    """Bake, and report; ends the command with 4 if a program fails."""
     report = Report()
     bake = _bake(request, report)
-    with _telling(report.run):
+    with _reporting(report.run):
         manifest = build(bake, out, _live(time.monotonic()))
     path = out / manifest.file_name
     wrote(*([out / manifest.artifact.file] if manifest.artifact.file else []), path)
@@ -56,12 +56,12 @@ def run_build(request: BakeRequest, out: Path) -> None:
 
 
 def run_validate(request: BakeRequest) -> None:
-    """Validate, and tell."""
+    """Validate, and report."""
     report = Report()
     bake = _bake(request, report)
-    with _telling(report.run):
+    with _reporting(report.run):
         packer = validate(bake, _live(None))
-    click.echo(f"Packer {packer.version_text} takes the bake of {bake.name} with {bake.builder}")
+    click.echo(f"Packer {packer.version} takes the bake of {bake.name} with {bake.builder}")
 
 
 def run_list(folder: Path) -> None:
@@ -135,7 +135,7 @@ def _findings(spec: ClusterSpec, builder: Builder) -> Iterator[Finding]:
 
 
 @contextmanager
-def _telling(run: Run) -> Iterator[None]:
+def _reporting(run: Run) -> Iterator[None]:
     """End the command in words if a program of this machine fails, or the user ends it."""
     try:
         yield
@@ -146,17 +146,17 @@ def _telling(run: Run) -> Iterator[None]:
         run.fail(Exit.PROGRAM, str(error), hint=error.hint)
 
 
-def _live(started: float | None) -> Tell:
+def _live(started: float | None) -> Show:
     """What Packer says, line by line as it is, with the seconds since the start."""
 
-    def tell(kind: str, text: str) -> None:
+    def show(kind: str, text: str) -> None:
         passed = "" if started is None else f"{time.monotonic() - started:7.1f} s  "
         for line in filter(None, text.split("\n")):
             coloured = kind == "error" and "NO_COLOR" not in os.environ
             shown = click.style(line, fg="red") if coloured else line
             click.echo(f"{passed}{shown}", err=True)
 
-    return tell
+    return show
 
 
 def _summary(manifest: ImageManifest, out: Path) -> Iterator[str]:

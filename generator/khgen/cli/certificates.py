@@ -16,6 +16,7 @@ from khgen.cli.inputs import (
 )
 from khgen.cli.outcome import Report, wrote
 from khgen.disk.secrets_file import extend
+from khgen.pki.catalog import SUPER_ADMIN_KUBECONFIG
 from khgen.pki.clock import (
     ahead_text,
     clock_findings,
@@ -24,7 +25,6 @@ from khgen.pki.clock import (
     with_dates_put_right,
 )
 from khgen.pki.credentials import certificate_dates, node_credentials
-from khgen.pki.kubeconfig_catalog import SUPER_ADMIN_KUBECONFIG
 from khgen.pki.secrets import EVERYONE, Secrets, plan_with, renewed
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import click
 
-from khgen.changes.compare import Change, FileChange, NodeChange
-from khgen.changes.effect import MEANINGS, Effect
+from khgen.changes.compare import Change, FileChange, NodeChange, patch_lines
 from khgen.changes.keys import KeyChange
-from khgen.changes.patch import patch_lines
-from khgen.changes.rules import KeyRule
+from khgen.changes.rules import MEANINGS, Effect, KeyRule
 from khgen.cli.summary import LISTED_NODES
 
 SIGNS = {Change.CHANGED: "~", Change.NEW: "+", Change.GONE: "-"}

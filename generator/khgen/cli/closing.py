@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khgen.changes.compare import Change, NodeChange, concerning, new_node
-from khgen.changes.effect import Effect, strongest
+from khgen.changes.rules import Effect, strongest
 from khgen.cli.changes_text import SIGNS
 from khgen.cli.comparing import Comparison, held_in
 from khgen.cli.summary import LISTED_NODES
 from khgen.disk.manifest import NodeEntry
 from khgen.disk.rendered_output import load_manifest
 from khgen.disk.staging import MANIFEST
-from khgen.plan.model import NodePlan, Plan
+from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.render import ClusterRender
 
 COMPARED = 8

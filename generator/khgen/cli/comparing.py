@@ -12,7 +12,7 @@ from khgen.changes.compare import (
     concerning,
     gone_node,
 )
-from khgen.changes.files import META_DATA, NETWORK_CONFIG, USER_DATA, cloud_config
+from khgen.changes.file_rules import META_DATA, NETWORK_CONFIG, USER_DATA, cloud_config
 from khgen.changes.keys import KeyChange, SpecValues, changed_keys, spec_values
 from khgen.disk.manifest import NodeEntry
 from khgen.disk.rendered_manifest import RenderedManifest

@@ -23,11 +23,10 @@ from khgen.cli.outcome import CHANGES, Exit, Report
 from khgen.cli.rendered import read_manifest
 from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
 from khgen.disk.rendered_manifest import RenderedManifest
-from khgen.pki.continuity import continuity_findings
-from khgen.pki.founding import founder_findings
+from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.secrets import plan_with
 from khgen.pki.validity import lifetime_findings
-from khgen.plan.model import Plan
+from khgen.plan.cluster_plan import Plan
 from khgen.problems import Problems, Severity
 from khgen.render import ClusterRender, RenderedNode
 

@@ -7,8 +7,8 @@ import click
 from khgen.cli.outcome import Report, wrote
 from khgen.cli.rendered import read_manifest, read_nodes, refuse_overlap
 from khgen.disk.export_folder import ExportFolder, replace_files
-from khgen.export.formats import PLATFORMS
-from khgen.export.outcome import Refusal
+from khgen.export.platforms import PLATFORMS
+from khgen.export.rendered_machines import Refusal
 from khgen.problems import Place, Problem, Problems
 
 

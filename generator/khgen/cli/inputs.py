@@ -33,7 +33,6 @@ from khgen.spec.check.signing_keys import first_use
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.manifest_text import read_manifest
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import parse_networks
 from khgen.spec.pod_network import network_problems
 
 EPOCH = re.compile("[0-9]+")
@@ -107,7 +106,7 @@ def _spec_text(path: Path, report: Report) -> tuple[SpecFile, str]:
 def _check_manifests(
     spec: ClusterSpec, manifests: Mapping[str, bytes], folder: Path, report: Report
 ) -> None:
-    pods = parse_networks(spec.networking.pod_subnet)
+    pods = spec.networking.pod_subnet.networks
     for name, content in manifests.items():
         file = str(folder / name)
         text = content.decode("utf-8", errors="surrogateescape")

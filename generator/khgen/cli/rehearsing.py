@@ -14,17 +14,14 @@ import click
 from khgen.cli.ending import EndedError, exit_code
 from khgen.cli.inputs import now, read_inputs, read_secrets, require_nodes
 from khgen.cli.outcome import Exit, Report
-from khgen.pki.continuity import founding_findings
-from khgen.pki.founding import founder_findings
+from khgen.pki.continuity import founder_findings, founding_findings
 from khgen.pki.secrets import founding_nodes, new_secrets
-from khgen.plan.build import build_plan
-from khgen.plan.model import NodePlan
-from khgen.rehearse.external_balancer import external_balancer
+from khgen.plan.cluster_plan import NodePlan, build_plan
+from khgen.rehearse.host_status import HostStatus, State, Watch
 from khgen.rehearse.local_host import LocalHost
-from khgen.rehearse.programs import ProgramError
-from khgen.rehearse.replaced import MANIFESTS, Rehearsal, rehearsed
-from khgen.rehearse.stage import stage
-from khgen.rehearse.watch import Standing, State, Watch
+from khgen.rehearse.processes import ProgramError
+from khgen.rehearse.rehearsed_spec import MANIFESTS, Rehearsal, rehearsed
+from khgen.rehearse.testbed import external_balancer, new_host, open_testbed
 from khgen.render import ClusterRender
 
 
@@ -84,11 +81,11 @@ def _rehearse(
         raise click.UsageError(message)
     click.echo("preparing the hosts (the first time, their root directory: a minute or two)")
     with (
-        stage(rehearsal, cluster, request.programs, request.rootfs, request.cpus) as here,
-        external_balancer(here.ground, cluster.plan),
+        open_testbed(rehearsal, cluster, request.programs, request.rootfs, request.cpus) as here,
+        external_balancer(here, cluster.plan),
     ):
         data_dir = rehearsal.spec.etcd.data_dir
-        hosts = [here.host(cluster.node(node), data_dir) for node in nodes]
+        hosts = [new_host(here, cluster.node(node), data_dir) for node in nodes]
         watch = Watch(hosts=hosts)
         try:
             for host in hosts:
@@ -121,7 +118,7 @@ def _keep_consoles(hosts: Sequence[LocalHost], folder: Path | None) -> None:
             shutil.copyfile(host.console, folder / f"{host.name}.log")
 
 
-def _line(change: Standing) -> str:
+def _line(change: HostStatus) -> str:
     step = f"{change.step}: {change.about}" if change.step else ""
     hint = f"; hint: {change.hint}" if change.state is State.STALLED and change.hint else ""
     return f"{change.seconds:6.1f} s  {change.host:<12} {change.state:<8} {step}{hint}".rstrip()
@@ -129,9 +126,9 @@ def _line(change: Standing) -> str:
 
 def _table(watch: Watch) -> str:
     rows = [("node", "state", "seconds", "where it stands")]
-    for standing in watch.last.values():
-        where = " | ".join(part for part in (standing.step, standing.said) if part)
-        rows.append((standing.host, standing.state, f"{standing.seconds:.1f}", where))
+    for status in watch.last.values():
+        where = " | ".join(part for part in (status.step, status.said) if part)
+        rows.append((status.host, status.state, f"{status.seconds:.1f}", where))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = (
         f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()

@@ -11,7 +11,7 @@ from khgen.disk.owned_folder import ELSEWHERE, first_inside
 from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.disk.rendered_output import load_manifest, load_nodes
 from khgen.disk.staging import MANIFEST
-from khgen.export.model import ExportCluster
+from khgen.export.rendered_machines import ExportCluster
 
 
 def read_manifest(out: Path) -> RenderedManifest:

@@ -30,11 +30,10 @@ from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster
 from khgen.disk.spec_file import text_files
-from khgen.pki.continuity import continuity_findings
-from khgen.pki.founding import founder_findings
+from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.secrets import founding_nodes, plan_with
 from khgen.pki.validity import lifetime_findings
-from khgen.plan.model import NodePlan
+from khgen.plan.cluster_plan import NodePlan
 from khgen.render import ClusterRender
 
 PROGRESS_FROM = 500

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from khgen.disk.manifest import NodeEntry
-from khgen.plan.model import Plan
+from khgen.plan.cluster_plan import Plan
 
 LISTED_NODES = 24
 """Larger clusters are summed up by role instead."""

@@ -26,7 +26,7 @@ from khgen.disk.listing import (
 from khgen.disk.owned_folder import ELSEWHERE, OutputRefusedError, refuse_listing, refuse_others
 from khgen.disk.staging import Staging, closed_umask, staged
 from khgen.disk.temporary import clear_stale, temporary_file
-from khgen.export.model import ExportFile
+from khgen.export.rendered_machines import ExportFile
 from khgen.spec.model.texts import NodeName, ShortName
 
 BEGINNING = 4

@@ -9,7 +9,7 @@ from khgen.bundle.user_data import UserData
 from khgen.disk.listing import listing_text
 from khgen.pki.credentials import certificate_dates
 from khgen.pki.secrets import founding_nodes
-from khgen.plan.model import NodeKind
+from khgen.plan.cluster_plan import NodeKind
 from khgen.problems import Finding
 from khgen.render import ClusterRender, RenderedNode
 

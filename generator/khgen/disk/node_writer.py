@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from khgen.disk.manifest import NodeEntry, node_entry
 from khgen.disk.staging import Staging
-from khgen.files.node_file import NodeFile
-from khgen.plan.model import NodePlan
+from khgen.plan.cluster_plan import NodePlan
+from khgen.plan.node_file import NodeFile
 from khgen.render import ClusterRender, RenderedNode
 
 BATCH = 25

@@ -14,7 +14,7 @@ from khgen.disk.node_writer import NodeWriter
 from khgen.disk.rendered_manifest import HeldNodes, held_nodes, rendered_files
 from khgen.disk.staging import ADMIN_CONF, MANIFEST, SPEC, Staging, staged
 from khgen.disk.writing_processes import written_in_parallel
-from khgen.plan.model import NodePlan
+from khgen.plan.cluster_plan import NodePlan
 from khgen.render import ClusterRender
 
 PARALLEL_FROM = 100

@@ -22,8 +22,8 @@ from khgen.disk.listing import (
 from khgen.disk.manifest import FileLists, NodeEntry
 from khgen.disk.owned_folder import refuse_listing
 from khgen.disk.staging import ADMIN_CONF, MANIFEST, SPEC
-from khgen.export.model import META_DATA, NETWORK_CONFIG, USER_DATA
-from khgen.plan.model import NodeKind
+from khgen.export.rendered_machines import META_DATA, NETWORK_CONFIG, USER_DATA
+from khgen.plan.cluster_plan import NodeKind
 from khgen.spec.model import NodeRole
 from khgen.spec.model.texts import KubernetesVersionText, NodeName, ShortName
 

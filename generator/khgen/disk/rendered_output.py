@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khgen.changes.compare import NodeTree, TreeFile
-from khgen.changes.files import cloud_config
+from khgen.changes.file_rules import cloud_config
 from khgen.changes.keys import SpecValues
 from khgen.disk.listing import ListingError, ListingFault, read_regular
 from khgen.disk.rendered_manifest import ManifestNode, RenderedManifest, decoded_manifest
 from khgen.disk.staging import MANIFEST, SPEC
-from khgen.export.model import (
+from khgen.export.rendered_machines import (
     META_DATA,
     NETWORK_CONFIG,
     USER_DATA,

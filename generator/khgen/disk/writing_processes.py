@@ -14,7 +14,7 @@ from khgen.disk.ending_signals import take_signals
 from khgen.disk.manifest import NodeEntry
 from khgen.disk.node_writer import NodeWriter
 from khgen.disk.staging import Staging
-from khgen.plan.model import NodePlan
+from khgen.plan.cluster_plan import NodePlan
 from khgen.render import ClusterRender
 
 SIGNALS_TAKEN_EVERY = 0.1

@@ -1,10 +1,81 @@
-"""NoCloud seeds of nodes: an image for each, or a folder."""
+"""NoCloud seeds of nodes: a folder, or an ISO 9660 image that a machine finds its user-data on."""
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from enum import StrEnum
+from io import BytesIO
+from time import struct_time
 
-from khgen.export.model import ExportCluster, ExportFile
-from khgen.export.seed_iso import seed_iso
+from khgen.export.rendered_machines import ExportCluster, ExportFile
+
+VOLUME_LABEL = "cidata"
+"""By which cloud-init's DataSourceNoCloud finds the disk."""
+
+_SHORT_NAMES = {
+    "user-data": "/USER_DAT.;1",
+    "meta-data": "/META_DAT.;1",
+    "network-config": "/NETWORK_.;1",
+}
+"""ISO 9660's own names, which nobody reads: Rock Ridge and Joliet carry the real ones."""
+
+
+def seed_iso(files: Mapping[str, bytes], moment: datetime) -> bytes:
+    """The image that holds these files, readable for root alone; all its dates are `moment`."""
+    from pycdlib.pycdlib import PyCdlib  # noqa: PLC0415 - loaded where a seed is made
+
+    image = BytesIO()
+    with _stopped_clock(moment), ExitStack() as opened:
+        iso = PyCdlib()
+        iso.new(vol_ident=VOLUME_LABEL, joliet=3, rock_ridge="1.09", app_ident_str="KHGEN")
+        opened.callback(iso.close)
+        for name, content in files.items():
+            iso.add_fp(
+                BytesIO(content),
+                len(content),
+                iso_path=_SHORT_NAMES[name],
+                rr_name=name,
+                joliet_path=f"/{name}",
+                file_mode=0o100400,
+            )
+        iso.write_fp(image)
+    return image.getvalue()
+
+
+class _StoppedClock:
+    """The module `time`, at one moment, in a place where it is UTC."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._seconds = moment.timestamp()
+
+    def time(self) -> float:
+        return self._seconds
+
+    def localtime(self, seconds: float | None = None) -> struct_time:
+        return time.gmtime(self._seconds if seconds is None else seconds)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(time, name)
+
+
+@contextmanager
+def _stopped_clock(moment: datetime) -> Iterator[None]:
+    """Let pycdlib, which dates everything by the clock and takes no date, see this moment only."""
+    modules = [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("pycdlib.") and getattr(module, "time", None) is time
+    ]
+    clock = _StoppedClock(moment)
+    for module in modules:
+        setattr(module, "time", clock)  # noqa: B010 - a module's attribute, for mypy
+    try:
+        yield
+    finally:
+        for module in modules:
+            setattr(module, "time", time)  # noqa: B010
 
 
 class SeedFormat(StrEnum):

@@ -3,9 +3,13 @@
 import base64
 import json
 
-from khgen.export.model import ExportCluster, ExportFile, ExportNode
-from khgen.export.network import mac_address
-from khgen.export.outcome import Export
+from khgen.export.rendered_machines import (
+    Export,
+    ExportCluster,
+    ExportFile,
+    ExportNode,
+    mac_address,
+)
 
 VARIABLES = """\
 # Written by khgen export terraform, which replaces it: the variables of khgen.auto.tfvars.json.

@@ -16,12 +16,11 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from khgen.files.etcd_manifest import peer_url
-from khgen.files.install_environment import install_environment
-from khgen.files.keepalived import load_balancer_environment
-from khgen.files.kubeadm_config import CRI_SOCKET
-from khgen.files.node_file import NodeFile
+from khgen.files.kubeadm import CRI_SOCKET
+from khgen.files.load_balancer import load_balancer_environment
+from khgen.files.packages import install_environment
 from khgen.files.templates import verbatim
-from khgen.plan.model import (
+from khgen.plan.cluster_plan import (
     API_SERVER_PORT,
     CONTROL_PLANE_KINDS,
     ETCD_CLIENT_PORT,
@@ -31,6 +30,7 @@ from khgen.plan.model import (
     Plan,
     url,
 )
+from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import steps_of
 from khgen.spec.model.cluster import Datasource
 
@@ -52,9 +52,7 @@ SOURCED = ("etcd-room.sh", "etcd.sh", "phase.sh")
 
 def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """The runner, its unit, and the steps of nodes of that kind: the same bytes everywhere."""
-    steps = {
-        step.file_name: verbatim(f"steps/{step.step.name}.sh") for step in steps_of(plan, kind)
-    }
+    steps = {step.file_name: verbatim(f"steps/{step.name}.sh") for step in steps_of(plan, kind)}
     sourced: dict[str, str] = {}
     for name in SOURCED:
         if any(f". {FOLDER}/{name}\n" in text for text in (*steps.values(), *sourced.values())):

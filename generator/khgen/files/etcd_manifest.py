@@ -8,8 +8,8 @@ control planes kubeadm writes it, and khgen patches the founding members in.
 from math import ceil
 from pathlib import PurePosixPath
 
-from khgen.files.node_file import NodeFile
-from khgen.plan.model import (
+from khgen.facts.kubernetes import EtcdProbes, etcd_flags_for
+from khgen.plan.cluster_plan import (
     ETCD_CLIENT_PORT,
     ETCD_KINDS,
     ETCD_PEER_PORT,
@@ -20,7 +20,7 @@ from khgen.plan.model import (
     loopback,
     url,
 )
-from khgen.plan.versions import EtcdProbes, etcd_flags_for
+from khgen.plan.node_file import NodeFile
 from khgen.spec.model.values import IPAddress
 from khgen.yaml_text import YamlValue, dump_yaml
 

@@ -6,33 +6,32 @@ byte, copies the steps of its kind out of the image, and its first step compares
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from khgen import __version__
 from khgen.files.boot import FOLDER, RUNNER, SOURCED, STEPS
-from khgen.files.buildkit import buildkit_files
-from khgen.files.containerd import containerd_files
-from khgen.files.crictl import crictl_files
-from khgen.files.downloads import download_files
-from khgen.files.keepalived import VIP_SCRIPTS
-from khgen.files.kernel import kernel_files
-from khgen.files.kubelet import kubelet_files
-from khgen.files.metadata import metadata_files
-from khgen.files.nerdctl import nerdctl_files
-from khgen.files.node_file import NodeFile
-from khgen.files.packages import package_files
+from khgen.files.container_runtime import (
+    buildkit_files,
+    containerd_files,
+    crictl_files,
+    nerdctl_files,
+)
+from khgen.files.kubeadm import kubelet_files
+from khgen.files.load_balancer import VIP_SCRIPTS
+from khgen.files.operating_system import kernel_files, metadata_files, time_sync_files
+from khgen.files.packages import download_files, install_environment, package_files
 from khgen.files.templates import verbatim
-from khgen.files.time_sync import time_sync_files
-from khgen.plan.model import NodeKind, Plan
-from khgen.plan.steps import IMAGE_STEP, numbered_steps
+from khgen.plan.cluster_plan import NodeKind, Plan
+from khgen.plan.node_file import NodeFile
+from khgen.plan.steps import IMAGE_STEP, steps_of
+from khgen.plan.steps import STEPS as BOOT_STEPS
 
 IMAGE_STEPS = PurePosixPath("/usr/share/khgen/steps.d")
 """Every step of every kind of node; each node copies its own to /etc/khgen/steps.d."""
 DIGESTS = FOLDER / "image.sha256"
 WANTED = FOLDER / "image.wanted"
-CONTRACT = FOLDER / "image.json"
 FORMAT = "khgen-image/v1"
 POD_KINDS = (NodeKind.FOUNDER, NodeKind.WORKER)
 """What all of these have alike is in the image; it does not depend on who is in the spec."""
@@ -50,6 +49,8 @@ MACHINE_FILES: tuple[Callable[[Plan, NodeKind], tuple[NodeFile, ...]], ...] = (
     metadata_files,
 )
 """What a machine is configured with, whatever its cluster."""
+COMPARING_STEP = "install-image"
+"""Looks for the programs of every node; so a bake that lacks one fails, and not the first boot."""
 
 
 def before_bake(plan: Plan) -> Plan:
@@ -104,13 +105,13 @@ def _image_path(file: NodeFile) -> PurePosixPath:
 
 
 def _boot_files() -> tuple[NodeFile, ...]:
-    steps = (step for step in numbered_steps() if step.step.name != IMAGE_STEP)
+    steps = (step for step in BOOT_STEPS if step.name != IMAGE_STEP)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
         *VIP_SCRIPTS,
         *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in SOURCED),
         *(
-            NodeFile(path=IMAGE_STEPS / s.file_name, content=verbatim(f"steps/{s.step.name}.sh"))
+            NodeFile(path=IMAGE_STEPS / s.file_name, content=verbatim(f"steps/{s.name}.sh"))
             for s in steps
         ),
     )
@@ -127,3 +128,54 @@ def _digests(files: Iterable[NodeFile]) -> str:
 
 def _sha256(file: NodeFile) -> str:
     return hashlib.sha256(file.content.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePayload:
+    """Everything of an image that the spec decides."""
+
+    files: tuple[NodeFile, ...]
+    environment: Mapping[str, str]
+    """What the steps read."""
+    steps: tuple[str, ...]
+    """Which steps the bake runs, in order: those of a first boot that install and prepare."""
+    container_images: tuple[str, ...]
+    """What is pulled besides kubeadm's own."""
+    contract: Mapping[str, object]
+    """/etc/khgen/image.json, before what was found on the machine is added."""
+
+
+def image_payload(plan: Plan) -> ImagePayload:
+    """The payload of an image that does for every node of the plan."""
+    files = image_files(plan)
+    digest = image_digest(files)
+    kinds = tuple(dict.fromkeys(node.kind for node in plan.nodes))
+    image = plan.spec.image
+    return ImagePayload(
+        files=files,
+        environment=_environment(plan, kinds),
+        steps=_steps(plan, kinds),
+        container_images=() if image is None else image.preload_images,
+        contract={
+            "format": FORMAT,
+            "about": image_about(plan, digest),
+            "kubernetes": str(plan.version),
+            "os": {"family": plan.spec.os.family.value, "release": plan.spec.os.release},
+            "architecture": plan.spec.install.architecture,
+            "files": digest,
+        },
+    )
+
+
+def _steps(plan: Plan, kinds: tuple[NodeKind, ...]) -> tuple[str, ...]:
+    unbaked = before_bake(plan)
+    found = {
+        *(s for kind in kinds for s in steps_of(unbaked, kind) if s.in_bake),
+        *(s for kind in kinds for s in steps_of(plan, kind) if s.name == COMPARING_STEP),
+    }
+    return tuple(step.file_name for step in sorted(found, key=lambda step: step.number))
+
+
+def _environment(plan: Plan, kinds: tuple[NodeKind, ...]) -> dict[str, str]:
+    programs = install_environment(plan, *kinds)["PROGRAMS"]
+    return install_environment(before_bake(plan), *kinds) | {"PROGRAMS": programs}

@@ -1,46 +1,35 @@
-"""Package repositories, and the distribution's own mirror."""
+"""What the install steps read: package repositories, mirrors, downloads, and the values in node.env."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from types import MappingProxyType
+from typing import TypeVar
 
-from khgen.files.node_file import NodeFile
+from khgen.facts.distributions import DEB, RPM, PackageFormat
+from khgen.plan.cluster_plan import NodeKind, Plan
 from khgen.plan.installation import (
     KUBERNETES_PROGRAMS,
+    Package,
+    Program,
     baked,
+    downloads,
+    image_programs,
+    packages,
     program_version,
     runs_containerd,
 )
-from khgen.plan.model import NodeKind, Plan
-from khgen.plan.versions import KubernetesVersion
+from khgen.plan.node_file import NodeFile
+from khgen.plan.steps import sets_time_sources
 from khgen.spec.model.machine import (
     ContainerdSource,
     KubernetesSource,
-    OsFamily,
     RepositoryKey,
+    TimeProgram,
 )
 
-APT_LIST = PurePosixPath("/etc/apt/sources.list.d/khgen.list")
-YUM_REPO = PurePosixPath("/etc/yum.repos.d/khgen.repo")
-APT_KEYRINGS = PurePosixPath("/etc/apt/keyrings")
-RPM_KEYS = PurePosixPath("/etc/pki/rpm-gpg")
-
-CODENAMES: Mapping[tuple[OsFamily, str], str] = MappingProxyType(
-    {
-        (OsFamily.DEBIAN, "12"): "bookworm",
-        (OsFamily.DEBIAN, "13"): "trixie",
-        (OsFamily.UBUNTU, "22.04"): "jammy",
-        (OsFamily.UBUNTU, "24.04"): "noble",
-    }
-)
-COMPONENTS = {
-    OsFamily.DEBIAN: "main",
-    OsFamily.UBUNTU: "main restricted universe multiverse",
-}
-# Debian's security archive stands beside the main one, on mirrors too; Ubuntu's is in it.
-SECURITY_SUFFIX = {OsFamily.DEBIAN: "-security", OsFamily.UBUNTU: ""}
 KUBERNETES_HELD = "kubelet kubeadm kubectl cri-tools kubernetes-cni"
+DOWNLOAD_LIST = PurePosixPath("/etc/khgen/downloads")
+Wanted = TypeVar("Wanted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +58,14 @@ def yum_url(url: str) -> str:
 
 def package_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """The list of repositories, and their keys that travel; none where the image has everything."""
-    rpm = plan.spec.os.family is OsFamily.RHEL
     found = repositories(plan, kind)
-    if rpm:
-        path, content = YUM_REPO, "\n".join(map(_yum_section, found))
+    manager = plan.distribution.family.package_format
+    if manager is RPM:
+        content = "\n".join(map(_yum_section, found))
     else:
-        path, content = APT_LIST, "".join((*_mirror_lines(plan), *map(_apt_line, found)))
-    listing = (NodeFile(path=path, content=content),) if content else ()
-    return (*listing, *(file for repository in found for file in _key_file(repository, rpm=rpm)))
+        content = "".join((*_mirror_lines(plan), *map(_apt_line, found)))
+    listing = (NodeFile(path=manager.repository_list, content=content),) if content else ()
+    return (*listing, *(file for one in found for file in _key_file(one, manager)))
 
 
 def repositories(plan: Plan, kind: NodeKind) -> tuple[Repository, ...]:
@@ -91,7 +80,7 @@ def fetched_keys(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
 
     dnf fetches a key that nobody pinned by itself, from where the repository's own file says.
     """
-    rpm = plan.spec.os.family is OsFamily.RHEL
+    rpm = _is_rpm(plan)
     return tuple(
         f"{repo.name}={repo.key}#{repo.pinned.sha256}" if repo.pinned else f"{repo.name}={repo.key}"
         for repo in repositories(plan, kind)
@@ -99,36 +88,36 @@ def fetched_keys(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
     )
 
 
-def key_path(name: str, *, rpm: bool) -> PurePosixPath:
+def key_path(name: str, manager: PackageFormat) -> PurePosixPath:
     """Where the key of a repository is on a node."""
-    return RPM_KEYS / f"RPM-GPG-KEY-khgen-{name}" if rpm else APT_KEYRINGS / f"{name}.asc"
+    return PurePosixPath(manager.key_file.format(name=name))
 
 
-def _key_file(repository: Repository, *, rpm: bool) -> Iterator[NodeFile]:
+def _key_file(repository: Repository, manager: PackageFormat) -> Iterator[NodeFile]:
     pinned = repository.pinned
     if pinned is None or pinned.sha256 is not None:
         return
     if pinned.text is None:
         message = f"the key of {repository.name} was not read from {pinned.path}"
         raise LookupError(message)
-    yield NodeFile(path=key_path(repository.name, rpm=rpm), content=pinned.text)
+    yield NodeFile(path=key_path(repository.name, manager), content=pinned.text)
 
 
 def _kubernetes_repositories(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
     # https://kubernetes.io/blog/2023/08/15/pkgs-k8s-io-introduction/: one repository a minor.
     if plan.spec.install.kubernetes is not KubernetesSource.PACKAGES:
         return
-    rpm = plan.spec.os.family is OsFamily.RHEL
+    manager = plan.distribution.family.package_format
     programs = KUBERNETES_PROGRAMS[kind]
-    versions = (KubernetesVersion.parse(program_version(plan, p)).minor for p in programs)
+    versions = (program_version(plan, p).minor for p in programs)
     for number, minor in enumerate(dict.fromkeys(versions)):
-        url = f"{plan.spec.install.kubernetes_repository.rstrip('/')}/v{minor}/"
-        url += "rpm/" if rpm else "deb/"
+        base = plan.spec.install.kubernetes_repository.rstrip("/")
+        url = f"{base}/v{minor}/{manager.name}/"
         yield Repository(
             name=f"kubernetes-{minor}" if number else "kubernetes",
             url=url,
             suite="/",
-            key=f"{url}repodata/repomd.xml.key" if rpm else f"{url}Release.key",
+            key=f"{url}{manager.kubernetes_key}",
             pinned=plan.spec.install.kubernetes_repository_key,
             held=KUBERNETES_HELD,
         )
@@ -137,13 +126,14 @@ def _kubernetes_repositories(plan: Plan, kind: NodeKind) -> Iterator[Repository]
 def _docker_repository(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
     if plan.spec.install.containerd is not ContainerdSource.DOCKER or not runs_containerd(kind):
         return
-    os = plan.spec.os
-    rpm = os.family is OsFamily.RHEL
-    base = f"{plan.spec.install.docker_repository.rstrip('/')}/{'centos' if rpm else os.family}"
+    distribution = plan.distribution
+    rpm = _is_rpm(plan)
+    root = plan.spec.install.docker_repository.rstrip("/")
+    base = f"{root}/{distribution.family.docker_name}"
     yield Repository(
         name="docker",
-        url=f"{base}/{os.release.split('.')[0]}/$basearch/stable" if rpm else base,
-        suite="" if rpm else f"{CODENAMES[os.family, os.release]} stable",
+        url=f"{base}/{distribution.release}/$basearch/stable" if rpm else base,
+        suite="" if rpm else f"{distribution.codename} stable",
         key=f"{base}/gpg",
         pinned=plan.spec.install.docker_repository_key,
         held="containerd.io",
@@ -151,12 +141,12 @@ def _docker_repository(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
 
 
 def _apt_line(repository: Repository) -> str:
-    key = key_path(repository.name, rpm=False)
+    key = key_path(repository.name, DEB)
     return f"deb [signed-by={key}] {apt_url(repository.url)} {repository.suite}\n"
 
 
 def _yum_section(repository: Repository) -> str:
-    here = f"file://{key_path(repository.name, rpm=True)}"
+    here = f"file://{key_path(repository.name, RPM)}"
     return (
         f"[{repository.name}]\nname={repository.name}\nbaseurl={yum_url(repository.url)}\n"
         f"gpgcheck=1\ngpgkey={here if repository.pinned else yum_url(repository.key)}\nexclude={repository.held}\n"
@@ -164,14 +154,75 @@ def _yum_section(repository: Repository) -> str:
 
 
 def _mirror_lines(plan: Plan) -> Iterator[str]:
-    os = plan.spec.os
-    if os.package_mirror is None or baked(plan):
+    family, suite = plan.distribution.family, plan.distribution.codename
+    if plan.spec.os.package_mirror is None or baked(plan):
         return
-    mirror, suite = os.package_mirror.rstrip("/"), CODENAMES[os.family, os.release]
-    key = f"[signed-by=/usr/share/keyrings/{os.family}-archive-keyring.gpg]"
+    mirror = plan.spec.os.package_mirror.rstrip("/")
+    key = f"[signed-by=/usr/share/keyrings/{family.name}-archive-keyring.gpg]"
     for url, name in (
         (mirror, suite),
         (mirror, f"{suite}-updates"),
-        (mirror + SECURITY_SUFFIX[os.family], f"{suite}-security"),
+        (mirror + family.security_suffix, f"{suite}-security"),
     ):
-        yield f"deb {key} {apt_url(url)} {name} {COMPONENTS[os.family]}\n"
+        yield f"deb {key} {apt_url(url)} {name} {family.archive_components}\n"
+
+
+def download_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """The list, for nodes that download something."""
+    lines = [f"{item.sha256} {item.target} {item.url}\n" for item in downloads(plan, kind)]
+    return (NodeFile(path=DOWNLOAD_LIST, content="".join(lines)),) if lines else ()
+
+
+def install_environment(plan: Plan, *kinds: NodeKind) -> dict[str, str]:
+    """Each key that a step of nodes of these kinds reads; no key is empty."""
+    repos = _of_all(repositories, plan, kinds)
+    values = {
+        "TIME_UNIT": _time_unit(plan, kinds),
+        "PACKAGES": " ".join(_pinned(plan, p) for p in _of_all(packages, plan, kinds)),
+        "REPOSITORY_KEYS": " ".join(_of_all(fetched_keys, plan, kinds)),
+        "PACKAGE_REPOS": _package_repos(plan, repos),
+        "PACKAGE_MIRROR": _rpm_mirror(plan),
+        "PROGRAMS": " ".join(map(_program, _of_all(image_programs, plan, kinds))),
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def _of_all(
+    wanted: Callable[[Plan, NodeKind], Iterable[Wanted]], plan: Plan, kinds: Iterable[NodeKind]
+) -> tuple[Wanted, ...]:
+    """What any of the kinds wants, once."""
+    return tuple(dict.fromkeys(one for kind in kinds for one in wanted(plan, kind)))
+
+
+def _is_rpm(plan: Plan) -> bool:
+    return plan.distribution.family.package_format is RPM
+
+
+def _time_unit(plan: Plan, kinds: Iterable[NodeKind]) -> str:
+    if not any(sets_time_sources(plan, kind) for kind in kinds):
+        return ""
+    return {
+        TimeProgram.CHRONY: plan.distribution.family.chrony_unit,
+        TimeProgram.TIMESYNCD: "systemd-timesyncd",
+        TimeProgram.UNMANAGED: "",
+    }[plan.spec.os.time_sync.program]
+
+
+def _pinned(plan: Plan, package: Package) -> str:
+    if package.version is None:
+        return package.name
+    return f"{package.name}{plan.distribution.family.package_format.pin}{package.version}"
+
+
+def _package_repos(plan: Plan, repos: Iterable[Repository]) -> str:
+    return ",".join(repo.name for repo in repos) if _is_rpm(plan) else ""
+
+
+def _rpm_mirror(plan: Plan) -> str:
+    if not _is_rpm(plan) or baked(plan):
+        return ""
+    return yum_url((plan.spec.os.package_mirror or "").rstrip("/"))
+
+
+def _program(program: Program) -> str:
+    return f"{program.name}={program.version}" if program.version else program.name

@@ -1,18 +1,21 @@
-"""The catalogue: every certificate of a kubeadm cluster, and who holds it.
+"""The catalogue: every certificate and kubeconfig of a kubeadm cluster, and who holds it.
 
-Source: kubeadm 1.29 and 1.31, app/phases/certs/certlist.go.
+Source: kubeadm 1.29 and 1.31, app/phases/certs/certlist.go, app/phases/kubeconfig/kubeconfig.go;
+subject alternative names: app/util/pkiutil/pki_helpers.go, GetAPIServerAltNames and getAltNames.
+kubeadm's join verifies a supplied certificate for each of them.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from khgen.pki.authorities import AuthorityName
-from khgen.pki.issue import Usage
-from khgen.plan.model import NodeKind, NodePlan, Plan
-from khgen.plan.sans import SubjectAlternativeName, apiserver_sans, etcd_sans
+from khgen.pki.issue import SubjectAlternativeName, Usage
+from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
+from khgen.spec.model.values import IPAddress
 
 PKI_FOLDER = PurePosixPath("/etc/kubernetes/pki")
 KUBERNETES_FOLDER = PurePosixPath("/etc/kubernetes")
@@ -20,6 +23,9 @@ KUBELET_PKI_FOLDER = PurePosixPath("/var/lib/kubelet/pki")
 KUBELET_IDENTITY = KUBELET_PKI_FOLDER / "kubelet-client-khgen.pem"
 KUBELET_CURRENT = KUBELET_PKI_FOLDER / "kubelet-client-current.pem"
 """A link to the PEM in use: the kubelet's certificate store refuses a plain file there."""
+_CLIENT = (Usage.CLIENT,)
+_SERVER = (Usage.SERVER,)
+_BOTH = (Usage.SERVER, Usage.CLIENT)
 
 
 class Holder(StrEnum):
@@ -51,6 +57,41 @@ HOLDERS: Mapping[tuple[NodeKind, bool], frozenset[Holder]] = MappingProxyType(
     }
 )
 """What a kind of node is, by whether etcd is stacked."""
+
+
+def apiserver_sans(plan: Plan, node: NodePlan) -> tuple[SubjectAlternativeName, ...]:
+    """Names and addresses that clients may reach this node's API server by."""
+    domain = plan.spec.networking.dns_domain
+    return _unique(
+        node.name,
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        f"kubernetes.default.svc.{domain}",
+        *plan.networks.api_service_addresses,
+        *node.addresses,
+        plan.endpoint.host,
+        *plan.spec.kubernetes.api_server.cert_sans,
+        *node.spec.certificate_sans,
+    )
+
+
+def etcd_sans(node: NodePlan) -> tuple[SubjectAlternativeName, ...]:
+    """Names and addresses of this node's etcd member, as server and as peer."""
+    return _unique(
+        node.name, "localhost", *node.addresses, "127.0.0.1", "::1", *node.spec.certificate_sans
+    )
+
+
+def _unique(*names: str | IPAddress) -> tuple[SubjectAlternativeName, ...]:
+    return tuple(dict.fromkeys(_typed(name) for name in names))
+
+
+def _typed(name: str | IPAddress) -> SubjectAlternativeName:
+    try:
+        return ip_address(name)
+    except ValueError:
+        return str(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +157,6 @@ AUTHORITIES: tuple[AuthorityEntry, ...] = (
     ),
 )
 
-_CLIENT = (Usage.CLIENT,)
-_SERVER = (Usage.SERVER,)
-_BOTH = (Usage.SERVER, Usage.CLIENT)
 
 CERTIFICATES: tuple[CertificateEntry, ...] = (
     CertificateEntry(
@@ -182,3 +220,86 @@ CERTIFICATES: tuple[CertificateEntry, ...] = (
         held_by=Holder.CONTROL_PLANE,
     ),
 )
+
+
+class Server(StrEnum):
+    """Which API server a kubeconfig points at."""
+
+    ENDPOINT = "endpoint"
+    LOCAL = "local"
+    KUBELET = "kubelet"
+    """The endpoint, or the local one where kubeadm's ControlPlaneKubeletLocalMode is on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeconfigEntry:
+    """A kubeconfig and the identity in it."""
+
+    name: str
+    user: str
+    organization: str | None
+    server: Server
+    held_by: Holder
+    for_founding: bool = False
+    """Whether only one founder is given it, where no node can issue it, for the founding alone."""
+
+
+KUBELET_KUBECONFIG = KubeconfigEntry(
+    name="kubelet.conf",
+    user="system:node:{node}",
+    organization="system:nodes",
+    server=Server.KUBELET,
+    held_by=Holder.KUBERNETES_NODE,
+)
+"""The one kubeconfig that refers to its certificate, because the kubelet rotates it."""
+
+ADMIN_KUBECONFIG = KubeconfigEntry(
+    name="admin.conf",
+    user="kubernetes-admin",
+    organization="kubeadm:cluster-admins",
+    server=Server.ENDPOINT,
+    held_by=Holder.CONTROL_PLANE,
+)
+
+SUPER_ADMIN_KUBECONFIG = KubeconfigEntry(
+    name="super-admin.conf",
+    user="kubernetes-super-admin",
+    organization="system:masters",
+    server=Server.ENDPOINT,
+    held_by=Holder.FOUNDING_CONTROL_PLANE,
+    # With the CA's key the cluster step has kubeadm make it, for the minute it is needed.
+    for_founding=True,
+)
+"""Whoever has it needs no RBAC, and nobody can take that away before its certificate ends."""
+
+KUBECONFIGS: tuple[KubeconfigEntry, ...] = (
+    ADMIN_KUBECONFIG,
+    SUPER_ADMIN_KUBECONFIG,
+    KubeconfigEntry(
+        name="controller-manager.conf",
+        user="system:kube-controller-manager",
+        organization=None,
+        server=Server.LOCAL,
+        held_by=Holder.CONTROL_PLANE,
+    ),
+    KubeconfigEntry(
+        name="scheduler.conf",
+        user="system:kube-scheduler",
+        organization=None,
+        server=Server.LOCAL,
+        held_by=Holder.CONTROL_PLANE,
+    ),
+    KUBELET_KUBECONFIG,
+)
+
+
+def kubeconfigs_of(plan: Plan, node: NodePlan) -> tuple[KubeconfigEntry, ...]:
+    """The kubeconfigs that this node is given."""
+    holders = HOLDERS[node.kind, plan.stacked]
+    first = plan.super_admin_holder
+    return tuple(
+        entry
+        for entry in KUBECONFIGS
+        if entry.held_by in holders
+        and (not entry.for_founding or (first is not None and node.name == first.name))
+    )

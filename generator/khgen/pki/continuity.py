@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from khgen.pki.identity import BEFORE_BOOT
 from khgen.pki.secrets import Secrets, founding_nodes, last_removal
-from khgen.plan.model import Plan
+from khgen.plan.cluster_plan import Plan
 from khgen.problems import Finding, Severity
 from khgen.spec.check.membership import even_members
 from khgen.spec.check.rule import NODES
 from khgen.spec.model import ClusterSpec, NodeRole
+from khgen.spec.model.cluster import EtcdTopology
 
 
 def continuity_findings(plan: Plan, secrets: Secrets) -> tuple[Finding, ...]:
@@ -65,3 +66,30 @@ def _lost_founders(plan: Plan, secrets: Secrets) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 at_key=True,
             )
+
+
+def founder_findings(spec: ClusterSpec, secrets: Secrets) -> Iterator[Finding]:
+    """An error for each role that has lost all its founders, some of them without a record of it.
+
+    Where all left on record, each replaced or removed in its turn, the cluster lives, and nodes
+    that only join are right.
+    """
+    names = {role: {n.name for n in spec.nodes if n.role is role} for role in _founding_roles(spec)}
+    founders = founding_nodes(secrets)
+    gone = [name for name in founders if not any(name in nodes for nodes in names.values())]
+    for role, nodes in names.items():
+        if nodes and gone and nodes.isdisjoint(founders):
+            yield Finding(
+                path=("nodes",),
+                message="nobody founds the cluster: the secrets file has the founders"
+                f" {', '.join(founders)}, and none of them is a {role} node here",
+                hint=f"{BEFORE_BOOT}; in a living cluster, record with khgen node remove that"
+                f" {', '.join(gone)} left it",
+                at_key=True,
+            )
+
+
+def _founding_roles(spec: ClusterSpec) -> tuple[NodeRole, ...]:
+    if spec.etcd.topology is EtcdTopology.EXTERNAL:
+        return (NodeRole.CONTROL_PLANE, NodeRole.ETCD)
+    return (NodeRole.CONTROL_PLANE,)

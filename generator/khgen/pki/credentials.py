@@ -1,4 +1,4 @@
-"""Credentials: what each node is given of the PKI, and what the operator gets."""
+"""Credentials: what each node is given of the PKI, what the operator gets, and bootstrap tokens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,18 +14,23 @@ from khgen.pki.authorities import (
     public_key_pem,
 )
 from khgen.pki.catalog import (
+    ADMIN_KUBECONFIG,
     AUTHORITIES,
     CERTIFICATES,
     HOLDERS,
     KUBELET_CURRENT,
     KUBELET_IDENTITY,
+    KUBELET_KUBECONFIG,
     KUBERNETES_FOLDER,
     PKI_FOLDER,
     CertificateEntry,
     Holder,
+    KubeconfigEntry,
+    Server,
+    kubeconfigs_of,
 )
 from khgen.pki.clock import first_date
-from khgen.pki.derive import Identity, leaf_key
+from khgen.pki.derive import Identity, derived_text, leaf_key
 from khgen.pki.issue import Leaf, LeafRequest, Usage, issue_leaf
 from khgen.pki.kubeconfig import (
     client_kubeconfig,
@@ -33,20 +38,12 @@ from khgen.pki.kubeconfig import (
     kubelet_kubeconfig,
     rotating_kubeconfig,
 )
-from khgen.pki.kubeconfig_catalog import (
-    ADMIN_KUBECONFIG,
-    KUBELET_KUBECONFIG,
-    KubeconfigEntry,
-    Server,
-    kubeconfigs_of,
-)
-from khgen.pki.secrets import Secrets, generation
+from khgen.pki.secrets import EVERYONE, Secrets, generation
 from khgen.pki.validity import leaf_validity
-from khgen.plan.model import API_SERVER_PORT, NodeKind, NodePlan, Plan, url
+from khgen.plan.cluster_plan import API_SERVER_PORT, NodeKind, NodePlan, Plan, url
+from khgen.plan.node_file import NodeFile
 from khgen.spec.model.cluster import CaKeys
 
-PUBLIC_MODE = 0o644
-PRIVATE_MODE = 0o600
 OPERATOR = ""
 """The node name in the identity of what the operator holds."""
 
@@ -54,23 +51,19 @@ Dates = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialFile:
-    """A file of the PKI as a node will have it."""
-
-    path: PurePosixPath
-    content: str
-    mode: int
-    shared: bool = False
-    """Whether every node of the same kind has the same bytes here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCredentials:
     """Everything of the PKI that one node holds."""
 
-    files: tuple[CredentialFile, ...]
+    shared: tuple[NodeFile, ...]
+    """What every node of the same kind has, with the same bytes."""
+    own: tuple[NodeFile, ...]
     dates: tuple[tuple[str, Dates], ...]
     """From when until when each certificate is valid, by its name."""
+
+    @property
+    def files(self) -> tuple[NodeFile, ...]:
+        """Every file."""
+        return (*self.shared, *self.own)
 
 
 def node_credentials(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeCredentials:
@@ -85,14 +78,19 @@ def node_credentials(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeCreden
         (kubeconfig, _identity(plan, node.name, secrets, kubeconfig))
         for kubeconfig in kubeconfigs_of(plan, node)
     ]
-    files = [*_authority_files(plan, secrets, holders)]
-    for entry, leaf in leaves:
-        files += _pair(entry.path, leaf.certificate, leaf.key)
+    shared = _authority_files(plan, secrets, holders)
+    own = [file for entry, leaf in leaves for file in _pair(entry.path, leaf)]
     for kubeconfig, leaf in identities:
-        files += _kubeconfig_files(plan, node, secrets, kubeconfig, leaf)
+        if kubeconfig is not KUBELET_KUBECONFIG:
+            own.append(_client_kubeconfig_file(plan, node, secrets, kubeconfig, leaf))
+            continue
+        own.append(_private(KUBELET_IDENTITY, leaf.certificate + leaf.key))
+        # A worker's names no node: it is the same on all of them.
+        of_kind = shared if node.kind is NodeKind.WORKER else own
+        of_kind.append(_kubelet_kubeconfig_file(plan, node, secrets))
     named = [*((e.name, leaf) for e, leaf in leaves), *((k.name, leaf) for k, leaf in identities)]
     dates = tuple((name, (leaf.not_before, leaf.not_after)) for name, leaf in named)
-    return NodeCredentials(files=tuple(files), dates=dates)
+    return NodeCredentials(shared=tuple(shared), own=tuple(own), dates=dates)
 
 
 def certificate_dates(credentials: NodeCredentials) -> Mapping[str, Dates]:
@@ -112,24 +110,21 @@ def operator_kubeconfig(plan: Plan, secrets: Secrets) -> str:
     return _client_kubeconfig(plan, secrets, ADMIN_KUBECONFIG.user, plan.endpoint.url, leaf)
 
 
-def _authority_files(
-    plan: Plan, secrets: Secrets, holders: frozenset[Holder]
-) -> list[CredentialFile]:
+def _authority_files(plan: Plan, secrets: Secrets, holders: frozenset[Holder]) -> list[NodeFile]:
     with_keys = plan.spec.pki.ca_keys is CaKeys.CONTROL_PLANE
     files = []
     for entry in AUTHORITIES:
         authority = secrets.authorities[entry.name]
         if entry.trusted_by & holders:
-            files.append(
-                _shared(f"{entry.path}.crt", authority_certificate_pem(authority), PUBLIC_MODE)
-            )
+            certificate = authority_certificate_pem(authority)
+            files.append(_public(PKI_FOLDER / f"{entry.path}.crt", certificate))
         if with_keys and entry.key_held_by in holders:
-            files.append(_shared(f"{entry.path}.key", authority_key_pem(authority), PRIVATE_MODE))
+            files.append(_private(PKI_FOLDER / f"{entry.path}.key", authority_key_pem(authority)))
     if Holder.CONTROL_PLANE in holders:
         account = secrets.service_account
-        files.append(_shared("sa.key", private_key_pem(account), PRIVATE_MODE))
+        files.append(_private(PKI_FOLDER / "sa.key", private_key_pem(account)))
         # kubeadm writes both halves for root only (1.29 app/util/pkiutil WritePublicKey).
-        files.append(_shared("sa.pub", public_key_pem(account), PRIVATE_MODE))
+        files.append(_private(PKI_FOLDER / "sa.pub", public_key_pem(account)))
     return files
 
 
@@ -173,21 +168,18 @@ def _issued(
     return issue_leaf(request, key, authority, secrets.seed)
 
 
-def _kubeconfig_files(
+def _client_kubeconfig_file(
     plan: Plan, node: NodePlan, secrets: Secrets, entry: KubeconfigEntry, leaf: Leaf
-) -> list[CredentialFile]:
-    path = KUBERNETES_FOLDER / entry.name
+) -> NodeFile:
     server = _server(plan, node, entry.server)
-    if entry is not KUBELET_KUBECONFIG:
-        content = _client_kubeconfig(plan, secrets, entry.user, server, leaf)
-        return [CredentialFile(path=path, content=content, mode=PRIVATE_MODE)]
-    pem = leaf.certificate + leaf.key
+    content = _client_kubeconfig(plan, secrets, entry.user, server, leaf)
+    return _private(KUBERNETES_FOLDER / entry.name, content)
+
+
+def _kubelet_kubeconfig_file(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeFile:
+    server = _server(plan, node, KUBELET_KUBECONFIG.server)
     content = _kubelet_conf(plan, node, secrets, server)
-    worker = node.kind is NodeKind.WORKER
-    return [
-        CredentialFile(path=KUBELET_IDENTITY, content=pem, mode=PRIVATE_MODE),
-        CredentialFile(path=path, content=content, mode=PRIVATE_MODE, shared=worker),
-    ]
+    return _private(KUBERNETES_FOLDER / KUBELET_KUBECONFIG.name, content)
 
 
 def _kubelet_conf(plan: Plan, node: NodePlan, secrets: Secrets, server: str) -> str:
@@ -215,17 +207,32 @@ def _server(plan: Plan, node: NodePlan, server: Server) -> str:
     return plan.endpoint.url
 
 
-def _shared(path: str, content: str, mode: int) -> CredentialFile:
-    return CredentialFile(path=PKI_FOLDER / path, content=content, mode=mode, shared=True)
+def _pair(path: str, leaf: Leaf) -> tuple[NodeFile, NodeFile]:
+    certificate = _public(PKI_FOLDER / f"{path}.crt", leaf.certificate)
+    return certificate, _private(PKI_FOLDER / f"{path}.key", leaf.key)
 
 
-def _pair(path: str, certificate: str, key: str) -> list[CredentialFile]:
-    return [_public(f"{path}.crt", certificate), _private(f"{path}.key", key)]
+def _public(path: PurePosixPath, content: str) -> NodeFile:
+    return NodeFile(path=path, content=content)
 
 
-def _public(path: str, content: str) -> CredentialFile:
-    return CredentialFile(path=PKI_FOLDER / path, content=content, mode=PUBLIC_MODE)
+def _private(path: PurePosixPath, content: str) -> NodeFile:
+    return NodeFile(path=path, content=content, mode=0o600)
 
 
-def _private(path: str, content: str) -> CredentialFile:
-    return CredentialFile(path=PKI_FOLDER / path, content=content, mode=PRIVATE_MODE)
+def bootstrap_token(secrets: Secrets) -> str:
+    """The cluster's shared token, for joins by hand: id and secret joined by a dot."""
+    return _token(secrets, "bootstrap-token", secrets.generations.get(EVERYONE, 0))
+
+
+def founding_token(secrets: Secrets) -> str:
+    """The short-lived token of the founding: the same on all founders, or each makes its own.
+
+    No renewal changes it: it would change kubeadm.yaml, and a cluster that stands does not have it.
+    """
+    return _token(secrets, "founding-token", 0)
+
+
+def _token(secrets: Secrets, purpose: str, generation: int) -> str:
+    text = derived_text(secrets.seed, f"{purpose}/{secrets.cluster}/{generation}", 22)
+    return f"{text[:6]}.{text[6:]}"

@@ -11,13 +11,13 @@ from ipaddress import ip_address
 from posixpath import normpath
 from types import MappingProxyType
 
-from khgen.plan.build import endpoint_of
-from khgen.plan.versions import KubernetesVersion
+from khgen.facts.version import KubernetesVersion
+from khgen.plan.cluster_plan import endpoint_of
 from khgen.problems import Finding, Severity, ValuePath
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import EtcdTopology, KeyAlgorithm
 from khgen.spec.model.texts import SUBDOMAIN_1123
-from khgen.spec.model.values import parse_networks
+from khgen.spec.model.values import parse_network_list
 
 BEFORE_BOOT = "before any machine has booted: khgen secrets refound"
 VERSION: ValuePath = ("kubernetes", "version")
@@ -50,7 +50,7 @@ class Fact:
 
 
 def _networks(text: str) -> object:
-    return parse_networks(text)
+    return parse_network_list(text).networks
 
 
 def _authority(text: str) -> object:
@@ -83,7 +83,7 @@ FACTS: tuple[Fact, ...] = (
         key="podSubnet",
         what="the pod network",
         path=("networking", "podSubnet"),
-        read=lambda spec: spec.networking.pod_subnet,
+        read=lambda spec: spec.networking.pod_subnet.text,
         meaning=_networks,
         accepted="a network like 10.244.0.0/16",
         needed="nodes and pods have addresses of it: another needs a new cluster, or a CNI and"
@@ -93,7 +93,7 @@ FACTS: tuple[Fact, ...] = (
         key="serviceSubnet",
         what="the service network",
         path=("networking", "serviceSubnet"),
-        read=lambda spec: spec.networking.service_subnet,
+        read=lambda spec: spec.networking.service_subnet.text,
         meaning=_networks,
         accepted="a network like 10.96.0.0/12",
         needed="Services, cluster DNS and API server certificates have addresses of it: another"

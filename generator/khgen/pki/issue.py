@@ -18,8 +18,9 @@ from khgen.pki.authorities import (
     signed,
 )
 from khgen.pki.derive import serial_number
-from khgen.plan.sans import SubjectAlternativeName
+from khgen.spec.model.values import IPAddress
 
+SubjectAlternativeName = str | IPAddress
 _LEAF_KEY_USAGE = key_usage(signs_certificates=False)
 _LEAF_CONSTRAINTS = x509.BasicConstraints(ca=False, path_length=None)
 _MAX_CHECKED_NAME = 64

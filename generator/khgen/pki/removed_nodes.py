@@ -8,7 +8,7 @@ import yaml
 
 from khgen.pki.secrets_reader import SecretsReader
 from khgen.pki.secrets_values import count, moment
-from khgen.plan.model import RemovedNode
+from khgen.plan.cluster_plan import RemovedNode
 from khgen.problems import ValuePath
 from khgen.spec.model import NodeRole
 from khgen.spec.model.values import IPAddress

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from khgen.facts.version import KubernetesVersion
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey, new_authority
 from khgen.pki.derive import alphabet_text, derive_key_pair
 from khgen.pki.identity import identity_of, may_follow
-from khgen.plan.build import build_plan, founders_of
-from khgen.plan.model import Plan, RemovedNode
-from khgen.plan.versions import KubernetesVersion
+from khgen.plan.cluster_plan import Plan, RemovedNode, build_plan, founders_of
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.values import IPAddress
 

@@ -8,6 +8,7 @@ from typing import TypedDict, TypeVar
 
 import yaml
 
+from khgen.facts.version import KubernetesVersion
 from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
 from khgen.pki.identity import FACTS, recorded_fact
 from khgen.pki.pem import RESIGN_HINT, PemError, expiry_text, read_authority, read_private_key
@@ -26,8 +27,7 @@ from khgen.pki.secrets_values import (
     own_cluster,
     vrrp_password,
 )
-from khgen.plan.model import RemovedNode
-from khgen.plan.versions import KubernetesVersion
+from khgen.plan.cluster_plan import RemovedNode
 from khgen.problems import Problems, ValuePath, path_text
 
 _KEYS = (

@@ -9,7 +9,7 @@ from khgen.pki.authorities import AuthorityName, certificate_pem, private_key_pe
 from khgen.pki.secrets import Secrets
 from khgen.pki.secrets_reader import LOADER
 from khgen.pki.secrets_seal import SEAL, seal_of
-from khgen.plan.model import RemovedNode
+from khgen.plan.cluster_plan import RemovedNode
 from khgen.yaml_text import YamlValue, dump_yaml
 
 API_VERSION = "khgen/v1alpha1"

@@ -5,8 +5,8 @@ from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from khgen.facts.version import KubernetesVersion
 from khgen.pki.secrets import VRRP_PASSWORD_LENGTH
-from khgen.plan.versions import KubernetesVersion
 
 
 def only(wanted: str) -> Callable[[str], str]:

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from khgen.pki.authorities import Authority, AuthorityName
-from khgen.pki.catalog import CERTIFICATES, HOLDERS
-from khgen.pki.clock import ahead_text, unset_clock_findings
-from khgen.pki.kubeconfig_catalog import (
+from khgen.pki.catalog import (
+    CERTIFICATES,
+    HOLDERS,
     KUBELET_KUBECONFIG,
     SUPER_ADMIN_KUBECONFIG,
     kubeconfigs_of,
 )
+from khgen.pki.clock import ahead_text, unset_clock_findings
 from khgen.pki.pem import RESIGN_HINT
 from khgen.pki.secrets import Secrets, issue_date
-from khgen.plan.model import NodePlan, Plan
+from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.problems import Finding
 from khgen.spec.model.values import duration_text
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
+from khgen.facts.version import KubernetesVersion, Version
+from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
 from khgen.spec.model.machine import (
     Artifact,
     ContainerdSource,
     KubernetesSource,
-    OsFamily,
     TimeProgram,
 )
 
@@ -24,32 +24,6 @@ KUBERNETES_PROGRAMS: Mapping[NodeKind, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Programs of Kubernetes by kind: an etcd host has the kubelet alone, as a service manager."""
-
-PREFLIGHT_PACKAGES: Mapping[OsFamily, tuple[str, ...]] = MappingProxyType(
-    {
-        OsFamily.DEBIAN: ("conntrack", "ethtool", "iptables", "socat"),
-        OsFamily.UBUNTU: ("conntrack", "ethtool", "iptables", "socat"),
-        OsFamily.RHEL: ("conntrack-tools", "ethtool", "iptables-nft", "iproute-tc", "socat"),
-    }
-)
-"""Programs that kubeadm's preflight looks for (checks_linux.go) and a cloud image may lack."""
-
-BASE_PACKAGES: Mapping[OsFamily, tuple[str, ...]] = MappingProxyType(
-    {
-        OsFamily.DEBIAN: ("ca-certificates", "curl"),
-        OsFamily.UBUNTU: ("ca-certificates", "curl"),
-        OsFamily.RHEL: (),  # curl-minimal is always there, and conflicts with curl
-    }
-)
-"""What the boot steps themselves need."""
-
-TIME_PACKAGES: Mapping[TimeProgram, tuple[str, ...]] = MappingProxyType(
-    {
-        TimeProgram.CHRONY: ("chrony",),
-        TimeProgram.TIMESYNCD: ("systemd-timesyncd",),
-        TimeProgram.UNMANAGED: (),
-    }
-)
 
 DOWNLOAD_TARGETS: Mapping[str, str] = MappingProxyType(
     {
@@ -111,24 +85,32 @@ def baked(plan: Plan) -> bool:
     )
 
 
-def program_version(plan: Plan, program: str) -> str:
-    """Version of kubeadm, kubelet or kubectl, like 1.29.6."""
-    version = getattr(plan.spec.install.package_versions, program) or str(plan.version)
-    return str(version).removeprefix("v")
+def program_version(plan: Plan, program: str) -> KubernetesVersion:
+    """Version of kubeadm, kubelet or kubectl."""
+    own: str | None = getattr(plan.spec.install.package_versions, program)
+    return plan.version if own is None else KubernetesVersion.parse(own)
 
 
 def packages(plan: Plan, kind: NodeKind) -> tuple[Package, ...]:
     """The packages that the install step brings to nodes of that kind."""
     if baked(plan):
         return ()
-    os = plan.spec.os
-    plain = (*BASE_PACKAGES[os.family], *TIME_PACKAGES[os.time_sync.program])
+    family = plan.distribution.family
+    plain = (*family.base_packages, *_time_packages(plan))
     if runs_containerd(kind):
-        plain += PREFLIGHT_PACKAGES[os.family]
+        plain += family.preflight_packages
     if balances_load(plan, kind):
         plain += ("haproxy", "keepalived")
     pinned = (*_kubernetes_packages(plan, kind), *_containerd_packages(plan, kind))
     return (*pinned, *(Package(name=name) for name in plain))
+
+
+def _time_packages(plan: Plan) -> tuple[str, ...]:
+    program = plan.spec.os.time_sync.program
+    timesyncd = plan.distribution.family.timesyncd_package
+    if program is TimeProgram.TIMESYNCD and timesyncd is not None:
+        return (timesyncd,)
+    return ("chrony",) if program is TimeProgram.CHRONY else ()
 
 
 def _kubernetes_packages(plan: Plan, kind: NodeKind) -> Iterator[Package]:
@@ -148,9 +130,9 @@ def _containerd_packages(plan: Plan, kind: NodeKind) -> Iterator[Package]:
         yield Package(name="containerd")
 
 
-def _version_pattern(version: str) -> str:
-    parts = [part for part in version.split(".") if part != "x"]
-    return ".".join(parts) + ("-*" if len(parts) == 3 else ".*")
+def _version_pattern(text: str) -> str:
+    version = Version.parse(text)
+    return f"{version}-*" if len(version.numbers) == 3 else f"{version}.*"
 
 
 def downloads(plan: Plan, kind: NodeKind) -> tuple[Download, ...]:
@@ -193,14 +175,14 @@ def image_programs(plan: Plan, kind: NodeKind) -> tuple[Program, ...]:
 def _image_kubernetes(plan: Plan, kind: NodeKind) -> Iterator[Program]:
     if baked(plan) or plan.spec.install.kubernetes is KubernetesSource.IMAGE:
         for name in KUBERNETES_PROGRAMS[kind]:
-            yield Program(name=name, version=program_version(plan, name))
+            yield Program(name=name, version=str(program_version(plan, name)))
 
 
 def _image_containerd(plan: Plan, kind: NodeKind) -> Iterator[Program]:
     from_image = baked(plan) or plan.spec.install.containerd is ContainerdSource.IMAGE
     if from_image and runs_containerd(kind):
-        version = plan.spec.containerd.version.removesuffix(".x")
-        yield Program(name="containerd", version=version)
+        version = Version.parse(plan.spec.containerd.version)
+        yield Program(name="containerd", version=str(version))
         yield Program(name="runc")
         yield from (Program(name="nerdctl"),) * plan.spec.containerd.nerdctl
         yield from (Program(name="buildkitd"),) * plan.spec.containerd.buildkit

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from khgen.plan.cluster_plan import NodeKind, Plan
 from khgen.plan.installation import hosts_kubernetes
-from khgen.plan.model import NodeKind, Plan
 from khgen.spec.model.cluster import ProxyMode
 from khgen.spec.model.machine import SysctlProfile
 

@@ -1,63 +1,83 @@
-"""The boot: every step and gate of each kind of node, as one table in boot order."""
+"""The boot: every step of each kind of node, as one table in boot order.
+
+Why those that install and prepare do it so:
+- prepare-swap: the swap units of fstab, GPT and zram all hang on swap.target (systemd.special(7)).
+- install-deb: what is there already, at a version that the spec takes, is left alone; before the
+  rest `dpkg --configure -a` and `apt-get -f install` finish what a crash may have left.
+- prepare-metadata comes after the packages: it needs iptables.
+- containerd: `grep -q` would close the pipe on ctr, which pipefail takes for a failure.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
-from khgen.plan.installation import balances_load
-from khgen.plan.machine_steps import MACHINE_STEPS
-from khgen.plan.model import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
+from khgen.facts.distributions import DEB, RPM, PackageFormat
+from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, Plan
+from khgen.plan.installation import (
+    baked,
+    balances_load,
+    downloads,
+    hosts_kubernetes,
+    image_programs,
+    packages,
+    runs_containerd,
+)
+from khgen.plan.kernel import kernel_modules, kernel_settings
 from khgen.spec.model.cluster import CaKeys
-from khgen.spec.model.machine import OsFamily
+from khgen.spec.model.machine import FirewallMode, SelinuxMode, SwapMode, TimeProgram
 
-
-class StepAct(StrEnum):
-    """Whether a step does something, or only waits until something is true."""
-
-    ACTION = "action"
-    GATE = "gate"
+Applies = Callable[[Plan, NodeKind], bool]
+"""Whether nodes of a kind have a step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A step (templates/cloud-init/steps/<name>.sh) and the nodes that have it."""
+    """A step of the boot (templates/cloud-init/steps/<name>.sh), and the nodes that have it.
+
+    A script with an `#every:` line is a gate: it waits until something is true.
+    """
 
     name: str
-    act: StepAct
-    kinds: frozenset[NodeKind]
-    applies: Callable[[Plan, NodeKind], bool] = lambda _plan, _kind: True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberedStep:
-    """A step at its place in the boot."""
-
-    number: int
-    step: Step
+    applies: Applies
+    in_bake: bool = False
+    """Whether a bake runs it: it installs or prepares the machine, whatever its cluster."""
+    number: int = 0
+    """Its place in the boot."""
 
     @property
     def file_name(self) -> str:
         """Its name in /etc/khgen/steps.d; the number is the same on every kind of node."""
-        return f"{self.number:02d}-{self.step.name}"
+        return f"{self.number:02d}-{self.name}"
 
 
-def numbered_steps() -> tuple[NumberedStep, ...]:
-    """Every step of every kind of node, in the order of the boot."""
-    return tuple(NumberedStep(number=number, step=step) for number, step in enumerate(STEPS))
-
-
-def steps_of(plan: Plan, kind: NodeKind) -> tuple[NumberedStep, ...]:
+def steps_of(plan: Plan, kind: NodeKind) -> tuple[Step, ...]:
     """What a node of that kind does at its boot, in order."""
-    return tuple(
-        numbered
-        for numbered in numbered_steps()
-        if kind in numbered.step.kinds and numbered.step.applies(plan, kind)
-    )
+    return tuple(step for step in STEPS if step.applies(plan, kind))
+
+
+def sets_time_sources(plan: Plan, _: NodeKind) -> bool:
+    """Whether the time program is to leave the distribution's own sources for the spec's."""
+    sync = plan.spec.os.time_sync
+    return sync.program is not TimeProgram.UNMANAGED and bool(sync.servers or sync.pools)
+
+
+def closes_metadata(plan: Plan, kind: NodeKind) -> bool:
+    """Whether nodes of that kind keep their pods from the cloud's metadata service."""
+    return plan.spec.os.block_metadata and hosts_kubernetes(kind)
 
 
 def expects_pod_network(plan: Plan, _: NodeKind) -> bool:
     """Whether the spec brings what a Node needs to become Ready."""
     return plan.spec.addons.calico is not None or bool(plan.spec.addons.manifests)
+
+
+def _always(_plan: Plan, _kind: NodeKind) -> bool:
+    return True
+
+
+def _on(*kinds: NodeKind, where: Applies = _always) -> Applies:
+    """Nodes of these kinds have it, where something else is true as well."""
+    return lambda plan, kind: kind in kinds and where(plan, kind)
 
 
 def _bakes_images(plan: Plan, _: NodeKind) -> bool:
@@ -73,60 +93,115 @@ def _keyless(plan: Plan, _: NodeKind) -> bool:
 
 
 def _confines_haproxy(plan: Plan, kind: NodeKind) -> bool:
-    return balances_load(plan, kind) and plan.spec.os.family is OsFamily.RHEL
+    return balances_load(plan, kind) and plan.distribution.family.selinux
 
 
-ALL = frozenset(NodeKind)
-FOUNDER = frozenset({NodeKind.FOUNDER})
-JOINER = frozenset({NodeKind.CONTROL_PLANE_JOINER})
-WORKER = frozenset({NodeKind.WORKER})
-JOINS = JOINER | WORKER
-LOAD_BALANCER = frozenset({NodeKind.LOAD_BALANCER})
-ETCD_JOINER = frozenset({NodeKind.ETCD_JOINER})
+def _runs_containerd(_: Plan, kind: NodeKind) -> bool:
+    return runs_containerd(kind)
+
+
+def _builds_images(plan: Plan, kind: NodeKind) -> bool:
+    return plan.spec.containerd.buildkit and runs_containerd(kind)
+
+
+def _swap_off(plan: Plan, kind: NodeKind) -> bool:
+    return plan.spec.os.swap is SwapMode.OFF and runs_containerd(kind)
+
+
+def _selinux_permissive(plan: Plan, _: NodeKind) -> bool:
+    return plan.spec.os.selinux is SelinuxMode.PERMISSIVE
+
+
+def _firewall_off(plan: Plan, _: NodeKind) -> bool:
+    return plan.spec.os.firewall is FirewallMode.DISABLED
+
+
+def _tunes_kernel(plan: Plan, kind: NodeKind) -> bool:
+    return bool(kernel_modules(plan, kind) or kernel_settings(plan, kind))
+
+
+def _mirrored(packages_of: PackageFormat) -> Applies:
+    return lambda plan, _: (
+        plan.spec.os.package_mirror is not None
+        and not baked(plan)
+        and plan.distribution.family.package_format is packages_of
+    )
+
+
+def _installs(packages_of: PackageFormat) -> Applies:
+    return lambda plan, kind: (
+        bool(packages(plan, kind)) and plan.distribution.family.package_format is packages_of
+    )
+
+
+def _downloads(plan: Plan, kind: NodeKind) -> bool:
+    return bool(downloads(plan, kind))
+
+
+def _looks_for_programs(plan: Plan, kind: NodeKind) -> bool:
+    return bool(image_programs(plan, kind))
+
+
+FOUNDER, JOINER = NodeKind.FOUNDER, NodeKind.CONTROL_PLANE_JOINER
+WORKER, LOAD_BALANCER = NodeKind.WORKER, NodeKind.LOAD_BALANCER
+ETCD_FOUNDER, ETCD_JOINER = NodeKind.ETCD_FOUNDER, NodeKind.ETCD_JOINER
 IMAGE_STEP = "image"
 """The only step that no image brings: it looks whether the image is the right one."""
-GATE, ACTION = StepAct.GATE, StepAct.ACTION
-_PREPARING = tuple(
-    Step(name=step.name, act=ACTION, kinds=ALL, applies=step.applies) for step in MACHINE_STEPS
+
+_IN_ORDER = (
+    Step(name=IMAGE_STEP, applies=_bakes_images),
+    # What sets the clock comes before the gate that waits for it.
+    Step(name="prepare-clock", applies=sets_time_sources),
+    Step(name="clock", applies=_always),
+    # What a bake does too.
+    Step(name="prepare-swap", applies=_swap_off, in_bake=True),
+    Step(name="prepare-selinux", applies=_selinux_permissive, in_bake=True),
+    Step(name="prepare-firewall", applies=_firewall_off, in_bake=True),
+    Step(name="prepare-kernel", applies=_tunes_kernel, in_bake=True),
+    Step(name="prepare-mirror-deb", applies=_mirrored(DEB), in_bake=True),
+    Step(name="prepare-mirror-rpm", applies=_mirrored(RPM), in_bake=True),
+    Step(name="install-deb", applies=_installs(DEB), in_bake=True),
+    Step(name="install-rpm", applies=_installs(RPM), in_bake=True),
+    Step(name="install-downloads", applies=_downloads, in_bake=True),
+    Step(name="install-image", applies=_looks_for_programs, in_bake=True),
+    Step(name="prepare-metadata", applies=closes_metadata, in_bake=True),
+    Step(name="containerd", applies=_runs_containerd, in_bake=True),
+    Step(name="buildkit", applies=_builds_images, in_bake=True),
+    Step(name="haproxy-selinux", applies=_confines_haproxy),
+    Step(name="load-balancer", applies=_on(FOUNDER, LOAD_BALANCER, where=balances_load)),
+    Step(name="vip-hosts", applies=_on(LOAD_BALANCER)),
+    Step(name="identity", applies=_on(FOUNDER, JOINER, WORKER)),
+    # A founder, up to its own API server.
+    Step(name="founder", applies=_on(FOUNDER, where=_stacked)),
+    Step(name="founder", applies=_on(ETCD_FOUNDER)),
+    Step(name="preflight", applies=_on(FOUNDER)),
+    Step(name="etcd", applies=_on(FOUNDER, where=_stacked)),
+    Step(name="kubelet", applies=_on(FOUNDER)),
+    # An external etcd host.
+    Step(name="etcd-host-join", applies=_on(ETCD_JOINER)),
+    Step(name="etcd-host", applies=_on(*ETCD_KINDS)),
+    Step(name="etcd-quorum", applies=_on(FOUNDER, *ETCD_KINDS)),
+    Step(name="control-plane", applies=_on(FOUNDER)),
+    Step(name="apiserver", applies=_on(FOUNDER)),
+    # Whoever uses the API.
+    Step(name="endpoint", applies=_on(FOUNDER, JOINER, WORKER)),
+    Step(name="kubeadm-config", applies=_on(JOINER, WORKER)),
+    Step(name="join", applies=_on(WORKER)),
+    Step(name="join-control-plane", applies=_on(JOINER)),
+    Step(name="node", applies=_on(*CONTROL_PLANE_KINDS)),
+    # Others hold the virtual IP, and learn from the API of a control plane that has joined.
+    Step(name="load-balancer", applies=_on(JOINER, where=balances_load)),
+    # The cluster, once.
+    Step(name="cluster-admins", applies=_on(FOUNDER, where=_keyless)),
+    Step(name="cluster", applies=_on(FOUNDER)),
+    Step(name="manifests", applies=_on(FOUNDER, where=expects_pod_network)),
+    # Done means: well by itself, not only seen through the others.
+    Step(name="etcd-member", applies=_on(*CONTROL_PLANE_KINDS, where=_stacked)),
+    Step(name="etcd-member", applies=_on(*ETCD_KINDS)),
+    Step(name="vip-hosts", applies=_on(JOINER, where=balances_load)),
+    Step(name="control-plane-done", applies=_on(*CONTROL_PLANE_KINDS)),
+    Step(name="ready", applies=_on(WORKER, where=expects_pod_network)),
 )
 
-STEPS: tuple[Step, ...] = (
-    Step(name=IMAGE_STEP, act=ACTION, kinds=ALL, applies=_bakes_images),
-    _PREPARING[0],  # time synchronisation, for the gate that waits for the clock
-    Step(name="clock", act=GATE, kinds=ALL),
-    *_PREPARING[1:],
-    Step(name="haproxy-selinux", act=ACTION, kinds=ALL, applies=_confines_haproxy),
-    Step(name="load-balancer", act=ACTION, kinds=ALL - JOINER, applies=balances_load),
-    Step(name="vip-hosts", act=GATE, kinds=LOAD_BALANCER),
-    Step(name="identity", act=ACTION, kinds=CONTROL_PLANE_KINDS | WORKER),
-    # A founder, up to its own API server.
-    Step(name="founder", act=GATE, kinds=FOUNDER, applies=_stacked),
-    Step(name="founder", act=GATE, kinds=frozenset({NodeKind.ETCD_FOUNDER})),
-    Step(name="preflight", act=ACTION, kinds=FOUNDER),
-    Step(name="etcd", act=ACTION, kinds=FOUNDER, applies=_stacked),
-    Step(name="kubelet", act=ACTION, kinds=FOUNDER),
-    # An external etcd host.
-    Step(name="etcd-host-join", act=ACTION, kinds=ETCD_JOINER),
-    Step(name="etcd-host", act=ACTION, kinds=ETCD_KINDS),
-    Step(name="etcd-quorum", act=GATE, kinds=FOUNDER | ETCD_KINDS),
-    Step(name="control-plane", act=ACTION, kinds=FOUNDER),
-    Step(name="apiserver", act=GATE, kinds=FOUNDER),
-    # Whoever uses the API.
-    Step(name="endpoint", act=GATE, kinds=CONTROL_PLANE_KINDS | WORKER),
-    Step(name="kubeadm-config", act=GATE, kinds=JOINS),
-    Step(name="join", act=ACTION, kinds=WORKER),
-    Step(name="join-control-plane", act=ACTION, kinds=JOINER),
-    Step(name="node", act=GATE, kinds=CONTROL_PLANE_KINDS),
-    # Others hold the virtual IP, and learn from the API of a control plane that has joined.
-    Step(name="load-balancer", act=ACTION, kinds=JOINER, applies=balances_load),
-    # The cluster, once.
-    Step(name="cluster-admins", act=GATE, kinds=FOUNDER, applies=_keyless),
-    Step(name="cluster", act=ACTION, kinds=FOUNDER),
-    Step(name="manifests", act=ACTION, kinds=FOUNDER, applies=expects_pod_network),
-    # Done means: well by itself, not only seen through the others.
-    Step(name="etcd-member", act=GATE, kinds=CONTROL_PLANE_KINDS, applies=_stacked),
-    Step(name="etcd-member", act=GATE, kinds=ETCD_KINDS),
-    Step(name="vip-hosts", act=GATE, kinds=JOINER, applies=balances_load),
-    Step(name="control-plane-done", act=GATE, kinds=CONTROL_PLANE_KINDS),
-    Step(name="ready", act=GATE, kinds=WORKER, applies=expects_pod_network),
-)
+STEPS = tuple(replace(step, number=number) for number, step in enumerate(_IN_ORDER))
+"""Every step of every kind of node, in the order of the boot."""

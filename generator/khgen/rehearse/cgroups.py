@@ -8,7 +8,7 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
-from khgen.rehearse.programs import ProgramError
+from khgen.rehearse.processes import ProgramError
 
 ROOT = Path("/sys/fs/cgroup")
 PREFIX = "khgen-rehearsal-"

@@ -9,10 +9,8 @@ from pathlib import Path
 from signal import SIGKILL
 
 from khgen.rehearse.cgroups import Cgroups, Layout
-from khgen.rehearse.network import Network
-from khgen.rehearse.programs import ProgramError, run, try_run
-from khgen.rehearse.room import Room, children
-from khgen.rehearse.waiting import wait_until
+from khgen.rehearse.namespaces import Namespaces, Network, children
+from khgen.rehearse.processes import ProgramError, run, try_run, wait_until
 
 SEED = Path("var/lib/cloud/seed/nocloud")
 OWN_DISKS = ("/var/lib/containerd", "/var/lib/kubelet")
@@ -27,10 +25,10 @@ ENVIRONMENT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What the hosts of a rehearsal stand on."""
+class Testbed:
+    """What the hosts of a rehearsal share."""
 
-    room: Room
+    namespaces: Namespaces
     network: Network
     cgroups: Cgroups
     rootfs: Path
@@ -40,6 +38,8 @@ class Ground:
     """Files that all of them have, over the root directory."""
     programs: Path
     """The folder of Kubernetes programs, which they all see."""
+    store: Path | None = None
+    """containerd's folder with the images of Kubernetes, if there are any."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,14 +47,14 @@ class LocalHost:
     """A machine: its disk, its seed, and whether it runs."""
 
     name: str
-    ground: Ground
+    testbed: Testbed
     own_disks: tuple[str, ...] = OWN_DISKS
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def folder(self) -> Path:
         """Its disk and its console log."""
-        return self.ground.folder / self.name
+        return self.testbed.folder / self.name
 
     @property
     def console(self) -> Path:
@@ -86,19 +86,19 @@ class LocalHost:
 
     def power_on(self) -> None:
         """Boot it."""
-        ground, root = self.ground, self.folder / "root"
-        layers = f"lowerdir={ground.layer}:{ground.rootfs},upperdir={self.folder}/upper,workdir={self.folder}/work"
-        ground.room.run("mount", "-t", "overlay", self.name, "-o", layers, root)
-        network = ground.network.connect(self.name)
-        cgroups = [str(cgroup) for cgroup in ground.cgroups.of(self.name)]
+        testbed, root = self.testbed, self.folder / "root"
+        layers = f"lowerdir={testbed.layer}:{testbed.rootfs},upperdir={self.folder}/upper,workdir={self.folder}/work"
+        testbed.namespaces.run("mount", "-t", "overlay", self.name, "-o", layers, root)
+        network = testbed.network.connect(self.name)
+        cgroups = [str(cgroup) for cgroup in testbed.cgroups.of(self.name)]
         command = ["sh", "-c", START, "sh", *cgroups, "--", *self._nspawn(network)]
-        unified = ground.cgroups.layout is Layout.V2
+        unified = testbed.cgroups.layout is Layout.V2
         environment = os.environ | {
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if unified else "0",
             # Of /proc/sys, net.* is the host's own; the rest is this machine's: read-only.
             "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         }
-        self._process = ground.room.start(command, self.console, environment)
+        self._process = testbed.namespaces.start(command, self.console, environment)
         wait_until(lambda: self.first_process is not None or not self.runs, START_SECONDS, "nspawn")
         if not self.runs:
             said = self.console.read_text(encoding="utf-8", errors="replace")[-1000:]
@@ -115,7 +115,7 @@ class LocalHost:
             *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only"),
             *("--capability=all", f"--system-call-filter={calls}", "--bind=/dev/kmsg"),
             *binds,
-            f"--bind-ro={self.ground.programs}:{PROGRAMS}",
+            f"--bind-ro={self.testbed.programs}:{PROGRAMS}",
         ]
 
     @property
@@ -143,17 +143,17 @@ class LocalHost:
             return
         self._process.wait()
         self._process = None
-        self.ground.network.disconnect(self.name)
-        self.ground.cgroups.forget(self.name)
-        self.ground.room.run("umount", self.folder / "root")
+        self.testbed.network.disconnect(self.name)
+        self.testbed.cgroups.forget(self.name)
+        self.testbed.namespaces.run("umount", self.folder / "root")
 
     def unplug(self) -> None:
         """Pull its cable."""
-        self.ground.network.unplug(self.name)
+        self.testbed.network.unplug(self.name)
 
     def plug(self) -> None:
         """Put its cable back."""
-        self.ground.network.plug(self.name)
+        self.testbed.network.plug(self.name)
 
     def inside(self, command: Sequence[str]) -> list[str]:
         """The command that runs a command on the host."""

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from khgen.rehearse.programs import ProgramError, run
+from khgen.facts.distributions import OsFamily, distribution
+from khgen.rehearse.processes import ProgramError, run
 from khgen.resources import resource_folder
 
-SUITE = "trixie"
+DISTRIBUTION = distribution(OsFamily.DEBIAN, "13")
+"""What the hosts of a rehearsal run."""
 PACKAGES = (
     "systemd", "systemd-sysv", "systemd-resolved", "dbus", "udev", "cloud-init", "netplan.io",
     "netbase", "openssh-server", "iproute2", "iputils-ping", "iptables", "nftables", "ethtool", "conntrack", "socat",
@@ -32,7 +34,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "khgen"
 
 
-def rootfs(suite: str = SUITE) -> Path:
+def rootfs(suite: str = DISTRIBUTION.codename) -> Path:
     """The root directory of that suite of Debian; built if it is not there (a minute or two)."""
     prepare = resource_folder("templates") / "rehearse" / "prepare-rootfs.sh"
     recipe = f"{suite} {PACKAGES} {prepare.read_text(encoding='utf-8')}"

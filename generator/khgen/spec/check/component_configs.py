@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from khgen.facts.version import KubernetesVersion
 from khgen.problems import Finding, ValuePath
 from khgen.spec.check.rule import Check
-from khgen.spec.check.versions import VERSION, minor_of
+from khgen.spec.check.versions import VERSION
 from khgen.spec.component_fields import FIELDS, FIELDS_OF_MINOR
 from khgen.spec.messages import shown
 from khgen.spec.model import ClusterSpec
@@ -21,7 +22,7 @@ GO_DURATION = re.compile(
 
 def component_configs(spec: ClusterSpec) -> Iterator[Finding]:
     """Fields that the two configurations do not have, or that hold something else."""
-    strict = minor_of(spec.kubernetes.version) == FIELDS_OF_MINOR
+    strict = KubernetesVersion.parse(spec.kubernetes.version).minor == FIELDS_OF_MINOR
     for path, struct, given in (
         (KUBELET, "KubeletConfiguration", spec.kubernetes.kubelet.config),
         (KUBE_PROXY, "KubeProxyConfiguration", spec.kubernetes.kube_proxy.config),

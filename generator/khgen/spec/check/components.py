@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from khgen.facts.kubernetes import facts_for
+from khgen.facts.version import KubernetesVersion
 from khgen.problems import Finding, Severity, ValuePath
 from khgen.spec.check.go_text import go_bool
 from khgen.spec.check.rule import Check
-from khgen.spec.check.versions import VERSION, minor_of, numbers
+from khgen.spec.check.versions import VERSION
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import ProxyMode
 from khgen.spec.model.values import quoted
@@ -85,22 +87,6 @@ OWN_FLAGS: Mapping[ValuePath, frozenset[str]] = MappingProxyType(
         ),
     }
 )
-FEATURE_GATES: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "1.29": frozenset(
-            {"EtcdLearnerMode", "RootlessControlPlane", "UpgradeAddonsBeforeControlPlane"}
-        ),
-        "1.31": frozenset(
-            {
-                "ControlPlaneKubeletLocalMode",
-                "EtcdLearnerMode",
-                "RootlessControlPlane",
-                "WaitForAllControlPlaneComponents",
-            }
-        ),
-    }
-)
-"""kubeadm's feature gates, app/features/features.go of 1.29.6 and 1.31.14."""
 KUBELET_FIELDS: Mapping[str, object] = MappingProxyType(
     {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -146,8 +132,9 @@ def api_server_flags(spec: ClusterSpec) -> Iterator[Finding]:
 
 def feature_gates(spec: ClusterSpec) -> Iterator[Finding]:
     """kubeadm's feature gates that khgen sets itself, cannot work with, or that do not exist."""
-    minor = minor_of(spec.kubernetes.version)
-    known = FEATURE_GATES.get(minor)
+    version = KubernetesVersion.parse(spec.kubernetes.version)
+    facts = facts_for(version)
+    known = None if facts is None else facts.feature_gates
     for gate, on in spec.kubernetes.feature_gates.items():
         path = ("kubernetes", "featureGates", gate)
         if gate == "PublicKeysECDSA":
@@ -163,7 +150,7 @@ def feature_gates(spec: ClusterSpec) -> Iterator[Finding]:
                 if close
                 else ("API server, kubelet and scheduler gates go into their own settings")
             )
-            message = f"kubeadm {minor} has no feature gate {quoted(gate)}"
+            message = f"kubeadm {version.minor} has no feature gate {quoted(gate)}"
             yield Finding(path=path, message=message, hint=hint, at_key=True)
 
 
@@ -191,12 +178,15 @@ def kube_proxy_fields(spec: ClusterSpec) -> Iterator[Finding]:
             yield Finding(path=(*path, "config", field), message=message, hint="leave it out")
     gates = proxy.config.get("featureGates")
     opened = isinstance(gates, dict) and gates.get("NFTablesProxyMode") is True
-    if proxy.mode is ProxyMode.NFTABLES and numbers(spec.kubernetes.version) < (1, 31, 0):
+    facts = facts_for(KubernetesVersion.parse(spec.kubernetes.version))
+    if facts is None:
+        return
+    if proxy.mode is ProxyMode.NFTABLES and not facts.nftables_mode:
         if not opened:
             message = "kube-proxy's nftables mode is closed by default before Kubernetes 1.31"
             hint = "set kubeProxy.config.featureGates.NFTablesProxyMode, or use iptables"
             yield Finding(path=(*path, "mode"), message=message, hint=hint)
-    elif proxy.mode is ProxyMode.IPVS and numbers(spec.kubernetes.version) >= (1, 35, 0):
+    elif proxy.mode is ProxyMode.IPVS and facts.ipvs_deprecated:
         message = "kube-proxy's ipvs mode is deprecated since Kubernetes 1.35"
         hint = "use nftables"
         at = (*path, "mode")

@@ -7,14 +7,13 @@ from khgen.spec.check.machines import ADDRESSES
 from khgen.spec.check.networks import POD, SERVICE
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeRole
-from khgen.spec.model.values import IPNetwork, parse_networks
+from khgen.spec.model.values import NetworkList
 
 
 def pods_and_services(spec: ClusterSpec) -> Iterator[Finding]:
     """Networks of different families for pods and services, or in different order."""
-    pods = parse_networks(spec.networking.pod_subnet)
-    services = parse_networks(spec.networking.service_subnet)
-    if [n.version for n in pods] == [n.version for n in services]:
+    pods, services = spec.networking.pod_subnet, spec.networking.service_subnet
+    if pods.versions == services.versions:
         return
     message = f"pods use {_spoken(pods)}, services use {_spoken(services)}"
     hint = "give both networks the same families in the same order"
@@ -23,7 +22,7 @@ def pods_and_services(spec: ClusterSpec) -> Iterator[Finding]:
 
 def node_families(spec: ClusterSpec) -> Iterator[Finding]:
     """Kubernetes nodes without an address of a family that the cluster uses."""
-    families = [network.version for network in parse_networks(spec.networking.service_subnet)]
+    families = spec.networking.service_subnet.versions
     for index, node in enumerate(spec.nodes):
         if node.role not in {NodeRole.CONTROL_PLANE, NodeRole.WORKER}:
             continue
@@ -55,8 +54,8 @@ def one_address_a_family(spec: ClusterSpec) -> Iterator[Finding]:
             seen.add(address.version)
 
 
-def _spoken(networks: tuple[IPNetwork, ...]) -> str:
-    return " and ".join(f"IPv{network.version}" for network in networks)
+def _spoken(networks: NetworkList) -> str:
+    return " and ".join(f"IPv{version}" for version in networks.versions)
 
 
 CHECKS = (

@@ -1,22 +1,15 @@
 """Names and addresses of the machines, and their operating system."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from ipaddress import ip_interface
-from types import MappingProxyType
 
+from khgen.facts.distributions import family_of, releases_of
 from khgen.problems import Finding, Severity, ValuePath
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeSpec
-from khgen.spec.model.machine import OsFamily, SelinuxMode, TimeProgram
+from khgen.spec.model.machine import SelinuxMode, TimeProgram
 from khgen.spec.model.values import IPAddress, quoted
 
-RELEASES: Mapping[OsFamily, tuple[str, ...]] = MappingProxyType(
-    {
-        OsFamily.DEBIAN: ("12", "13"),
-        OsFamily.UBUNTU: ("22.04", "24.04"),
-        OsFamily.RHEL: ("9",),
-    }
-)
 ADDRESSES = ("address", "additionalAddresses")
 """The fields of a node that `node_addresses` reads."""
 LINUX_NAME_MAX = 64
@@ -94,7 +87,7 @@ def prefix_too_long(spec: ClusterSpec) -> Iterator[Finding]:
 
 def unknown_release(spec: ClusterSpec) -> Iterator[Finding]:
     """A release that khgen has no packages and paths for."""
-    known = RELEASES[spec.os.family]
+    known = releases_of(spec.os.family)
     release = spec.os.release
     if release in known:
         return
@@ -108,8 +101,9 @@ def time_program(spec: ClusterSpec) -> Iterator[Finding]:
     """systemd-timesyncd where the distribution does not have it, or time sources nobody asks."""
     sync = spec.os.time_sync
     path = ("os", "timeSync", "program")
-    if sync.program is TimeProgram.TIMESYNCD and spec.os.family is OsFamily.RHEL:
-        message = "timesyncd is not packaged for the rhel family"
+    family = family_of(spec.os.family)
+    if sync.program is TimeProgram.TIMESYNCD and family.timesyncd_package is None:
+        message = f"timesyncd is not packaged for the {family.name} family"
         yield Finding(path=path, message=message, hint="use chrony, which is installed there")
     if sync.program is TimeProgram.UNMANAGED and (sync.pools or sync.servers):
         message = "pools and servers have no effect while timeSync.program is unmanaged"
@@ -118,7 +112,7 @@ def time_program(spec: ClusterSpec) -> Iterator[Finding]:
 
 def selinux_elsewhere(spec: ClusterSpec) -> Iterator[Finding]:
     """An SELinux setting on a family that does not use SELinux."""
-    if spec.os.selinux is SelinuxMode.PERMISSIVE and spec.os.family is not OsFamily.RHEL:
+    if spec.os.selinux is SelinuxMode.PERMISSIVE and not family_of(spec.os.family).selinux:
         message = f"selinux: permissive has no effect on {spec.os.family}, which uses AppArmor"
         yield Finding(path=("os", "selinux"), message=message, severity=Severity.WARNING)
 

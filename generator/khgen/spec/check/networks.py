@@ -7,7 +7,7 @@ from khgen.problems import Finding, Severity
 from khgen.spec.check.machines import ADDRESSES, node_addresses
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import IPNetwork, parse_network, parse_networks
+from khgen.spec.model.values import IPNetwork
 
 POD = ("networking", "podSubnet")
 SERVICE = ("networking", "serviceSubnet")
@@ -18,17 +18,17 @@ def subnets(spec: ClusterSpec) -> list[tuple[tuple[str, str], IPNetwork]]:
     """Each pod and service network, with its path."""
     networking = spec.networking
     return [
-        *((POD, network) for network in parse_networks(networking.pod_subnet)),
-        *((SERVICE, network) for network in parse_networks(networking.service_subnet)),
+        *((POD, network) for network in networking.pod_subnet.networks),
+        *((SERVICE, network) for network in networking.service_subnet.networks),
     ]
 
 
 def host_bits(spec: ClusterSpec) -> Iterator[Finding]:
     """A network written as an address in it: read as the whole network, which is said."""
     written = ((POD, spec.networking.pod_subnet), (SERVICE, spec.networking.service_subnet))
-    for path, text in written:
-        for part in (part.strip() for part in text.split(",")):
-            network = parse_network(part)
+    for path, listed in written:
+        parts = (part.strip() for part in listed.text.split(","))
+        for part, network in zip(parts, listed.networks, strict=True):
             if str(network.network_address) != part.partition("/")[0]:
                 message = (
                     f"{part} has host bits set: it means {network}, "

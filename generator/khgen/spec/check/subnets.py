@@ -11,7 +11,7 @@ from khgen.spec.check.go_text import go_bool
 from khgen.spec.check.networks import POD, SERVICE
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeRole
-from khgen.spec.model.values import IPNetwork, parse_networks, quoted
+from khgen.spec.model.values import IPNetwork, quoted
 
 MINIMUM_ADDRESSES_IN_SERVICE_SUBNET = 10
 MAXIMUM_BITS_FOR_SERVICE_SUBNET = 20
@@ -25,7 +25,7 @@ CONTROLLER_MANAGER_ARGS = ("kubernetes", "controllerManager", "extraArgs")
 
 def service_subnet_size(spec: ClusterSpec) -> Iterator[Finding]:
     """Services: room for the DNS address, the tenth, and no more than the API server takes."""
-    for network in parse_networks(spec.networking.service_subnet):
+    for network in spec.networking.service_subnet.networks:
         if network.num_addresses < MINIMUM_ADDRESSES_IN_SERVICE_SUBNET:
             message = (
                 f"service network {network} is too small: it has {network.num_addresses} "
@@ -44,7 +44,7 @@ def pod_subnet_size(spec: ClusterSpec) -> Iterator[Finding]:
     if go_bool(arguments.get("allocate-node-cidrs")) is False:
         return
     nodes = sum(n.role in {NodeRole.CONTROL_PLANE, NodeRole.WORKER} for n in spec.nodes)
-    for network in parse_networks(spec.networking.pod_subnet):
+    for network in spec.networking.pod_subnet.networks:
         mask = arguments.get(NODE_MASK_FLAGS[network.version], "")
         # What is no mask, node_mask_flags refuses.
         sound = is_mask(mask, network.max_prefixlen)
@@ -60,7 +60,7 @@ def node_mask_flags(spec: ClusterSpec) -> Iterator[Finding]:
     Source: Kubernetes 1.29 cmd/kube-controller-manager/app/core.go, setNodeCIDRMaskSizes.
     """
     arguments = spec.kubernetes.controller_manager.extra_args
-    families = {network.version for network in parse_networks(spec.networking.pod_subnet)}
+    families = set(spec.networking.pod_subnet.versions)
     bits = {NODE_MASK: 128 if families == {6} else 32, **NODE_MASK_BITS}
     for flag in (flag for flag in bits if arguments.get(flag)):
         path = (*CONTROLLER_MANAGER_ARGS, flag)

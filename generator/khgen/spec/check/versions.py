@@ -7,10 +7,11 @@ Source: kubernetes.io Version Skew Policy; kubeadm 1.29 app/constants/constants.
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from khgen.facts.kubernetes import SUPPORTED_MINORS
+from khgen.facts.version import KubernetesVersion
 from khgen.problems import Finding
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.supported import SUPPORTED_MINORS
 
 VERSION = ("kubernetes", "version")
 PACKAGE_VERSIONS = ("install", "packageVersions")
@@ -27,20 +28,9 @@ RULES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def numbers(version: str) -> tuple[int, int, int]:
-    """The three numbers of a version that the schema has let pass."""
-    major, minor, patch = (int(part) for part in version.split("."))
-    return major, minor, patch
-
-
-def minor_of(version: str) -> str:
-    """Major and minor, like 1.29."""
-    return version.rpartition(".")[0]
-
-
 def unsupported_minor(spec: ClusterSpec) -> Iterator[Finding]:
     """A Kubernetes that khgen has no facts about."""
-    minor = minor_of(spec.kubernetes.version)
+    minor = KubernetesVersion.parse(spec.kubernetes.version).minor
     if minor not in SUPPORTED_MINORS:
         first, last = SUPPORTED_MINORS[0], SUPPORTED_MINORS[-1]
         message = f"Kubernetes {minor} is not supported"
@@ -49,13 +39,14 @@ def unsupported_minor(spec: ClusterSpec) -> Iterator[Finding]:
 
 def program_skew(spec: ClusterSpec) -> Iterator[Finding]:
     """kubeadm, kubelet or kubectl too far from the control plane."""
-    major, minor, _ = numbers(spec.kubernetes.version)
+    wanted = KubernetesVersion.parse(spec.kubernetes.version)
     for program, (older, newer) in ALLOWED_SKEW.items():
-        version: str | None = getattr(spec.install.package_versions, program)
-        if version is None:
+        text: str | None = getattr(spec.install.package_versions, program)
+        if text is None:
             continue
-        its_major, its_minor, _ = numbers(version)
-        if its_major != major or not older <= its_minor - minor <= newer:
+        version = KubernetesVersion.parse(text)
+        ahead = version.minor_number - wanted.minor_number
+        if version.major != wanted.major or not older <= ahead <= newer:
             message = f"{program} {version} does not go with Kubernetes {spec.kubernetes.version}"
             yield Finding(path=(*PACKAGE_VERSIONS, program), message=message, hint=RULES[program])
 
@@ -65,9 +56,10 @@ def kubelet_newer_than_kubeadm(spec: ClusterSpec) -> Iterator[Finding]:
     versions = spec.install.package_versions
     if versions.kubeadm is None or versions.kubelet is None:
         return
-    behind = numbers(versions.kubeadm)[1] - numbers(versions.kubelet)[1]
-    if not 0 <= behind <= 3:
-        message = f"kubelet {versions.kubelet} does not go with kubeadm {versions.kubeadm}"
+    kubeadm = KubernetesVersion.parse(versions.kubeadm)
+    kubelet = KubernetesVersion.parse(versions.kubelet)
+    if not 0 <= kubeadm.minor_number - kubelet.minor_number <= 3:
+        message = f"kubelet {kubelet} does not go with kubeadm {kubeadm}"
         hint = "kubeadm takes kubelets of its own minor and three before"
         yield Finding(path=(*PACKAGE_VERSIONS, "kubelet"), message=message, hint=hint)
 

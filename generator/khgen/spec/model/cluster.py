@@ -26,10 +26,10 @@ from khgen.spec.model.texts import (
 from khgen.spec.model.values import (
     Address,
     Duration,
-    NetworkList,
     Passthrough,
     Port,
     SpecModel,
+    SubnetList,
     WholeNumber,
     part,
 )
@@ -102,8 +102,12 @@ class KubernetesSpec(SpecModel):
 class Networking(SpecModel):
     """The cluster's networks."""
 
-    pod_subnet: NetworkList = Field("10.244.0.0/16", description="Network of pods")
-    service_subnet: NetworkList = Field("10.96.0.0/12", description="Network of services")
+    pod_subnet: SubnetList = Field(
+        "10.244.0.0/16", validate_default=True, description="Network of pods"
+    )
+    service_subnet: SubnetList = Field(
+        "10.96.0.0/12", validate_default=True, description="Network of services"
+    )
     dns_domain: DnsDomain = Field("cluster.local", description="DNS domain of services")
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from khgen.facts.distributions import OsFamily, known_releases
 from khgen.spec.model.texts import (
     AuthorizedKey,
     ContainerdVersionText,
@@ -23,14 +24,6 @@ from khgen.spec.model.texts import (
     Url,
 )
 from khgen.spec.model.values import Address, SpecModel, part
-
-
-class OsFamily(StrEnum):
-    """Which family of distributions the nodes run."""
-
-    DEBIAN = "debian"
-    UBUNTU = "ubuntu"
-    RHEL = "rhel"
 
 
 class TimeProgram(StrEnum):
@@ -99,7 +92,7 @@ class OsSpec(SpecModel):
     """The operating system of the nodes."""
 
     family: OsFamily = Field(description="debian, ubuntu or rhel (Rocky, Alma, RHEL)")
-    release: OsRelease = Field(description="Debian 12 or 13, Ubuntu 22.04 or 24.04, RHEL 9")
+    release: OsRelease = Field(description=known_releases())
     timezone: TimeZone | None = Field(None, description="Time zone, like Asia/Shanghai")
     time_sync: TimeSync = part(TimeSync, "Clock synchronisation")
     sysctl: Sysctl = part(Sysctl, "Kernel settings")

@@ -1,6 +1,7 @@
 """The value types that the schema is made of: addresses, networks, durations, free-form mappings."""
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal, TypeVar
@@ -128,18 +129,34 @@ def parse_network(value: object) -> IPNetwork:
         raise ValueError(message) from None
 
 
-def parse_networks(value: str) -> tuple[IPNetwork, ...]:
-    """The networks of a comma-separated list, in its order."""
-    return tuple(parse_network(part) for part in value.split(","))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkList:
+    """One network, or one IPv4 and one IPv6 network: as written, and what that means."""
+
+    text: str
+    networks: tuple[IPNetwork, ...]
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The families, in the order of the list."""
+        return tuple(network.version for network in self.networks)
 
 
-def check_network_list(value: object) -> object:
-    """The value itself, if it is one network, or one IPv4 and one IPv6 joined by a comma."""
-    networks = parse_networks(value) if isinstance(value, str) else (parse_network(value),)
-    if len(networks) > 2 or len({network.version for network in networks}) != len(networks):
+def parse_network_list(value: object) -> NetworkList:
+    """The list that a text like 10.244.0.0/16 or 10.244.0.0/16,fd00:10:244::/56 means."""
+    if isinstance(value, NetworkList):
+        return value
+    texts = value.split(",") if isinstance(value, str) else [value]
+    found = NetworkList(text=str(value), networks=tuple(map(parse_network, texts)))
+    if len(found.networks) > 2 or len(set(found.versions)) != len(found.networks):
         message = f"{quoted(value)} is neither one network nor one IPv4 and one IPv6 network"
         raise ValueError(message)
-    return value
+    return found
+
+
+def network_list_text(value: NetworkList) -> str:
+    """The list as it was written."""
+    return value.text
 
 
 def resolve_numbers(value: object) -> object:
@@ -159,9 +176,11 @@ Duration = Annotated[
     PlainSerializer(duration_text),
     WithJsonSchema({"type": "string", "pattern": f"^{DURATION_PATTERN}$"}),
 ]
-NetworkList = Annotated[
-    str,
-    BeforeValidator(check_network_list),
+SubnetList = Annotated[
+    NetworkList,
+    PlainValidator(parse_network_list),
+    PlainSerializer(network_list_text),
+    WithJsonSchema({"type": "string"}),
     Field(examples=["10.244.0.0/16", "10.244.0.0/16,fd00:10:244::/56"]),
 ]
 """One network, or IPv4 and IPv6 joined by a comma, as kubeadm writes dual-stack."""

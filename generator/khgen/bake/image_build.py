@@ -1,0 +1,212 @@
+"""A bake, start to end: work folder, `packer init`, `packer build`, and the result moved in place."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from khgen.bake.builders import (
+    BOOT_TIMEOUTS,
+    Accelerator,
+    Builder,
+    Hypervisor,
+    login_user,
+    qemu_cpu,
+    working_qemu,
+)
+from khgen.bake.image_manifest import Artifact, ImageManifest, file_digest, write_manifest
+from khgen.bake.packer import BakeError, Packer, PackerLine, installed_packer
+from khgen.bake.work_folder import Preload, WorkFolder, new_login, private_folders, work_folder
+from khgen.files.golden_image import ImagePayload
+from khgen.plan.cluster_plan import Plan
+from khgen.spec.model.image import ImageSpec
+
+Show = Callable[[str, str], None]
+"""Shows what Packer prints, live: say, message or error, and the text as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bake:
+    """What is to be baked, and how."""
+
+    plan: Plan
+    image: ImageSpec
+    folder: Path
+    """Where the spec is: paths in it are relative to that."""
+    payload: ImagePayload
+    builder: Builder
+    accelerator: Accelerator | None
+    """None: the fastest that works here."""
+    settings: Sequence[str]
+    """Further variables for the templates, as name=value; they win."""
+    cache: Path
+    """Where Packer keeps the base images that it downloaded."""
+
+    @property
+    def name(self) -> str:
+        """The image's name."""
+        return f"{self.plan.spec.metadata.name}-{self.plan.version}"
+
+    @property
+    def preload(self) -> Preload:
+        """The container images that go into it."""
+        own = (self.plan.images.pause, self.plan.images.etcd) if self.image.preload else ()
+        repository = self.plan.spec.kubernetes.image_repository
+        asked = (f"--kubernetes-version={self.plan.version}", f"--image-repository={repository}")
+        return Preload(
+            images=tuple(dict.fromkeys((*own, *self.payload.container_images))),
+            kubeadm=asked if self.image.preload else (),
+            archives=tuple(self.folder / path for path in self.image.preload_archives),
+        )
+
+    @property
+    def base(self) -> str:
+        """URL or absolute path of the base image."""
+        url = "" if self.image.base is None else self.image.base.url
+        return url if "://" in url else str((self.folder / url).resolve())
+
+    @property
+    def checksum(self) -> str:
+        """The base image's digest, as Packer takes it."""
+        return "" if self.image.base is None else self.image.base.checksum
+
+
+@dataclass(slots=True)
+class _Listener:
+    """Passes on what Packer says, and keeps what is needed afterwards."""
+
+    show: Show
+    logged_in: bool = False
+    errors: list[str] = field(default_factory=list)
+    artifacts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __call__(self, text: str, line: PackerLine | None) -> None:
+        if line is None:
+            self.show("message", text)
+        elif line.shown is not None:
+            self.logged_in |= "Connected to SSH" in line.shown
+            self.show(line.data[0], line.shown)
+        elif line.kind == "error":
+            self.errors.extend(line.data)
+        elif line.artifact is not None:
+            self.artifacts[line.artifact[0]] = line.artifact[1]
+
+
+def validate(bake: Bake, show: Show) -> Packer:
+    """Let Packer judge the templates with this spec's variables; needs no hypervisor."""
+    with private_folders(None) as work:
+        packer = installed_packer(work.temporary, work.path / "cache")
+        prepare(bake, work, packer, Hypervisor())
+        _init(packer, work, show)
+        _run(packer, "validate", bake, work, _Listener(show))
+    return packer
+
+
+def build(bake: Bake, out: Path, show: Show) -> ImageManifest:
+    """Bake the image into `out`, and return its manifest; nothing is left of a bake that fails."""
+    started = time.monotonic()
+    with work_folder(out) as work:
+        # A base image that was downloaded is kept for the next bake.
+        downloads = bake.cache if "://" in bake.base else work.path / "cache"
+        packer = installed_packer(work.temporary, downloads)
+        qemu = None
+        if bake.builder is Builder.QEMU:
+            qemu = working_qemu(bake.accelerator, work.temporary)
+        prepare(bake, work, packer, qemu or Hypervisor())
+        _init(packer, work, show)
+        listener = _Listener(show)
+        _run(packer, "build", bake, work, listener)
+        manifest = ImageManifest(
+            name=bake.name,
+            builder=bake.builder,
+            artifact=_artifact(bake, work, listener),
+            base=_base(bake),
+            contract=json.loads(work.report.read_text(encoding="utf-8")),
+            packer=str(packer.version),
+            accelerator=None if qemu is None else qemu.accelerator,
+            seconds=round(time.monotonic() - started),
+        )
+        if manifest.artifact.file is not None:
+            (work.output / manifest.artifact.file).replace(out / manifest.artifact.file)
+        write_manifest(manifest, out)
+    return manifest
+
+
+def prepare(bake: Bake, work: WorkFolder, packer: Packer, qemu: Hypervisor) -> None:
+    """Place everything that Packer is to read."""
+    work.place_templates(plugins=packer.takes_plugins)
+    work.place_payload(bake.payload, bake.preload)
+    values = {
+        "image_name": bake.name,
+        "payload": str(work.payload),
+        "report": str(work.report),
+        **_builder_values(bake, work, qemu),
+    }
+    work.place_variables(values)
+
+
+def _builder_values(bake: Bake, work: WorkFolder, qemu: Hypervisor) -> Mapping[str, object]:
+    user = {"ssh_username": login_user(bake.builder, bake.plan.distribution.family)}
+    if bake.builder is not Builder.QEMU:
+        return user
+    work.place_login(new_login(bake.name))
+    return {
+        "base_url": bake.base,
+        "base_checksum": bake.checksum,
+        "disk_size": bake.image.disk_size,
+        "output_directory": str(work.output),
+        "seed_files": [str(path) for path in work.seed],
+        **user,
+        "ssh_private_key_file": str(work.key),
+        "ssh_timeout": BOOT_TIMEOUTS[qemu.accelerator],
+        "accelerator": qemu.accelerator,
+        "qemu_binary": qemu.program,
+        "qemu_cpu": qemu_cpu(qemu.accelerator),
+        "console_log": str(work.console),
+    }
+
+
+def _init(packer: Packer, work: WorkFolder, show: Show) -> None:
+    if packer.takes_plugins:
+        code = packer.run(["init", "-machine-readable", str(work.templates)], _Listener(show))
+        if code:
+            hint = "it downloads the plugins of packer/plugins.pkr.hcl from GitHub"
+            raise BakeError(f"packer init ended with {code}", hint)  # noqa: EM102
+
+
+def _run(packer: Packer, command: str, bake: Bake, work: WorkFolder, listener: _Listener) -> None:
+    arguments = [
+        *(command, "-machine-readable", f"-only={bake.builder}.node"),
+        f"-var-file={work.variables}",
+        *(word for setting in bake.settings for word in ("-var", setting)),
+        str(work.templates),
+    ]
+    if code := packer.run(arguments, listener):
+        said = "".join(f"\n{error.strip()}" for error in listener.errors)
+        message = f"packer {command} ended with {code}{said}"
+        raise BakeError(message, "" if listener.logged_in else "\n".join(_console_end(work)))
+
+
+def _console_end(work: WorkFolder) -> Iterator[str]:
+    """What the machine said last, for a failure that Packer cannot see the reason of."""
+    if work.console.exists():
+        text = work.console.read_text(encoding="utf-8", errors="replace")
+        lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+        yield "the machine said last, on its console:"
+        yield from ("  " + "".join(filter(str.isprintable, line)) for line in lines[-12:])
+
+
+def _artifact(bake: Bake, work: WorkFolder, listener: _Listener) -> Artifact:
+    if bake.builder is not Builder.QEMU:
+        return Artifact(identity=",".join(listener.artifacts.get("id", ())))
+    disk = work.output / f"{bake.name}.qcow2"
+    return Artifact(file=disk.name, sha256=file_digest(disk), size=disk.stat().st_size)
+
+
+def _base(bake: Bake) -> Mapping[str, str]:
+    if bake.builder is not Builder.QEMU:
+        names = ("source_ami=", "source_image_name=", "region=")
+        given = (setting for setting in bake.settings if setting.startswith(names))
+        return dict(setting.split("=", 1) for setting in given)
+    return {"url": bake.base, "checksum": bake.checksum}

@@ -1,0 +1,1 @@
+"""Facts: what khgen knows about Kubernetes' minors and about distributions, as literal tables."""

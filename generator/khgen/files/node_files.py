@@ -1,0 +1,101 @@
+"""Which files a node gets: every module of this layer, in the order of the user-data.
+
+Shared files are the same bytes on every node of a kind; they are made once, and come first.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
+
+from khgen.files.boot import boot_environment_files, boot_files
+from khgen.files.etcd_manifest import etcd_manifest_files
+from khgen.files.golden_image import MACHINE_FILES, wanted_image_files
+from khgen.files.kubeadm import encryption_files, kubeadm_config_files, patch_files
+from khgen.files.load_balancer import haproxy_files, keepalived_files, vip_files
+from khgen.files.operating_system import hosts_files
+from khgen.pki.credentials import (
+    NodeCredentials,
+    bootstrap_token,
+    founding_token,
+    node_credentials,
+    valid_from,
+)
+from khgen.pki.secrets import Secrets, incarnation
+from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
+from khgen.plan.node_file import NodeFile
+from khgen.spec.model.addons import Calico, Manifest
+
+SharedFiles = Callable[[Plan, NodeKind], tuple[NodeFile, ...]]
+OwnFiles = Callable[[Plan, NodePlan], tuple[NodeFile, ...]]
+
+SHARED: tuple[SharedFiles, ...] = (
+    boot_files,
+    vip_files,
+    wanted_image_files,
+    *MACHINE_FILES,
+    patch_files,
+    haproxy_files,
+)
+"""What depends on the kind of node alone."""
+
+OWN: tuple[OwnFiles, ...] = (hosts_files, etcd_manifest_files)
+"""What depends on the node."""
+MANIFESTS_FOLDER = PurePosixPath("/etc/khgen/manifests")
+
+
+def shared_files(
+    plan: Plan, kind: NodeKind, secrets: Secrets, manifests: Mapping[str, bytes]
+) -> tuple[NodeFile, ...]:
+    """Every file that all nodes of this kind have."""
+    some = next(node for node in plan.nodes if node.kind is kind)
+    files = [file for make in SHARED for file in make(plan, kind)]
+    files += encryption_files(plan, kind, secrets.encryption_key)
+    files += manifest_files(plan, kind, manifests)
+    files += node_credentials(plan, some, secrets).shared
+    return tuple(files)
+
+
+def own_files(
+    plan: Plan, node: NodePlan, secrets: Secrets, credentials: NodeCredentials
+) -> tuple[NodeFile, ...]:
+    """Every file that this node alone has."""
+    kept = plan.spec.bootstrap_token is not None
+    token = bootstrap_token(secrets) if kept else founding_token(secrets)
+    # Without a token that the spec asks for, the founders' goes away once the cluster stands.
+    passing = "" if kept else token.partition(".")[0]
+    not_before = valid_from(plan, secrets, credentials)
+    files = [file for make in OWN for file in make(plan, node)]
+    machine = hashlib.sha256(incarnation(secrets, node.name).encode()).hexdigest()[:8]
+    files += boot_environment_files(plan, node, machine, not_before, passing)
+    files += kubeadm_config_files(plan, node, token)
+    files += keepalived_files(plan, node, secrets.vrrp_password)
+    files += credentials.own
+    return tuple(files)
+
+
+def manifest_files(
+    plan: Plan, kind: NodeKind, contents: Mapping[str, bytes]
+) -> tuple[NodeFile, ...]:
+    """Manifests from files (`contents` by their path in the spec), and the list of those by URL."""
+    if kind is not NodeKind.FOUNDER:
+        return ()
+    files: list[NodeFile] = []
+    urls: list[str] = []
+    for number, (name, source) in enumerate(_sources(plan), start=1):
+        file_name = f"{number:02d}-{name}.yaml"
+        if source.path is not None:
+            text = contents[source.path].decode()
+            files.append(NodeFile(path=MANIFESTS_FOLDER / file_name, content=text, mode=0o600))
+        else:
+            urls.append(f"{source.sha256} {file_name} {source.url}\n")
+    if urls:
+        files.append(NodeFile(path=MANIFESTS_FOLDER / "urls", content="".join(urls)))
+    return tuple(files)
+
+
+def _sources(plan: Plan) -> Iterator[tuple[str, Calico | Manifest]]:
+    addons = plan.spec.addons
+    if addons.calico is not None:
+        yield "calico", addons.calico
+    for manifest in addons.manifests:
+        yield manifest.name, manifest

@@ -1,0 +1,229 @@
+"""Kubernetes' container images for a rehearsal, made of a folder of its binaries, and containerd's
+folder with them in it. Archives are as `ctr images import` takes them (Docker's image spec 1.2)."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from khgen.rehearse.local_host import LocalHost, Testbed
+from khgen.rehearse.processes import ProgramError, run, wait_until
+from khgen.rehearse.rootfs import cache_folder, locked
+
+FOLDERS = ("tmp", "proc", "sys", "dev", "etc", "run", "var")
+CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+IPTABLES = (
+    *("iptables", "iptables-save", "iptables-restore"),
+    *("ip6tables", "ip6tables-save", "ip6tables-restore"),
+)
+PAUSE = ("/bin/busybox", "sleep", "2147483647")
+"""Holds a pod's namespaces; containerd ends it with SIGKILL, so it need not handle signals."""
+COREDNS = "/bin/busybox httpd -p 8080 -h /www; exec /bin/busybox httpd -f -p 8181 -h /www"
+"""Answers coredns' two probes, and no names: kubeadm's addon is there, its program is not."""
+CONTAINERD = "/var/lib/containerd"
+ARCHIVES = "/var/lib/khgen-images"
+BARE = {
+    "/etc/cloud/cloud-init.disabled": b"",
+    # An empty unit is a masked one (systemd.unit(5)); this host has no address to wait for.
+    "/etc/systemd/system/systemd-networkd-wait-online.service": b"",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image's name, its programs by path, links, and what it runs."""
+
+    name: str
+    files: Mapping[str, Path]
+    links: Mapping[str, str] = field(default_factory=dict)
+    entrypoint: tuple[str, ...] = ()
+
+
+class _Hashing(io.RawIOBase):
+    """Hashes what is written through it."""
+
+    def __init__(self, target: io.BufferedWriter) -> None:
+        self._target = target
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self.digest.update(data)
+        return self._target.write(data)
+
+
+def write_archive(image: Image, path: Path) -> None:
+    """Write the image's archive."""
+    layer = path.with_suffix(".layer")
+    digest = _write_layer(image, layer)
+    config = json.dumps(_config(image, digest)).encode()
+    name = hashlib.sha256(config).hexdigest()
+    manifest = {
+        "Config": f"{name}.json",
+        "RepoTags": [image.name],
+        "Layers": [f"{digest}/layer.tar"],
+    }
+    with tarfile.open(path, "w") as archive:
+        _add(archive, f"{name}.json", config)
+        archive.add(layer, arcname=f"{digest}/layer.tar")
+        _add(archive, "manifest.json", json.dumps([manifest]).encode())
+    layer.unlink()
+
+
+def _write_layer(image: Image, path: Path) -> str:
+    with path.open("wb") as file:
+        hashing = _Hashing(file)
+        with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.GNU_FORMAT) as layer:
+            for folder in sorted({*FOLDERS, *_parents((*image.files, *image.links))}):
+                entry = tarfile.TarInfo(folder)
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+                layer.addfile(entry)
+            _add(layer, "etc/passwd", b"root:x:0:0::/:/bin/sh\n")
+            for target, source in sorted(image.files.items()):
+                entry = tarfile.TarInfo(target.strip("/"))
+                entry.size, entry.mode = source.stat().st_size, 0o755
+                with source.open("rb") as content:
+                    layer.addfile(entry, content)
+            for link, target in sorted(image.links.items()):
+                entry = tarfile.TarInfo(link.strip("/"))
+                entry.type, entry.linkname = tarfile.SYMTYPE, target
+                layer.addfile(entry)
+        return hashing.digest.hexdigest()
+
+
+def _parents(paths: Iterable[str]) -> set[str]:
+    return {
+        str(parent) for path in paths for parent in Path(path.strip("/")).parents if parent.name
+    }
+
+
+def _config(image: Image, digest: str) -> dict[str, object]:
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    entry = {"Entrypoint": list(image.entrypoint)} if image.entrypoint else {}
+    return {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Env": [path], **entry},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+        "history": [{"created_by": "khgen rehearse"}],
+    }
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def wanted_images(binaries: Path, version: str, repository: str) -> dict[str, str]:
+    """Full name of each image that this kubeadm uses, by what it holds."""
+    command = ("config", "images", "list", "--kubernetes-version", version)
+    names = run([binaries / "kubeadm", *command, "--image-repository", repository]).split()
+    return {re.sub(r":[^:/]*$", "", name).rpartition("/")[2]: name for name in names}
+
+
+def kube_images(binaries: Path, rootfs: Path, names: dict[str, str], etcd: str) -> Iterator[Image]:
+    """Each image; `etcd` is the name that the plan gives to etcd's."""
+    busybox = rootfs / "usr/bin/busybox"
+    for name in CONTROL_PLANE:
+        yield Image(name=names[name], files={f"/usr/local/bin/{name}": binaries / name})
+    yield Image(name=names["pause"], files={"/bin/busybox": busybox}, entrypoint=PAUSE)
+    programs = {f"/usr/local/bin/{p}": rootfs / "usr/bin" / p for p in ("etcd", "etcdctl")}
+    yield Image(name=etcd, files={**programs, **_libraries(rootfs, *programs.values())})
+    yield _kube_proxy(binaries, rootfs, names["kube-proxy"])
+    yield Image(
+        name=names["coredns"],
+        files={"/bin/busybox": busybox, "/www/health": _said_ok(), "/www/ready": _said_ok()},
+        entrypoint=("/bin/busybox", "sh", "-c", COREDNS),
+    )
+
+
+def _said_ok() -> Path:
+    return Path("/proc/sys/kernel/ostype")  # any small text
+
+
+def _kube_proxy(binaries: Path, rootfs: Path, name: str) -> Image:
+    tables, conntrack = rootfs / "usr/sbin/xtables-nft-multi", rootfs / "usr/sbin/conntrack"
+    extensions = rootfs / "usr/lib/x86_64-linux-gnu/xtables"
+    return Image(
+        name=name,
+        files={
+            "/usr/local/bin/kube-proxy": binaries / "kube-proxy",
+            "/usr/sbin/xtables-nft-multi": tables,
+            "/usr/sbin/conntrack": conntrack,
+            **{f"/usr/lib/x86_64-linux-gnu/xtables/{p.name}": p for p in extensions.glob("*.so")},
+            **_libraries(rootfs, tables, conntrack),
+        },
+        links={f"/usr/sbin/{name}": "xtables-nft-multi" for name in IPTABLES},
+    )
+
+
+def _libraries(rootfs: Path, *programs: Path) -> dict[str, Path]:
+    """What these programs of the root directory are linked to, the loader too."""
+    inside = [f"/{program.relative_to(rootfs)}" for program in programs]
+    text = run(["chroot", rootfs, "ldd", *inside])
+    paths = sorted(set(re.findall(r"(/\S+?)(?: \(|$)", text, re.MULTILINE)))
+    found = {}
+    for path in paths:
+        real = Path(run(["chroot", rootfs, "readlink", "-f", path]).strip())
+        found[path] = rootfs / real.relative_to("/")
+    return {path: source for path, source in found.items() if ".so" in path}
+
+
+def image_store(testbed: Testbed, images: Iterable[Image]) -> Path:
+    """A folder for /var/lib/containerd that has these images, from the cache if it is there."""
+    wanted = tuple(images)
+    identity = f"{testbed.rootfs.name} {[_identity(image) for image in wanted]}"
+    folder = cache_folder() / f"images-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    with locked(folder):
+        if not folder.is_dir():
+            _import(testbed, wanted, folder)
+    return folder
+
+
+def link_store(store: Path, target: Path) -> None:
+    """Give a host its own store: content and snapshots never change, databases are copied."""
+    for folder, names, files in os.walk(store):
+        here = target / Path(folder).relative_to(store)
+        here.mkdir(exist_ok=True)
+        shutil.copystat(folder, here)
+        for name in (*files, *(n for n in names if (Path(folder) / n).is_symlink())):
+            source = Path(folder) / name
+            if name.endswith(".db"):
+                shutil.copy2(source, here / name)
+            else:
+                os.link(source, here / name, follow_symlinks=False)
+
+
+def _identity(image: Image) -> str:
+    files = [(path, s.stat().st_size, s.stat().st_mtime_ns) for path, s in image.files.items()]
+    return f"{image.name} {files} {image.links} {image.entrypoint}"
+
+
+def _import(testbed: Testbed, images: tuple[Image, ...], folder: Path) -> None:
+    host = LocalHost(name="khgen-images", testbed=testbed, own_disks=(CONTAINERD, ARCHIVES))
+    host.install({}, BARE)
+    for number, image in enumerate(images):
+        write_archive(image, host.disk(ARCHIVES) / f"{number}.tar")
+    host.power_on()
+    wait_until(lambda: host.tries("systemctl", "start", "containerd")[0] == 0, 60, "containerd")
+    for number in range(len(images)):
+        archive = f"{ARCHIVES}/{number}.tar"
+        host.run("ctr", "-n", "k8s.io", "images", "import", archive, seconds=300)
+    names = set(host.run("ctr", "-n", "k8s.io", "images", "ls", "-q").split())
+    if missing := {image.name for image in images} - names:
+        message = f"containerd did not take {', '.join(sorted(missing))}"
+        raise ProgramError(message)
+    host.run("systemctl", "stop", "containerd")
+    host.power_cut()
+    os.sync()
+    host.disk(CONTAINERD).rename(folder)
+    shutil.rmtree(host.folder)

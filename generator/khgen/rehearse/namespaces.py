@@ -1,0 +1,165 @@
+"""The namespaces in which everything of a rehearsal runs, and with which it all ends; and its
+network: one bridge in them, one cable to each host, nothing beyond."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from khgen.rehearse.processes import ProgramError, run, try_run
+
+KEEPER = """
+set -e
+mount -t tmpfs -o mode=755 rehearsal /run
+mkdir /run/netns
+ip link set lo up
+echo open
+exec cat >/dev/null
+"""
+"""Becomes PID 1 of the namespaces, and ends when its standard input does: with the process that
+opened it, however that ended. Then the kernel ends all that runs in them, and unmounts.
+/run is their own, so that named network namespaces and nspawn's locks go with it."""
+BRIDGE = "br0"
+
+
+class Namespaces:
+    """Own mounts, processes and network, kept by one process until it is closed."""
+
+    def __init__(self) -> None:
+        """Make the namespaces."""
+        self._started: list[subprocess.Popen[bytes]] = []
+        namespaces = ["--mount", "--propagation", "private", "--net", "--pid", "--fork"]
+        command = ["unshare", *namespaces, "--mount-proc", "sh", "-c", KEEPER]
+        self._keeper = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._keeper.stdout is not None  # noqa: S101
+        said = self._keeper.stdout.readline()
+        if said != "open\n":
+            said += self._keeper.communicate()[0]
+            message = f"cannot make namespaces (this needs root): {said.strip()}"
+            raise ProgramError(message)
+        (self._first,) = children(self._keeper.pid)
+
+    def __enter__(self) -> Self:
+        """The namespaces, until they are closed."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        del kind, error, trace
+        self.close()
+
+    def close(self) -> None:
+        """End everything in it."""
+        assert self._keeper.stdin is not None  # noqa: S101
+        with suppress(BrokenPipeError):
+            self._keeper.stdin.close()
+        self._keeper.wait()
+        for process in self._started:
+            process.wait()
+        if self._keeper.stdout is not None:
+            self._keeper.stdout.close()
+
+    def inside(self, command: Sequence[str | Path]) -> list[str]:
+        """The command that runs a command in them."""
+        enter = ["nsenter", f"--target={self._first}", "--mount", "--net", "--pid"]
+        return [*enter, "--", *map(str, command)]
+
+    def start(
+        self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in them that may run until they are closed."""
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603
+                self.inside(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        self._started.append(process)
+        return process
+
+    def run(self, *command: str | Path) -> str:
+        """Run a program in them; returns its output."""
+        return run(self.inside(command))
+
+    def tries(self, *command: str | Path) -> str | None:
+        """The output of a program in them that may fail; None if it did."""
+        done = try_run(self.inside(command))
+        return None if done.returncode else done.stdout
+
+
+def children(pid: int) -> tuple[int, ...]:
+    """The processes that a process started (proc_pid_task(5): of its main thread)."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return ()
+    return tuple(map(int, text.split()))
+
+
+class Network:
+    """A bridge; every host is a port of it with a network namespace and an eth0 of its own."""
+
+    def __init__(
+        self, namespaces: Namespaces, gateways: tuple[tuple[IPv4Address | IPv6Address, int], ...]
+    ) -> None:
+        """A bridge that has these addresses, each with its prefix length."""
+        self._namespaces = namespaces
+        # Without snooping, VRRP's multicast reaches every port.
+        kind = ("type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+        namespaces.run("ip", "link", "add", BRIDGE, *kind)
+        for address, length in gateways:
+            nodad = ("nodad",) if address.version == 6 else ()
+            namespaces.run("ip", "address", "add", f"{address}/{length}", "dev", BRIDGE, *nodad)
+        namespaces.run("ip", "link", "set", BRIDGE, "up")
+
+    def connect(self, host: str) -> Path:
+        """A new network namespace whose eth0 is a port of the bridge; returns its path."""
+        digest = sha256(host.encode()).hexdigest()
+        mac = "02:" + ":".join(digest[i : i + 2] for i in range(0, 10, 2))
+        run, port = self._namespaces.run, _port(host)
+        self.disconnect(host)
+        run("ip", "netns", "add", host)
+        peer = ("peer", "name", "eth0", "netns", host, "address", mac)
+        run("ip", "link", "add", port, "type", "veth", *peer)
+        run("ip", "link", "set", port, "master", BRIDGE, "up")
+        run("ip", "-n", host, "link", "set", "lo", "up")
+        return Path("/run/netns") / host
+
+    def disconnect(self, host: str) -> None:
+        """Take the host's network away, with its addresses."""
+        with suppress(ProgramError):
+            self._namespaces.run("ip", "link", "delete", _port(host))
+        with suppress(ProgramError):
+            self._namespaces.run("ip", "netns", "delete", host)
+
+    def unplug(self, host: str) -> None:
+        """Pull the host's cable."""
+        self._namespaces.run("ip", "link", "set", _port(host), "down")
+
+    def plug(self, host: str) -> None:
+        """Put the host's cable back."""
+        self._namespaces.run("ip", "link", "set", _port(host), "up")
+
+
+def _port(host: str) -> str:
+    # Names of interfaces have at most 15 characters.
+    return "p" + sha256(host.encode()).hexdigest()[:12]
