@@ -198,9 +198,9 @@ def test_a_disk_of_its_own_is_an_empty_data_directory(
     for name in found:
         (folder / name).mkdir(parents=True)
     text = (TEMPLATES / "steps" / f"{step}.sh").read_text(encoding="utf-8")
-    lines = re.search(r"( *)ignored=\n.*\n.*ignored=Dir.*\n", text)
+    lines = re.search(r"^ *\[ \"\$\(ls -A .*\n.*ignored=Dir.*\n", text, re.MULTILINE)
     assert lines is not None
     assert text.count('--ignore-preflight-errors="$ignored"') == 1
-    script = f'set -euo pipefail; ETCD_DATA_DIR={folder}\n{lines[0]}echo "$ignored"'
+    script = f'set -euo pipefail; ETCD_DATA_DIR={folder} ignored=\n{lines[0]}echo "$ignored"'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ignored.format(folder=str(folder).replace("/", "-"))

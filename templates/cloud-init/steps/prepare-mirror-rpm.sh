@@ -3,7 +3,7 @@
 set -euo pipefail
 shopt -s nullglob
 # Rocky and Alma ship the baseurl commented out.
-for f in /etc/yum.repos.d/{rocky,alma}*.repo; do
+for file in /etc/yum.repos.d/{rocky,alma}*.repo; do
   sed -Ei "s!^mirrorlist=!#&!
-s!^# ?baseurl=https?://[^/]+/[^/]+!baseurl=$PACKAGE_MIRROR!" "$f"
+s!^# ?baseurl=https?://[^/]+/[^/]+!baseurl=$PACKAGE_MIRROR!" "$file"
 done
