@@ -1,9 +1,4 @@
-"""The cloud's metadata service, closed to pods: a rule at each boot, before the kubelet starts.
-
-iptables is there wherever kubeadm is (its preflight wants it). The table is mangle: its FORWARD
-chain sees what pods send after services were translated, nothing that the host itself sends, and
-neither kube-proxy nor Calico writes to it.
-"""
+"""The cloud's metadata service, closed to pods: a rule at each boot, before the kubelet starts."""
 
 from pathlib import PurePosixPath
 

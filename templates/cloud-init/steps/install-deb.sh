@@ -1,22 +1,15 @@
 #!/bin/bash
 #: packages, pinned and held
-#hint: apt-get update; is every repository in /etc/apt/sources.list.d reachable?
 #files: /etc/apt/sources.list.d/khgen.list /etc/apt/keyrings/*.asc
 set -euo pipefail
 # Versions are patterns, for dpkg's list and for apt; no file is meant.
 set -f
 
-installed=$(dpkg-query -Wf '${db:Status-Status} ${Package}=${Version}\n')
+# " STATE:NAME STATE:NAME=VERSION ..." of all packages that dpkg knows.
+installed=" $(dpkg-query -Wf '${db:Status-Status}:${Package} ${db:Status-Status}:${Package}=${Version} ')"
 
-is_installed() {
-  local wanted=$1 line
-  [[ $wanted == *=* ]] || wanted+='=*'
-  while read -r line; do
-    # shellcheck disable=SC2053 # a pattern
-    [[ $line != "installed "$wanted ]] || return 0
-  done <<<"$installed"
-  return 1
-}
+# shellcheck disable=SC2053 # a pattern
+is_installed() { [[ $installed == *\ installed:$1\ * ]]; }
 
 # On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
 left_to_kubeadm() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml ]]; }

@@ -1,6 +1,6 @@
 #!/bin/bash
 #: packages, pinned
-#hint: dnf makecache; is every repository in /etc/yum.repos.d reachable?
+#hint: dnf makecache
 #files: /etc/yum.repos.d/khgen.repo /etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-*
 set -euo pipefail
 
