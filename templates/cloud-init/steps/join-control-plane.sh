@@ -17,7 +17,7 @@ fi
 joined() {
   [ -s $pods/kube-scheduler.yaml ] && [ -s /var/lib/kubelet/config.yaml ] || return 1
   [ "${ETCD_PEER_URL-}" ] || return 0
-  [ -s $pods/etcd.yaml ] && grep -F " $ETCD_PEER_URL started" <<<"$member_list"
+  [ -s $pods/etcd.yaml ] && grep -qF " $ETCD_PEER_URL started" <<<"$member_list"
 }
 
 # Half a join leaves a learner behind, with a copy of the data: start over.
