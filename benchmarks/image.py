@@ -345,7 +345,7 @@ def first_boot(folder: Path, parts: Parts, qemu: Hypervisor) -> None:
     """Boot a worker of the image until it waits at its first network gate."""
     with machine(folder, qemu) as port:
         started = time.monotonic()
-        while GATE not in (status := ask(folder, port, "sudo khgen-boot status")):
+        while GATE not in (status := ask(folder, port, "sudo khgen-boot status --json")):
             if time.monotonic() - started > LIMIT:
                 sys.exit(f"the gate was not reached: {folder}/console.log\n{status}")
             time.sleep(1)

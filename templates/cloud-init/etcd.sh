@@ -1,9 +1,11 @@
+# Silent: gates ask every other second, and what does not answer is counted by whoever asks.
 etcd() {
   curl -sf -m 5 --cacert /etc/kubernetes/pki/etcd/ca.crt \
     --cert "$ETCD_CLIENT.crt" --key "$ETCD_CLIENT.key" "$@"
 }
 
-# Asks the first member that answers for $1, with body $2.
+# Asks the first member that answers for $1, with body $2. etcd's own JSON API: etcdctl is in no
+# package that nodes have.
 ask() {
   for url in $ETCD_URLS; do
     etcd "$url/v3/cluster/$1" -d "$2" && return
@@ -12,13 +14,13 @@ ask() {
   return 1
 }
 
-# ID, peer URL and state of each member.
+# ID, peer URL and state of each member. One that has a client URL has been started.
 members() {
   list=$(ask member/list '{}') && python3 -c '
 import json, sys
-for m in json.load(sys.stdin)["members"]:
-    ran = "started" if m.get("clientURLs") else "unstarted"
-    print(m["ID"], m["peerURLs"][0], "learner" if m.get("isLearner") else ran)' <<<"$list"
+for member in json.load(sys.stdin)["members"]:
+    state = "started" if member.get("clientURLs") else "unstarted"
+    print(member["ID"], member["peerURLs"][0], "learner" if member.get("isLearner") else state)' <<<"$list"
 }
 
 # Fails, and says why, unless most of $1 members are healthy.

@@ -1,11 +1,11 @@
-# How to run etcdctl at the member that answers.
+# How to run etcdctl at the member that answers: in its container, which has it.
 etcdctl_there() {
   read -r name url < <(ask member/list '{}' | python3 -c '
 import json, sys
-said = json.load(sys.stdin)
-for m in said["members"]:
-    if m["ID"] == said["header"]["member_id"]:
-        print(m["name"], m["clientURLs"][0])')
+answer = json.load(sys.stdin)
+for member in answer["members"]:
+    if member["ID"] == answer["header"]["member_id"]:
+        print(member["name"], member["clientURLs"][0])')
   if [ "${ENDPOINT-}" ]; then
     place="kubectl -n kube-system exec etcd-$name -- etcdctl"
   else
@@ -16,6 +16,7 @@ for m in said["members"]:
 }
 
 # A line for each removed node that is still in $1, the list of members, with what clears it.
+# The API has IDs in decimal, etcdctl wants them in hexadecimal.
 stale_members() {
   for removed in $REMOVED_MEMBERS; do
     id=$(grep -F " ${removed#*=} " <<<"$1" | cut -d' ' -f1) || true

@@ -1,7 +1,9 @@
 """khgen-boot itself, run as a node runs it, with a folder in place of the machine's own files."""
 
 import json
+import re
 import shlex
+import socket
 import subprocess
 import time
 from datetime import datetime
@@ -71,9 +73,8 @@ def test_past_its_patience_it_reports_stalled_and_goes_on(
     machine.until("stalled")
     shown = machine.run("status")
     assert shown.returncode == 1
-    assert '"state": "stalled"' in shown.stdout
-    assert "no go yet" in shown.stdout
-    assert '"hint": "touch it"' in shown.stdout
+    assert re.search(r"^stalled  20-second +\S+ \S+, for 0:0\d:\d\d$", shown.stdout, re.MULTILINE)
+    assert "hint:         touch it\nlast line:    no go yet\n" in shown.stdout
     Path(f"{machine.log}.go").touch()
     output, _ = boot.communicate(timeout=LONG_SECONDS)
     assert boot.returncode == 0
@@ -82,31 +83,68 @@ def test_past_its_patience_it_reports_stalled_and_goes_on(
     assert machine.logged() == ["first", "second"]
 
 
-def test_status_tells_what_it_waits_for(
+def test_status_shows_each_step_and_what_it_waits_for(
+    waiting: tuple[Machine, subprocess.Popen[str]],
+) -> None:
+    machine, _ = waiting
+    machine.step("30-third", "true")
+    machine.set_values(CLUSTER="demo")
+    status = machine.until("running")
+    assert (status["step"], status["output"]) == ("20-second", "no go yet")
+    shown = machine.run("status")
+    assert (shown.returncode, shown.stderr) == (1, "")
+    title, first, second, *rest = shown.stdout.splitlines()
+    assert title == f"{socket.gethostname()} of cluster 'demo': running"
+    when = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.fullmatch(rf"done     10-first +{when}, took 0:0\d:\d\d", first)
+    assert re.fullmatch(rf"running  20-second +{when}, for 0:0\d:\d\d", second)
+    assert rest[:4] == [
+        "to come  30-third",
+        "waits for:    what 20-second does",
+        "hint:         touch it",
+        "last line:    no go yet",
+    ]
+
+
+def test_status_for_programs_is_json_with_a_field_a_line(
     waiting: tuple[Machine, subprocess.Popen[str]],
 ) -> None:
     machine, _ = waiting
     status = machine.until("running")
-    assert status["step"] == "20-second"
-    assert status["output"] == "no go yet"
-    shown = machine.run("status")
-    assert shown.returncode == 1
-    lines = shown.stdout.splitlines()
-    assert lines[0] == "10-first", "the steps that are done come first"
-    assert lines[2] == '"step": "20-second",', "one line for each thing"
-    told = machine.run("status", "--json").stdout
-    assert shown.stdout == f"10-first\n{told}"
-    assert json.loads(told) == status
+    shown = machine.run("status", "--json")
+    assert (shown.returncode, json.loads(shown.stdout)) == (1, status)
+    assert shown.stdout.splitlines()[1] == '"step": "20-second",'
 
 
 def test_status_before_and_after(machine: Machine) -> None:
-    before = machine.run("status")
-    assert before.returncode not in {0, 1}, "neither done nor on its way"
-    machine.step("1-a", "true")
+    machine.step("1-a", "sleep 1.1")
+    for arguments in (("status",), ("status", "--json")):
+        before = machine.run(*arguments)
+        assert (before.returncode, before.stdout) == (3, ""), "neither done nor on its way"
+        assert before.stderr.startswith("not started, or you are not root: ")
     machine.run()
     after = machine.run("status", "--json")
     assert after.returncode == 0
     assert json.loads(after.stdout)["state"] == "done"
+    shown = machine.run("status")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    title, *steps = shown.stdout.splitlines()
+    assert title.endswith(": done")
+    (step,) = steps
+    hours, minutes, seconds = step.rpartition("took ")[2].split(":")
+    assert step.startswith("done     1-a ")
+    assert int(hours) * 3600 + int(minutes) * 60 + int(seconds) >= 1
+
+
+def test_a_step_that_is_no_gate_does_something(machine: Machine) -> None:
+    machine.step("1-a", 'until [ -e "$LOG.go" ]; do sleep 0.05; done')
+    with machine.start() as boot:
+        try:
+            machine.until("running", lambda status: status["step"])
+            assert "\ndoes:         what 1-a does\n" in machine.run("status").stdout
+        finally:
+            Path(f"{machine.log}.go").touch()
+            boot.wait(LONG_SECONDS)
 
 
 def test_two_never_run_at_once(waiting: tuple[Machine, subprocess.Popen[str]]) -> None:
@@ -171,13 +209,16 @@ def test_shellcheck_has_nothing_to_say() -> None:
 
 
 def test_help_names_each_command_and_anything_else_is_wrong_usage(machine: Machine) -> None:
-    said = machine.run("--help")
-    assert said.returncode == 0
-    assert said.stdout == "usage: khgen-boot [status [--json] | applied]\n"
-    for wrong in (("stauts",), ("status", "--yaml"), ("applied", "x")):
+    help_text = machine.run("--help")
+    assert help_text.returncode == 0
+    assert help_text.stdout.startswith("usage: khgen-boot ")
+    commands = re.findall(r"khgen-boot (\S.*?)  ", help_text.stdout)
+    assert commands == ["status", "applied"]
+    for wrong in (("stauts",), ("status", "--yaml"), ("applied", "x"), ("--halp",)):
         done = machine.run(*wrong)
-        assert done.returncode == 2
-        assert done.stderr == said.stdout
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == help_text.stdout
+    assert machine.logged() == []
 
 
 def test_no_one_but_root_reads_what_it_reports(machine: Machine) -> None:

@@ -14,7 +14,7 @@ from support.kubernetes import run_in
 from support.topologies import cluster
 
 pytestmark = pytest.mark.tools
-MAKE_ROOM = "set -euo pipefail -a; . /etc/khgen/node.env; . /etc/khgen/etcd-room.sh; make_room"
+PREPARE_MEMBERSHIP = "set -euo pipefail -a; . /etc/khgen/node.env; . /etc/khgen/etcd-membership.sh; prepare_membership"
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def test_a_control_plane_that_is_replaced_under_another_name(tmp_path: Path) -> 
         assert members.passes("cp1", "etcd-member", "again").strip() == said
         follow(members, "cp1", said, "kubectl -n kube-system exec etcd-cp1 --")
         # The step goes on to kubeadm, which is no part of this test.
-        done = run_in(members.machine("cp4"), ["bash", "-c", MAKE_ROOM])
+        done = run_in(members.machine("cp4"), ["bash", "-c", PREPARE_MEMBERSHIP])
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
         assert voters(members, "cp1") == {
             f"https://127.77.0.{number}:2380": True for number in (1, 3)
@@ -104,7 +104,7 @@ def test_a_machine_at_the_removed_ones_address_removes_that_member_itself(tmp_pa
         members.spec = members.spec.model_copy(update={"nodes": nodes})
         members.remove("cp2")
         members.passes("cp1", "etcd-member", "again")  # There is a leader, if need be another.
-        done = run_in(members.machine("cp4"), ["bash", "-c", MAKE_ROOM])
+        done = run_in(members.machine("cp4"), ["bash", "-c", PREPARE_MEMBERSHIP])
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.startswith("removing this machine's stale member ")
         assert len(voters(members, "cp1")) == 2

@@ -14,15 +14,17 @@ from khgen.plan.steps import STEPS, Step, steps_of
 from khgen.resources import resource_folder
 from support.boot_steps import is_gate
 from support.fixed import FIXED_NOW
-from support.programs import assert_accepts, require_program
+from support.programs import assert_accepts, require_namespaces, require_program
 from support.rendering import EXAMPLES, example_render, render_of
 from support.topologies import TOPOLOGIES, plan_with_joiner, topology
 
 TEMPLATES = resource_folder("templates") / "cloud-init"
 SCRIPTS = sorted((TEMPLATES / "steps").glob("*.sh"))
 SOURCED = sorted(TEMPLATES.glob("*.sh"))
+UNITS = sorted(TEMPLATES.parent.rglob("*.service"))
 PROGRAMS = [
-    TEMPLATES / name for name in ("khgen-boot", "khgen-vip", "check-haproxy", "check-vip-hosts")
+    TEMPLATES / name
+    for name in ("khgen-boot", "khgen-vip", "khgen-metadata", "check-haproxy", "check-vip-hosts")
 ]
 IN_FORCE_AS_IT_IS = (
     *(
@@ -48,6 +50,26 @@ def test_shellcheck_has_nothing_to_say() -> None:
     # What is sourced (SC1091) is at its path on a node only, and checked here by itself.
     assert_accepts([shellcheck, "--severity=warning", "--exclude=SC1091", *SCRIPTS, *PROGRAMS])
     assert_accepts([shellcheck, "--severity=warning", "--shell=bash", *SOURCED])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_every_unit_says_what_it_is_and_where_to_read_on(unit: Path) -> None:
+    section = unit.read_text(encoding="utf-8").partition("\n[Service]\n")[0]
+    assert re.search(r"^Description=\S.*\S$", section, re.MULTILINE)
+    assert re.search(r"^Documentation=(https://|man:)\S+$", section, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_comments_of_scripts_do_not_travel_and_headers_do(name: str) -> None:
+    render = example_render(name)
+    for kind in {node.kind for node in render.plan.nodes}:
+        for file in boot_files(render.plan, kind):
+            lines = file.content.splitlines()
+            kept = [line for line in lines if re.match(r"\s*#($|\s)", line)]
+            assert [line for line in kept if "# shellcheck " not in line] == [], file.path
+            if file.path.parent.name == "steps.d":
+                assert lines[0] == "#!/bin/bash"
+                assert lines[1].startswith("#: ")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -141,6 +163,24 @@ def test_khgen_vip_finds_every_value_that_it_reads() -> None:
             assert read - {"NODE_URL", "ENDPOINT"} | asks <= set(values), node.name
 
 
+@pytest.mark.tools
+@pytest.mark.parametrize("arguments", [("--help",), (), ("aply",), ("apply", "now")])
+def test_khgen_vip_does_nothing_but_its_commands(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "etc/khgen").mkdir(parents=True)
+    (tmp_path / "etc/khgen/node.env").touch()
+    require_namespaces()
+    mount = f'mount --bind {tmp_path}/etc /etc; exec bash "$@"'
+    command = ["unshare", "--mount", "bash", "-c", mount, "-", str(TEMPLATES / "khgen-vip")]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    helped = arguments == ("--help",)
+    assert done.returncode == (0 if helped else 2)
+    shown, other = (done.stdout, done.stderr) if helped else (done.stderr, done.stdout)
+    assert shown.startswith("usage: khgen-vip apply ")
+    assert other == ""
+
+
 def order(plan: Plan, kind: NodeKind) -> str:
     names = (step.name for step in steps_of(plan, kind))
     return " ".join(n for n in names if not n.startswith(("prepare-", "install-")))
@@ -200,9 +240,9 @@ def test_a_disk_of_its_own_is_an_empty_data_directory(
     for name in found:
         (folder / name).mkdir(parents=True)
     text = (TEMPLATES / "steps" / f"{step}.sh").read_text(encoding="utf-8")
-    lines = re.search(r"( *)ignored=\n.*\n.*ignored=Dir.*\n", text)
+    lines = re.search(r"^ *\[ \"\$\(ls -A .*\n.*ignored=Dir.*\n", text, re.MULTILINE)
     assert lines is not None
     assert text.count('--ignore-preflight-errors="$ignored"') == 1
-    script = f'set -euo pipefail; ETCD_DATA_DIR={folder}\n{lines[0]}echo "$ignored"'
+    script = f'set -euo pipefail; ETCD_DATA_DIR={folder} ignored=\n{lines[0]}echo "$ignored"'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ignored.format(folder=str(folder).replace("/", "-"))

@@ -106,7 +106,7 @@ def wait_ended(host: LocalHost) -> None:
 
 def test_a_host_held_at_a_gate_is_running_and_not_failed(held: list[tuple[LocalHost, str]]) -> None:
     for host, step in held:
-        code, said = host.tries("khgen-boot", "status")
+        code, said = host.tries("khgen-boot", "status", "--json")
         assert code == 1
         assert f'"state": "running",\n"step": "{step}"' in said
         assert is_active(host) == (0, "active\n")

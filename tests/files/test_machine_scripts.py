@@ -188,6 +188,8 @@ def repository(tmp_path: Path) -> Path:
         program.chmod(0o755)
     (tmp_path / "bin/rpm").write_text("#!/bin/sh\n")
     (tmp_path / "bin/rpm").chmod(0o755)
+    (tmp_path / "bin/apt-mark").write_text('#!/bin/sh\necho "$*"\n')
+    (tmp_path / "bin/apt-mark").chmod(0o755)
     return tmp_path
 
 
@@ -253,6 +255,59 @@ def test_a_node_that_runs_keeps_its_kubelet(name: str, repository: Path, runs: b
     key = f"http://127.0.0.1:8099/key#{digest}"
     done = install(name, repository, key, "kubelet=99.0.0-*", runs=runs)
     assert done.returncode == (0 if runs else 9), done.stdout + done.stderr
+
+
+def known_to_dpkg(root: Path, script: str) -> None:
+    query = root / "bin/dpkg-query"
+    query.write_text(f"#!/bin/bash\n{script}\n")
+    query.chmod(0o755)
+
+
+DPKG_LIST = r"""
+for known in installed,kubelet,1.29.6-1.1 installed,haproxy-doc,2.6 config-files,curl,7.88; do
+  IFS=, read -r state name version <<<"$known"
+  format=${2//'${db:Status-Status}'/$state}
+  format=${format//'${Package}'/$name}
+  printf "${format//'${Version}'/$version}"
+done
+"""
+"""dpkg-query, as far as the format that it is given goes."""
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize(
+    ("wanted", "held"),
+    [
+        ("kubelet=1.29.6-*", "hold kubelet"),
+        ("kubelet haproxy-doc", ""),
+        ("kubelet=1.29.*", "hold kubelet"),
+    ],
+)
+def test_installed_packages_are_held_and_not_installed_again(
+    repository: Path, wanted: str, held: str
+) -> None:
+    known_to_dpkg(repository, DPKG_LIST)
+    done = install("install-deb", repository, "http://127.0.0.1:8099/nothing", wanted)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, held, "")
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("wanted", ["kubelet=1.29.60-*", "haproxy", "curl", "kubelet=1.30.*"])
+def test_a_package_that_is_not_installed_as_wanted_is_missing(
+    repository: Path, wanted: str
+) -> None:
+    known_to_dpkg(repository, DPKG_LIST)
+    done = install("install-deb", repository, "file:///dev/null", wanted)
+    assert done.returncode == 9, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "packages"
+
+
+@pytest.mark.tools
+def test_dpkgs_own_error_is_shown_and_stops_the_step(repository: Path) -> None:
+    known_to_dpkg(repository, "echo 'dpkg-query: error: parsing file status' >&2; exit 2")
+    done = install("install-deb", repository, "http://127.0.0.1:8099/nothing")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "parsing file status" in done.stderr
 
 
 @pytest.mark.tools

@@ -1,14 +1,4 @@
-"""The boot on the node: khgen-boot, its unit, the steps of the node's kind, and their values.
-
-Notes on khgen-boot, which is part of every user-data and so says little itself:
-- A stamp is a digest of the step, the values that it names and its `#files:`, then the digests of
-  what it used once (`#once: FILE what brings a change into force`).
-- lastpipe lets the loop over a step's output keep its variables; the same line is told once.
-- What is kept for status is printable ASCII but the quote and the backslash, which JSON escapes.
-- A step without `#every:` is no gate: trying it costs, so it is tried less and less often.
-- The user-data has keys: when all is done its copies are blanked. cloud-init copies it at each boot
-  and reads its copy until it has done.
-"""
+"""The boot on the node: khgen-boot, its unit, the steps of the node's kind, and their values."""
 
 import shlex
 from collections.abc import Iterable, Mapping
@@ -46,7 +36,7 @@ RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
 UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
 WIPES = FOLDER / "wipe"
 """Scripts for other copies of the user-data than cloud-init's, each run once all is done."""
-SOURCED = ("etcd-room.sh", "etcd.sh", "phase.sh")
+SOURCED = ("etcd-membership.sh", "etcd.sh", "phase.sh")
 """What more than one step needs, each before what it sources itself; a node gets what it uses."""
 
 
@@ -81,10 +71,11 @@ def boot_environment_files(
     """/etc/khgen/node.env: every value that the node's steps read, and how they ask the API.
 
     `machine` is another one when the machine is; `not_before` is the start of its certificates;
-    `founding_token_id` names the token to delete
-    once the cluster stands, and is empty where the spec keeps it.
+    `founding_token_id` names the token to delete once the cluster stands, and is empty where the
+    spec keeps it.
     """
-    values = {"MACHINE": machine, **boot_environment(plan, node, not_before)}
+    cluster = plan.spec.metadata.name
+    values = {"CLUSTER": cluster, "MACHINE": machine, **boot_environment(plan, node, not_before)}
     if node.kind is NodeKind.FOUNDER and founding_token_id:
         values["FOUNDING_TOKEN"] = founding_token_id
     # The runner exports all of it to the steps, functions too.

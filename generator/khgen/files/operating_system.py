@@ -3,9 +3,6 @@
 /etc/hosts lets no name that a node needs depend on DNS.
 
 The cloud's metadata service is closed to pods by a rule at each boot, before the kubelet starts.
-iptables is there wherever kubeadm is (its preflight wants it). The table is mangle: its FORWARD
-chain sees what pods send after services were translated, nothing that the host itself sends, and
-neither kube-proxy nor Calico writes to it.
 """
 
 from collections.abc import Iterator

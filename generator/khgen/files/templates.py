@@ -7,7 +7,7 @@ import jinja2
 
 from khgen.resources import resource_folder
 
-_COMMENT = re.compile(r"^[ \t]*# (?!shellcheck ).*\n", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*#(?: (?!shellcheck ).*)?\n", re.MULTILINE)
 """A line of its own; what khgen-boot reads of a step begins with #: or a word."""
 
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-#: no living etcd cluster has had this member, so it may found one
+#: no running etcd cluster knows this member, so it may found one
 #hint: a new disk? khgen node replace, then render
 #every: 10
 set -euo pipefail
@@ -7,6 +7,6 @@ set -euo pipefail
 [ ! -e "$ETCD_DATA_DIR/member" ] || exit 0
 list=$(members) || exit 0
 grep -qF " $ETCD_PEER_URL unstarted" <<<"$list" || {
-  echo "a living etcd cluster does not wait for this member"
+  echo "a running etcd cluster does not wait for this member"
   exit 1
 }

@@ -1,4 +1,4 @@
 #!/bin/bash
-#: haproxy may use other ports than those of the web
+#: haproxy may use non-HTTP ports
 set -euo pipefail
 ! selinuxenabled || setsebool -P haproxy_connect_any on

@@ -2,29 +2,46 @@
 #: packages, pinned and held
 #files: /etc/apt/sources.list.d/khgen.list /etc/apt/keyrings/*.asc
 set -euo pipefail
+# Versions are patterns, for dpkg's list and for apt; no file is meant.
 set -f
+
+# " STATE:NAME STATE:NAME=VERSION ..." of all packages that dpkg knows.
+installed=" $(dpkg-query -Wf '${db:Status-Status}:${Package} ${db:Status-Status}:${Package}=${Version} ')"
+
+# shellcheck disable=SC2053 # a pattern
+is_installed() { [[ $installed == *\ installed:$1\ * ]]; }
+
+# On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
+left_to_kubeadm() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml ]]; }
+
+# $1 is NAME=URL, or NAME=URL#DIGEST where the spec pins the key.
+fetch_key() {
+  local file=/etc/apt/keyrings/${1%%=*}.asc url digest
+  IFS='#' read -r url digest <<<"${1#*=}"
+  rm -f "$file"
+  /usr/lib/apt/apt-helper download-file "$url" "$file" ${digest:+"SHA256:$digest"} || {
+    echo "no key${digest:+ with the digest that the spec pins} at $url"
+    exit 1
+  }
+}
+
+apt() { apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold "$@"; }
+
 missing=() held=()
-for p in $PACKAGES; do
-  # On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
-  [[ $p != kube* || ! -s /var/lib/kubelet/config.yaml ]] || continue
-  [[ $(dpkg-query -Wf '${Status} ${Package}=${Version}' "${p%%=*}") == *" installed "$p* ]] || missing+=("$p")
-  [[ $p != *=* ]] || held+=("${p%%=*}")
-done 2>/dev/null
+for package in $PACKAGES; do
+  left_to_kubeadm "$package" && continue
+  is_installed "$package" || missing+=("$package")
+  [[ $package != *=* ]] || held+=("${package%%=*}")
+done
 if [ "${missing[*]}" ]; then
   export DEBIAN_FRONTEND=noninteractive
   for key in ${REPOSITORY_KEYS:-}; do
-    file=/etc/apt/keyrings/${key%%=*}.asc
-    IFS='#' read -r url sum <<<"${key#*=}"
-    rm -f "$file"
-    /usr/lib/apt/apt-helper download-file "$url" "$file" ${sum:+"SHA256:$sum"} || {
-      echo "no key${sum:+ with the digest that the spec pins} at $url"
-      exit 1
-    }
+    fetch_key "$key"
   done
-  get() { apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold "$@"; }
-  get update
-  dpkg --configure -a --force-confold || :
-  get -f install
-  get --allow-downgrades --allow-change-held-packages install "${missing[@]}"
+  apt update
+  # An installation that lost its power in the middle is completed first.
+  dpkg --configure -a --force-confold || echo "dpkg failed; apt-get repairs what it can"
+  apt -f install
+  apt --allow-downgrades --allow-change-held-packages install "${missing[@]}"
 fi
 [ ! "${held[*]}" ] || apt-mark hold "${held[@]}"

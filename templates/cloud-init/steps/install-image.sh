@@ -2,25 +2,30 @@
 #: programs of the image, at the right versions
 #hint: bake the image anew, or change the versions in the spec
 set -euo pipefail
-wrong=0
+
+version_of() {
+  case $1 in
+  kubeadm) "$1" version -o short ;;
+  kubectl) "$1" version --client ;;
+  *) "$1" --version ;;
+  esac 2>&1
+}
+
+# $1 is NAME, or NAME=VERSION where the spec wants one: 1.29 is any 1.29.x.
+check_program() {
+  local name=${1%%=*} version=${1#*=} found
+  command -v "$name" >/dev/null || { echo "the image lacks $1" >&2; return 1; }
+  [ "$1" != "$name" ] || return 0
+  found=$(version_of "$name" || :)
+  [[ $found =~ (^|[ v])${version//./\\.}([^0-9]|$) ]] || {
+    echo "the image has ${found%%$'\n'*}, the spec wants $1" >&2
+    return 1
+  }
+}
+
 read -ra wanted <<<"$PROGRAMS"
-for p in "${wanted[@]}"; do
-  name=${p%%=*}
-  case $name in
-  kubeadm) args=(version -o short) ;;
-  kubectl) args=(version --client) ;;
-  *) args=(--version) ;;
-  esac
-  if ! command -v "$name" >/dev/null; then
-    echo "the image lacks $p" >&2
-    wrong=1
-  elif [ "$p" != "$name" ]; then
-    has=$("$name" "${args[@]}" 2>&1 || :)
-    version=${p#*=}
-    [[ $has =~ (^|[ v])${version//./\\.}([^0-9]|$) ]] || {
-      echo "the image has ${has%%$'\n'*}, the spec wants $p" >&2
-      wrong=1
-    }
-  fi
+all_right=yes
+for program in "${wanted[@]}"; do
+  check_program "$program" || all_right=
 done
-exit $wrong
+[ "$all_right" ]

@@ -3,26 +3,37 @@
 #hint: dnf makecache
 #files: /etc/yum.repos.d/khgen.repo /etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-*
 set -euo pipefail
-read -ra wanted <<<"$PACKAGES"
+
 installed=" $(rpm -qa --qf '%{NAME} %{NAME}-%{VERSION}-%{RELEASE} ')"
-missing=()
-for p in "${wanted[@]}"; do
-  # On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
-  [[ $p != kube* || ! -s /var/lib/kubelet/config.yaml ]] || continue
-  # shellcheck disable=SC2053 # patterns
-  [[ $installed == *\ $p\ * ]] || missing+=("$p")
-done
-((${#missing[@]})) || exit 0
-read -ra keys <<<"${REPOSITORY_KEYS:-}"
-for key in "${keys[@]}"; do
-  file=/etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-${key%%=*}
-  IFS='#' read -r url sum <<<"${key#*=}"
+
+# shellcheck disable=SC2053 # a pattern
+is_installed() { [[ $installed == *\ $1\ * ]]; }
+
+# On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
+left_to_kubeadm() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml ]]; }
+
+# $1 is NAME=URL#DIGEST; a key that the spec does not pin is fetched by dnf itself.
+fetch_key() {
+  local file=/etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-${1%%=*} url digest
+  IFS='#' read -r url digest <<<"${1#*=}"
   curl -fsSL --retry 5 -o "$file.new" "$url"
-  sha256sum -c --quiet <<<"$sum  $file.new" || {
+  sha256sum -c --quiet <<<"$digest  $file.new" || {
     echo "no key with the digest that the spec pins at $url"
     exit 1
   }
   mv "$file.new" "$file"
+}
+
+read -ra wanted <<<"$PACKAGES"
+missing=()
+for package in "${wanted[@]}"; do
+  left_to_kubeadm "$package" || is_installed "$package" || missing+=("$package")
 done
+((${#missing[@]})) || exit 0
+read -ra keys <<<"${REPOSITORY_KEYS:-}"
+for key in "${keys[@]}"; do
+  fetch_key "$key"
+done
+# The repositories exclude these packages, so that nothing else upgrades them.
 dnf -y --setopt=install_weak_deps=0 \
   --disableexcludes="${PACKAGE_REPOS:-main}" install "${missing[@]}"

@@ -6,33 +6,49 @@
 set -euo pipefail
 pods=/etc/kubernetes/manifests
 config=/etc/khgen/kubeadm.yaml
-if [ -z "${ETCD_PEER_URL-}" ]; then
-  voter=yes
-else
-  . /etc/khgen/etcd-room.sh
-  list=$(members)
-  voter=$(grep -F " $ETCD_PEER_URL started" <<<"$list") && [ -s $pods/etcd.yaml ] || voter=
+
+# Where etcd is external, this machine has no member of it.
+member_list=
+if [ "${ETCD_PEER_URL-}" ]; then
+  . /etc/khgen/etcd-membership.sh
+  member_list=$(members)
 fi
-if [ "$voter" ] && [ -s $pods/kube-scheduler.yaml ] && [ -s /var/lib/kubelet/config.yaml ]; then
+
+joined() {
+  [ -s $pods/kube-scheduler.yaml ] && [ -s /var/lib/kubelet/config.yaml ] || return 1
+  [ "${ETCD_PEER_URL-}" ] || return 0
+  [ -s $pods/etcd.yaml ] && grep -qF " $ETCD_PEER_URL started" <<<"$member_list"
+}
+
+# Half a join leaves a learner behind, with a copy of the data: start over.
+clear_half_a_join() {
+  rm -f $pods/etcd.yaml
+  ! etcd "$ETCD_URL/health" >/dev/null || { echo "waiting until etcd stops"; exit 1; }
+  prepare_membership
+  rm -rf "${ETCD_DATA_DIR:?}/member"
+}
+
+join() {
+  local ignored=
+  systemctl stop kubelet
+  # kubeadm refuses to join where these are.
+  rm -f $pods/kube-{apiserver,controller-manager,scheduler}.yaml \
+    /etc/kubernetes/bootstrap-kubelet.conf
+  # A disk of its own is not empty for kubeadm, which etcd does not mind.
+  [ "$(ls -A "${ETCD_DATA_DIR-}" 2>/dev/null)" != lost+found ] ||
+    ignored=DirAvailable-${ETCD_DATA_DIR//\//-}
+  kubeadm join --config $config --ignore-preflight-errors="$ignored"
+}
+
+if joined; then
   systemctl daemon-reload
   systemctl restart kubelet
   api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | grep node-role.kubernetes.io/control-plane ||
     kubeadm join phase control-plane-join mark-control-plane --config $config
 else
   if [ "${ETCD_PEER_URL-}" ]; then
-    # Half a join leaves a learner behind, with a copy of the data: start over.
-    rm -f $pods/etcd.yaml
-    ! etcd "$ETCD_URL/health" >/dev/null || { echo "waiting until etcd stops"; exit 1; }
-    make_room
-    rm -rf "${ETCD_DATA_DIR:?}/member"
+    clear_half_a_join
   fi
-  systemctl stop kubelet
-  rm -f $pods/kube-{apiserver,controller-manager,scheduler}.yaml \
-    /etc/kubernetes/bootstrap-kubelet.conf
-  # A disk of its own is not empty for kubeadm, which etcd does not mind.
-  ignored=
-  [ "$(ls -A "${ETCD_DATA_DIR-}" 2>/dev/null)" != lost+found ] ||
-    ignored=DirAvailable-${ETCD_DATA_DIR//\//-}
-  kubeadm join --config $config --ignore-preflight-errors="$ignored"
+  join
 fi
 systemctl enable kubelet

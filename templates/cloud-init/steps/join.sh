@@ -5,15 +5,20 @@
 #once: /etc/khgen/kubeadm.yaml /var/lib/kubelet/kubeadm-flags.env by hand; kubectl label and taint
 set -euo pipefail
 cd /var/lib/kubelet
+
+# Last, kubeadm annotates the Node with its CRI socket; with the feature gate NodeLocalCRISocket it
+# writes instance-config.yaml instead.
 joined() {
   [ -s config.yaml ] && [ -s kubeadm-flags.env ] && node=$(api "$ENDPOINT/api/v1/nodes/$NODE_NAME") &&
     { [ -e instance-config.yaml ] || grep -q cri-socket <<<"$node"; }
 }
+
 if joined; then
   systemctl daemon-reload
   systemctl restart kubelet
 else
   systemctl stop kubelet
+  # kubeadm refuses to join where this is.
   rm -f /etc/kubernetes/bootstrap-kubelet.conf
   kubeadm join --config /etc/khgen/kubeadm.yaml
 fi

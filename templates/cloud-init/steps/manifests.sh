@@ -5,16 +5,29 @@
 set -euo pipefail
 cd /etc/khgen/manifests
 export KUBECONFIG=/etc/kubernetes/admin.conf
-[ ! -e urls ] || while read -r sum file url; do
-  sha256sum -c --status <<<"$sum  $file" && continue
+
+download() {
+  local digest=$1 file=$2 url=$3
+  ! sha256sum -c --status <<<"$digest  $file" || return 0
   curl -sSfL -m 300 -o "$file.part" "$url"
-  sha256sum -c <<<"$sum  $file.part"
+  sha256sum -c <<<"$digest  $file.part"
   mv "$file.part" "$file"
+}
+
+# Every founder does this, so most of it exists: that alone is no error.
+create() {
+  local output
+  if ! output=$(kubectl create --save-config -f "$1" 2>&1); then
+    ! grep -v -e AlreadyExists -e ' created$' -e ^Warning <<<"$output" || exit 1
+  fi
+  # Calico's manifest has its own number of Typha replicas; the founder that creates it sets the spec's.
+  [[ $output != *deployment.apps/calico-typha\ created* || -z ${TYPHA_REPLICAS-} ]] ||
+    kubectl -n kube-system scale deployment calico-typha --replicas="$TYPHA_REPLICAS"
+}
+
+[ ! -e urls ] || while read -r digest file url; do
+  download "$digest" "$file" "$url"
 done <urls
 for file in *.yaml; do
-  if ! out=$(kubectl create --save-config -f "$file" 2>&1); then
-    ! grep -v -e AlreadyExists -e ' created$' -e ^Warning <<<"$out" || exit 1
-  fi
-  [[ $out != *deployment.apps/calico-typha\ created* || -z ${TYPHA_REPLICAS-} ]] ||
-    kubectl -n kube-system scale deployment calico-typha --replicas="$TYPHA_REPLICAS"
+  create "$file"
 done

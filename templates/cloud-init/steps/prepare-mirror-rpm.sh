@@ -5,7 +5,7 @@ shopt -s nullglob
 # In sed's replacement these characters mean something.
 mirror=$(printf %s "$PACKAGE_MIRROR" | sed 's/[\\&!]/\\&/g')
 # Rocky and Alma ship the baseurl commented out.
-for f in /etc/yum.repos.d/{rocky,alma}*.repo; do
+for file in /etc/yum.repos.d/{rocky,alma}*.repo; do
   sed -Ei "s!^mirrorlist=!#&!
-s!^# ?baseurl=https?://[^/]+/[^/]+!baseurl=$mirror!" "$f"
+s!^# ?baseurl=https?://[^/]+/[^/]+!baseurl=$mirror!" "$file"
 done

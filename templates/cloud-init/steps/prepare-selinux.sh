@@ -1,7 +1,8 @@
 #!/bin/bash
 #: SELinux permissive, as the spec says
 set -euo pipefail
-f=/etc/selinux/config
-[ ! -e $f ] || sed -i 's/^SELINUX=enforcing/SELINUX=permissive/' $f
-f=/sys/fs/selinux/enforce
-[ ! -e $f ] || echo 0 >$f
+# From the next boot on, and now.
+at_boot=/etc/selinux/config
+[ ! -e $at_boot ] || sed -i 's/^SELINUX=enforcing/SELINUX=permissive/' $at_boot
+now=/sys/fs/selinux/enforce
+[ ! -e $now ] || echo 0 >$now

@@ -5,6 +5,6 @@
 set -euo pipefail
 api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | python3 -c '
 import json, sys
-for c in json.load(sys.stdin)["status"]["conditions"]:
-    if c["type"] == "Ready" and c["status"] != "True":
-        sys.exit(c["message"])'
+for condition in json.load(sys.stdin)["status"]["conditions"]:
+    if condition["type"] == "Ready" and condition["status"] != "True":
+        sys.exit(condition["message"])'

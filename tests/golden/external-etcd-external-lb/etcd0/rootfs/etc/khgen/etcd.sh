@@ -14,9 +14,9 @@ ask() {
 members() {
   list=$(ask member/list '{}') && python3 -c '
 import json, sys
-for m in json.load(sys.stdin)["members"]:
-    ran = "started" if m.get("clientURLs") else "unstarted"
-    print(m["ID"], m["peerURLs"][0], "learner" if m.get("isLearner") else ran)' <<<"$list"
+for member in json.load(sys.stdin)["members"]:
+    state = "started" if member.get("clientURLs") else "unstarted"
+    print(member["ID"], member["peerURLs"][0], "learner" if member.get("isLearner") else state)' <<<"$list"
 }
 
 quorum() {

@@ -1,10 +1,10 @@
 # shellcheck source=/dev/null
 . /etc/khgen/etcd.sh
 
-# Fails, and says why, until no removed node is a member any more, the others are all started
-# voters, and a quorum of them is healthy.
-# Then removes what the cluster still knows of an earlier life of this machine.
-make_room() {
+# Fails, and says why, until etcd can take this machine as a new member without danger to its
+# quorum: no removed node is a member any more, the others are all started voters, and a quorum of
+# them is healthy. Then removes what the cluster still knows of an earlier life of this machine.
+prepare_membership() {
   list=$(members) || return
   stale=${REMOVED_MEMBERS:+$(stale_members "$list")}
   [ -z "$stale" ] || { echo "$stale"; return 1; }
