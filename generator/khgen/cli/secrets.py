@@ -4,6 +4,10 @@ from pathlib import Path
 
 import click
 
+from khgen.cli.outcome import Exit, Report, wrote
+
+KEPT_HINT = "name another file with --secrets; khgen never replaces a secrets file"
+
 
 @click.group()
 def secrets() -> None:
@@ -23,7 +27,6 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     import os
 
     from khgen.cli.inputs import now, read_inputs, require_folder, secrets_path
-    from khgen.cli.outcome import Exit, Report, wrote
     from khgen.cli.recording import founders_line
     from khgen.disk.secrets_file import create_imported, import_pki
     from khgen.pki.continuity import founding_findings
@@ -39,8 +42,8 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     require_folder(path, report)
     made = create_imported(path, inputs.spec, adopted, now=now(), random_bytes=os.urandom)
     if made is None:
-        hint = "name another file with --secrets; khgen never replaces a secrets file"
-        report.run.fail(Exit.FILES, "exists already and is left alone", hint=hint, file=str(path))
+        message = "exists already and is left alone"
+        report.run.fail(Exit.FILES, message, hint=KEPT_HINT, file=str(path))
     wrote(path)
     report.show()
     click.echo(f"created {path} (0600) around the CAs of {directory}")
