@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from khgen.cli.outcome import Exit, run_of
+from khgen.pki.clock import OLDEST_CLOCK
 from support.command import SMALL_SPEC, khgen, python
 from support.rendering import ROOT
 
@@ -250,12 +251,22 @@ def test_a_source_date_epoch_that_is_none_is_wrong_usage(folder: Path, epoch: st
     assert max(map(len, done.stderr.splitlines())) < 200
 
 
-@pytest.mark.parametrize("epoch", ["0", "0001", "250246627199"])
+FIRST_EPOCH = int(OLDEST_CLOCK.timestamp())
+
+
+@pytest.mark.parametrize("epoch", [f"{FIRST_EPOCH}", f"0{FIRST_EPOCH}", "250246627199"])
 @pytest.mark.parametrize("pki", ["{}", "{backdate: 10y, caValidity: 100y}"])
 def test_a_source_date_epoch_at_the_edge_renders(folder: Path, epoch: str, pki: str) -> None:
     (folder / "cluster.yaml").write_text(f"{SMALL_SPEC}pki: {pki}\n")
     done = khgen("render", "cluster.yaml", cwd=folder, env={"SOURCE_DATE_EPOCH": epoch})
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("epoch", ["0", f"{FIRST_EPOCH - 1}"])
+def test_a_clock_that_was_never_set_is_an_error_of_the_input(folder: Path, epoch: str) -> None:
+    done = khgen("render", "cluster.yaml", cwd=folder, env={"SOURCE_DATE_EPOCH": epoch})
+    assert done.returncode == Exit.PROBLEMS
+    assert "which is before khgen was written" in done.stderr
 
 
 UTF8 = {"PYTHONIOENCODING": "utf-8"}

@@ -15,6 +15,7 @@ from khgen.spec.load import load_spec
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import tree
 from support.rendering import EXAMPLES, ROOT
+from support.sealing import reseal
 
 SECRETS = "small.secrets.yaml"
 WITH_MANIFEST = SMALL_SPEC.replace(
@@ -124,7 +125,7 @@ def test_secrets_of_before_are_recorded_at_the_next_render(spec: Path) -> None:
     whole = (folder / SECRETS).read_text()
     before = whole.replace("spec: cluster.yaml\n", "")
     assert before != whole
-    (folder / SECRETS).write_text(before)
+    reseal(folder / SECRETS, before)
     render(folder, "cluster.yaml", "--check")
     assert recorded(folder) is None
     render(folder)

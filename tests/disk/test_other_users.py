@@ -79,19 +79,23 @@ def test_what_another_user_put_into_an_open_folder_is_refused(folder: Path) -> N
 def test_planted_leftovers_stop_nothing_and_stay(folder: Path) -> None:
     (folder / "victim").mkdir()
     (folder / "victim/work").write_text("three years")
-    (folder / ".out.khgen-aaaaaaaa").symlink_to("victim")
-    (folder / ".out.khgen-bbbbbbbb-old").symlink_to("victim")
-    for name in (".out.khgen-cccccccc", ".out.khgen-dddddddd-old", ".out.khgen-old"):
+    (folder / ".out.khgen-aaaaaaaaaaaaaaaa").symlink_to("victim")
+    (folder / ".out.khgen-bbbbbbbbbbbbbbbb-old").symlink_to("victim")
+    for name in (
+        ".out.khgen-cccccccccccccccc",
+        ".out.khgen-dddddddddddddddd-old",
+        ".out.khgen-old",
+    ):
         (folder / name).mkdir()
         (folder / name / "work").write_text("of another user")
         given_away(folder / name)
     (folder / ".out.khgen-eeeeeeee").write_text("a file")
-    (folder / ".out.khgen-ffffffff").mkdir()
+    (folder / ".out.khgen-ffffffffffffffff").mkdir()
     before = entries(folder)
     made(folder, "render", "cluster.yaml")
     made(folder, "render", "cluster.yaml")
     after = entries(folder)
-    assert before.keys() - after.keys() == {".out.khgen-ffffffff"}
+    assert before.keys() - after.keys() == {".out.khgen-ffffffffffffffff"}
     assert all(after[name] == before[name] for name in before.keys() & after.keys())
     assert (folder / "out").stat().st_uid == 0
 

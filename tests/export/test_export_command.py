@@ -11,7 +11,14 @@ from khgen.cli.export import FORMATS
 from khgen.cli.exporting import run_export
 from khgen.export.platforms import PLATFORMS
 from support.command import SMALL_SPEC, khgen
-from support.rendered_out import ADDRESSED_SPEC, tree, write_example_out, write_out
+from support.rendered_out import (
+    ADDRESSED_SPEC,
+    TOO_LARGE_FOR_EC2,
+    taken_by,
+    tree,
+    write_example_out,
+    write_out,
+)
 
 EXAMPLES = ("rocky-stacked-ha", "external-etcd", "dual-stack", "single")
 FOLDERS = tuple(name for name in FORMATS if name != "terraform")
@@ -60,7 +67,7 @@ def test_no_key_is_shown_and_bytes_are_the_same(
     example: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = write_example_out(tmp_path, example)
-    for platform in FORMATS:
+    for platform in taken_by(FORMATS, example):
         run_export(platform, out, tmp_path / platform)
         first = tree(tmp_path / platform)
         run_export(platform, out, tmp_path / platform)
@@ -70,6 +77,19 @@ def test_no_key_is_shown_and_bytes_are_the_same(
         assert "PRIVATE KEY" not in shown
         assert "cloud-config" not in shown
         assert len(shown) < 12_000
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_ec2_takes_the_examples_that_could_run_there(
+    example: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = write_example_out(tmp_path, example)
+    if example not in TOO_LARGE_FOR_EC2:
+        run_export("aws", out, tmp_path / "aws")
+        return
+    with pytest.raises(SystemExit):
+        run_export("aws", out, tmp_path / "aws")
+    assert "bytes gzipped, EC2 takes 16,384" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("platform", FOLDERS)
@@ -149,6 +169,6 @@ def test_what_ec2_would_not_take_is_told(folder: Path) -> None:
 def test_what_is_no_snippet_for_proxmox_is_told(folder: Path) -> None:
     write_out(folder, f"{SMALL_SPEC}userData: {{extra: {{final_message: {'long ' * 210_000}}}}}\n")
     said = refused(folder, "proxmox", "out", code=1).splitlines()
-    assert said[0].startswith("out/nodes/cp1/user-data:1:1: error: takes 1,0")
+    assert said[0].startswith("out/nodes/cp1/user-data:1:1: error: takes 1,")
     assert said[0].endswith(" bytes, a snippet 1,048,576")
     assert said[-1] == "4 errors; nothing was written"

@@ -18,6 +18,7 @@ from support.rendered_out import (
     ADDRESSED_SPEC,
     MAC,
     manifest_of,
+    taken_by,
     with_datasource,
     write_example_out,
     write_out,
@@ -65,8 +66,9 @@ def sha256(content: bytes | str) -> str:
 
 
 @pytest.mark.tools
-@pytest.mark.parametrize("platform", SCRIPTS)
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize(
+    ("example", "platform"), [(e, platform) for e in EXAMPLES for platform in taken_by(SCRIPTS, e)]
+)
 def test_scripts_are_clean(example: str, platform: str, tmp_path: Path) -> None:
     script = exported(platform, write_example_out(tmp_path, example)) / "create.sh"
     assert_accepts(["bash", "-n", script])

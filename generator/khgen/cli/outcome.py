@@ -194,8 +194,8 @@ def report_os_error(run: Run, error: OSError) -> NoReturn:
     """End the command with the file that could not be read or written, why, and what to do."""
     name = error.filename
     file = os.fsdecode(name) if isinstance(name, str | bytes) and name else None
-    # An error of khgen's own says in its text what to do.
-    plain = error.errno in _HINTS and error.strerror == os.strerror(error.errno)
+    # An error of khgen's own says in its text what to do; one without a file is of the terminal.
+    plain = file and error.errno in _HINTS and error.strerror == os.strerror(error.errno)
     hint = _HINTS[error.errno] if plain and error.errno is not None else ""
     run.fail(Exit.FILES, error.strerror or str(error), hint=hint, file=file)
 
