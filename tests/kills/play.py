@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from kills.cluster import Folder
 
 KHGEN = (sys.executable, "-m", "khgen")
+STRACE = ("strace", "-f", "-qqq")
 LONGEST_END = 10.0
 """Seconds in which all processes of a killed command must be gone, however busy the machine."""
 LONGEST_RUN = 300.0
@@ -77,6 +78,7 @@ class Play:
     def kill(self, case: str, call: str | None) -> Killed:
         """Kill that command, at a random time or as it makes that system call; then check."""
         self.kills += 1
+        call = call and self._made(case, call)
         injection = self._injection(case, call)
         self._set_up(case)
         before = self.folder.listings()
@@ -104,8 +106,15 @@ class Play:
     def _injection(self, case: str, call: str | None) -> tuple[str, ...]:
         if call is None:
             return ()
-        number = self.chance.randint(1, max(1, self._calls_of(case, call)))
-        return (*_strace(call), "-o/dev/null", f"--inject=/^{call}:signal=SIGKILL:when={number}")
+        number = self.chance.randint(1, self._calls_of(case, call))
+        # Not with --seccomp-bpf: strace 6.1 then sends no signal.
+        return (*STRACE, "-o/dev/null", f"--inject=/^{call}:signal=SIGKILL:when={number}")
+
+    def _made(self, case: str, call: str) -> str:
+        """That system call, or the next one that the command makes at all."""
+        place = SYSTEM_CALLS.index(call)
+        in_turn = (*SYSTEM_CALLS[place:], *SYSTEM_CALLS[:place])
+        return next(call for call in in_turn if self._calls_of(case, call))
 
     def _calls_of(self, case: str, call: str) -> int:
         """How often the command makes that call, counted once: strace counts for each process."""
@@ -113,7 +122,8 @@ class Play:
             self._set_up(case)
             with TemporaryDirectory() as folder:
                 log = Path(folder) / "log"
-                run = self._run((*_strace(call), f"-o{log}", *KHGEN, *CASES[case]))
+                counted = ("--seccomp-bpf", f"--trace=/^{call}", f"-o{log}")
+                run = self._run((*STRACE, *counted, *KHGEN, *CASES[case]))
                 assert run.returncode == 0, run.stderr
                 pids = re.findall(r"^(\d+) +\w+\(", log.read_text(errors="replace"), re.MULTILINE)
             self.calls[case, call] = max((pids.count(pid) for pid in set(pids)), default=0)
@@ -201,10 +211,6 @@ class Play:
             check=False,
             timeout=LONGEST_RUN,
         )
-
-
-def _strace(call: str) -> tuple[str, ...]:
-    return ("strace", "-f", "-qqq", "--seccomp-bpf", f"--trace=/^{call}")
 
 
 def _ended(code: int) -> str:

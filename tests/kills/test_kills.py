@@ -24,6 +24,8 @@ def test_a_killed_command_leaves_all_old_or_all_new_and_nothing_else(tmp_path: P
     play.prepare()
     killed = [play.kill(case, call) for case, call in CHOSEN]
     assert [(one.case, one.way, one.wrong) for one in killed if one.wrong] == []
+    at_a_call = [one for one in killed if one.way != "time"]
+    assert [one.case for one in at_a_call if one.ended != "killed"] == []
 
 
 def test_the_writers_of_a_killed_render_end_and_let_the_lock_go(tmp_path: Path) -> None:
