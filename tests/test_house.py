@@ -4,10 +4,13 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from khgen.cli import cli
 from support.programs import require_program
 from support.rendering import ROOT
 
@@ -112,3 +115,24 @@ def test_lines_of_pages_are_short(page: Path) -> None:
     lines = quoted.sub("", page.read_text(encoding="utf-8")).splitlines()
     long = [line for line in lines if len(line) > MAX_PAGE_COLUMNS and not line.startswith("|")]
     assert long == []
+
+
+def helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
+    """What `--help` prints of this command and of those below it, on 80 columns."""
+    context = click.Context(command, info_name=name, terminal_width=80)
+    yield name, command.get_help(context)
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from helps(found, f"{name} {below}")
+
+
+HELPS = dict(helps(cli, "khgen"))
+
+
+@pytest.mark.parametrize("name", HELPS)
+def test_help_is_in_plain_english_and_not_cut_off(name: str) -> None:
+    assert banned_in(HELPS[name]) == []
+    cut = [line for line in HELPS[name].splitlines() if re.search(r"\w\.\.\.$", line)]
+    assert cut == []
