@@ -34,7 +34,7 @@ MEANINGS: Mapping[Effect, str] = MappingProxyType(
         " today: the machine gets its new seed and reboots, one machine at a time",
         Effect.DRAIN: "the node's pods have to move to other nodes first",
         Effect.REPLACE: "the machine has to be replaced: khgen node replace, one at a time",
-        Effect.NOT_POSSIBLE: "a living cluster cannot change it: it needs a new cluster",
+        Effect.NOT_POSSIBLE: "a running cluster cannot change it: it needs a new cluster",
     }
 )
 """Each effect in one clause."""
