@@ -1,4 +1,4 @@
-# What khgen says, first for every builder, then for each one alone. `khgen image build --var` sets any.
+# The variables that khgen sets: first those of every builder, then those of each one. `khgen image build --var` sets any.
 # Conditions use regex_replace, for Packer 1.6 has no regex.
 
 variable "image_name" {
@@ -128,7 +128,7 @@ variable "memory" {
 
 variable "console_log" {
   type        = string
-  description = "File for what the machine says on its serial console."
+  description = "File for the output of the machine's serial console."
   default     = "/dev/null"
 }
 

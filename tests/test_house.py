@@ -1,18 +1,24 @@
 """The house rules that a program can hold us to."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from khgen.cli import cli
 from support.programs import require_program
 from support.rendering import ROOT
 
 BIN = Path(sys.executable).parent
 PACKAGE = ROOT / "generator" / "khgen"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MAX_PAGE_COLUMNS = 120
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 30
 NAMED_TWICE = {"addons", "image", "node", "render", "secrets", "validity"}
@@ -75,3 +81,58 @@ def test_no_two_modules_have_one_name() -> None:
 
 def test_no_module_is_called_by_a_name_that_says_nothing() -> None:
     assert not {path.stem for path in MODULES} & {"utils", "helpers", "common", "misc", "base"}
+
+
+BANNED = (
+    "for ever",
+    "in vain",
+    "whence",
+    "told",
+    "tells",
+    "says of",
+    "warnings for errors",
+    "longer than nothing",
+    "replaced whole",
+    "to end on top",
+)
+"""Phrases that a reader of a page or of a help text has to read twice."""
+
+
+def banned_in(text: str) -> list[str]:
+    words = " ".join(text.lower().split())
+    return [phrase for phrase in BANNED if re.search(rf"\b{re.escape(phrase)}\b", words)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_are_in_plain_english(page: Path) -> None:
+    assert banned_in(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_lines_of_pages_are_short(page: Path) -> None:
+    """Markdown cannot break a row of a table, nor a quoted command or output."""
+    quoted = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+    lines = quoted.sub("", page.read_text(encoding="utf-8")).splitlines()
+    long = [line for line in lines if len(line) > MAX_PAGE_COLUMNS and not line.startswith("|")]
+    assert long == []
+
+
+def helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
+    """What `--help` prints of this command and of those below it, on 80 columns."""
+    context = click.Context(command, info_name=name, terminal_width=80)
+    yield name, command.get_help(context)
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from helps(found, f"{name} {below}")
+
+
+HELPS = dict(helps(cli, "khgen"))
+
+
+@pytest.mark.parametrize("name", HELPS)
+def test_help_is_in_plain_english_and_not_cut_off(name: str) -> None:
+    assert banned_in(HELPS[name]) == []
+    cut = [line for line in HELPS[name].splitlines() if re.search(r"\w\.\.\.$", line)]
+    assert cut == []

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -40,7 +41,7 @@ def figures(cases: Sequence[Case], outcomes: Mapping[str, Outcome], words: str) 
     """The figures as Markdown."""
     return "\n".join(
         (
-            f"Played on {machine()}, with {words}",
+            *textwrap.wrap(f"Run on {machine()}, with {words}", 120, break_on_hyphens=False),
             "",
             *_summary(cases, outcomes),
             "",

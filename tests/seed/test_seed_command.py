@@ -133,10 +133,10 @@ def test_an_edited_file_is_told_with_every_other(folder: Path) -> None:
     (folder / "out/nodes/w1/network-config").unlink()
     assert refused(folder, "out", code=1) == (
         f"{USER_DATA}:1:1: error: {CHANGED}{AGAIN}"
-        f"out/nodes/cp2/meta-data:1:1: error: missing, though manifest.json tells of it\n{AGAIN}"
-        "out/nodes/cp3/network-config:1:1: error: not there when this was rendered:"
-        f" manifest.json tells of no such file\n{AGAIN}"
-        f"out/nodes/w1/network-config:1:1: error: missing, though manifest.json tells of it\n{AGAIN}"
+        f"out/nodes/cp2/meta-data:1:1: error: missing, but listed in manifest.json\n{AGAIN}"
+        "out/nodes/cp3/network-config:1:1: error: not part of the render:"
+        f" manifest.json does not list it\n{AGAIN}"
+        f"out/nodes/w1/network-config:1:1: error: missing, but listed in manifest.json\n{AGAIN}"
         "4 errors; nothing was written\n"
     )
 
@@ -144,7 +144,7 @@ def test_an_edited_file_is_told_with_every_other(folder: Path) -> None:
 def test_a_node_without_its_folder_is_told(folder: Path) -> None:
     (folder / "out/nodes/cp1").rename(folder / "elsewhere")
     said = refused(folder, "out", "--node", "cp1", code=1)
-    assert said.count("missing, though manifest.json tells of it") == 2
+    assert said.count("missing, but listed in manifest.json") == 2
     assert seed(folder, "--node", "cp2").startswith("wrote 1 seed")
 
 

@@ -23,7 +23,7 @@ from khgen.plan.cluster_plan import Plan
 from khgen.spec.model.image import ImageSpec
 
 Show = Callable[[str, str], None]
-"""Shows what Packer prints, live: say, message or error, and the text as it is."""
+"""Prints Packer's output as it comes: its kind (say, message or error) and the unchanged text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Bake:
 
 @dataclass(slots=True)
 class _Listener:
-    """Passes on what Packer says, and keeps what is needed afterwards."""
+    """Passes on Packer's output, and keeps what is needed afterwards."""
 
     show: Show
     logged_in: bool = False
@@ -189,11 +189,11 @@ def _run(packer: Packer, command: str, bake: Bake, work: WorkFolder, listener: _
 
 
 def _console_end(work: WorkFolder) -> Iterator[str]:
-    """What the machine said last, for a failure that Packer cannot see the reason of."""
+    """The machine's last output, for a failure whose reason Packer cannot see."""
     if work.console.exists():
         text = work.console.read_text(encoding="utf-8", errors="replace")
         lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-        yield "the machine said last, on its console:"
+        yield "the last lines of the machine's console:"
         yield from ("  " + "".join(filter(str.isprintable, line)) for line in lines[-12:])
 
 

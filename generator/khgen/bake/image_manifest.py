@@ -26,7 +26,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageManifest:
-    """Everything that a manifest says, but for its format and date."""
+    """Everything in a manifest except its format and date."""
 
     name: str
     builder: str
@@ -45,7 +45,7 @@ class ImageManifest:
 
 
 class Digest(StrEnum):
-    """Whether an artifact is what its manifest says."""
+    """Whether an artifact matches its manifest."""
 
     OK = "ok"
     CHANGED = "changed"

@@ -51,7 +51,7 @@ class BakeInterruptedError(BakeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackerLine:
-    """One line: when it was said (seconds of Unix time), about which build, and what."""
+    """One line of output: its time (seconds of Unix time), its build and its text."""
 
     time: int
     target: str

@@ -125,7 +125,7 @@ class WorkFolder:
 
     @property
     def variables(self) -> Path:
-        """What khgen says to them."""
+        """The variables that khgen passes to them."""
         return self.path / "khgen.pkrvars.json"
 
     @property
@@ -155,7 +155,7 @@ class WorkFolder:
 
     @property
     def console(self) -> Path:
-        """What the machine says on its serial console."""
+        """The output of the machine's serial console."""
         return self.path / "console.log"
 
     def place_templates(self, *, plugins: bool) -> None:

@@ -79,7 +79,7 @@ def encoding_of(user_data: UserDataSpec) -> Encoding:
 
 
 def limit_of(user_data: UserDataSpec) -> int | None:
-    """The most bytes that the datasource takes, or what userData.maxBytes says."""
+    """The limit in bytes: userData.maxBytes, or that of the datasource."""
     return user_data.max_bytes or DATASOURCES[user_data.datasource].limit
 
 

@@ -133,8 +133,8 @@ def _start_boot(baked_steps: tuple[str, ...]) -> str:
     if not baked_steps:
         return f"until {START}; do {AGAIN}; done"
     copy = f"(cd {IMAGE_STEPS} && cp -t {STEPS} {' '.join(baked_steps)})"
-    told = "echo 'no image of khgen, or of another version, or no room' >/dev/console"
-    return f"until {copy} && {START}; do {told}; {AGAIN}; done"
+    report = "echo 'no image of khgen, or of another version, or no room' >/dev/console"
+    return f"until {copy} && {START}; do {report}; {AGAIN}; done"
 
 
 def _extra_runcmd(plan: Plan) -> list[YamlValue]:

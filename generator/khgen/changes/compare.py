@@ -92,7 +92,7 @@ def changed_node(  # noqa: PLR0913 - two generations, and what is known about th
         if _content(before, path) != _content(after, path)
     )
     if replaced or any(file.path != META_DATA for file in files):
-        # The instance-id follows what the machine is given: alone it would be something to tell.
+        # The instance-id is a digest of the other files: by itself it is no change to report.
         files = tuple(file for file in files if file.path != META_DATA)
     effects = [file.effect for file in files] + [key.rule.effect for key in keys]
     if replaced:

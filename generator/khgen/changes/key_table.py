@@ -12,8 +12,8 @@ _CONTROL, _ETCD = Concerned.CONTROL_PLANES, Concerned.ETCD
 _BALANCERS, _HOSTS = Concerned.LOAD_BALANCERS, Concerned.CONTAINER_HOSTS
 _ITSELF = Concerned.ITSELF
 
-_ONE_VALUE = "There is one value."
-_NAME = "The secrets file is bound to the name: another name is another cluster."
+_ONE_VALUE = "There is only one value."
+_NAME = "The secrets file belongs to the name: another name is another cluster."
 _UPGRADE = (
     "khgen does not upgrade machines that are up: run kubeadm upgrade on each, drained, one minor"
     " version at a time. A new seed leaves a running node's kubeadm, kubelet and kubectl as they are."
@@ -24,7 +24,7 @@ _STATIC_POD = (
 )
 _ENCRYPTION = (
     "API servers with it and without it cannot read each other's Secrets: a render refuses the"
-    " change until all of them are changed by hand and the secrets file says so."
+    " change until you have changed all of them and the secrets file by hand."
 )
 _KUBELET = (
     "Each kubelet keeps the configuration that kubeadm copied from the kubelet-config ConfigMap:"
@@ -57,21 +57,21 @@ _CA_KEYS = (
     "Machines that are up keep their CA keys, and the flags that go with them: replace the control"
     " planes one by one. Keys that a machine once had do not become secret again."
 )
-_NEW_CA = "The CAs stay as they are: it is the lifetime of new ones."
-_CHECKED = "Only a render looks at it."
+_NEW_CA = "The CAs stay as they are. The key is the lifetime of new CAs."
+_CHECKED = "Only khgen render uses it."
 _TOKEN = "The founders made the token once: kubeadm token create makes another."  # noqa: S105 - no token
 _APPLIED = "The founders applied it once: apply the change with kubectl."
 
-_SYSTEM = "A system does not change in place: replace the machines one by one."
+_SYSTEM = "khgen does not change a running system: replace the machines one by one."
 _CLOUD_INIT = "cloud-init does it for a new instance: with a new seed and a reboot."
-_CLOUD_INIT_AGAIN = "cloud-init takes a machine with a new seed for a new one: after a reboot it does all of it again."
+_CLOUD_INIT_AGAIN = "With a new seed and a reboot, cloud-init runs all of it again."
 _TIME = "The time program restarts with a new seed and a reboot."
 _KERNEL = (
     "The settings come into force with a new seed and a reboot; one that was taken out goes back to"
     " the kernel's default."
 )
-_PREPARED = "A new seed and a reboot do it; unmanaged undoes nothing that was done."
-_METADATA = "A new seed and a reboot set the rule; where the key is taken out, machines that are up keep it."
+_PREPARED = "It takes effect with a new seed and a reboot. The value unmanaged reverts nothing."
+_METADATA = "A new seed and a reboot set the rule. Without the key, running machines keep the rule."
 _ALIASES = "/etc/hosts is placed with a new seed and a reboot."
 _INSTALLED = (
     "Programs that are installed stay. Leave the new seed for new machines: a machine that is up"
@@ -85,7 +85,7 @@ _KUBELET_PROGRAM = (
 )
 _TOOL = "Machines that are up keep theirs: install it by hand, or leave it to new machines."
 _IMAGE = "Machines that are up keep their image: bake a new one for new machines."
-_DELIVERY = "It only decides how user-data reaches a machine."
+_DELIVERY = "It only changes how user-data reaches a machine."
 _NODE_NAME = "Another name is another node: khgen node remove for the old one; the new one joins."
 _ROLE = "The machine has to start over with its new role: replace it."
 _ADDRESS = (

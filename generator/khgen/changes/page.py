@@ -6,27 +6,27 @@ from khgen.changes.file_rules import FILES
 from khgen.changes.key_table import KEYS
 from khgen.changes.rules import MEANINGS
 
-_INTRODUCTION = """# Changes of a living cluster
+_INTRODUCTION = """# Changes of a running cluster
 
-What a change of each key of [cluster.yaml](spec.md) means once machines are up, generated from the
-tables that `khgen diff` uses (`khgen schema --changes`).
+What a change of each key of [cluster.yaml](spec.md) means for running machines. The page is generated from
+the tables that `khgen diff` uses (`khgen schema --changes`).
 
 ```
 khgen diff cluster.yaml -o out/        # before the render: what it would change, node by node, file by file
 khgen diff cluster.yaml -o out/ -p     # with the lines; private files are never shown
 ```
 
-It ends with 0 where nothing changes and with 2 where something does ([exit codes](commands.md#exit-codes)).
+The exit code is 0 if nothing changes and 2 if something does ([exit codes](commands.md#exit-codes)).
 
-A render changes nothing on machines that are up: they see it when they get their new user-data and
+A render changes nothing on running machines. A change reaches them when they get their new user-data and
 meta-data (their seed) and reboot, or when they are replaced (`khgen node replace`). A new seed places files
 and runs the boot steps again. It does not touch what kubeadm wrote once: static pods, kubelet configuration,
-ConfigMaps, labels, taints and addons; and it removes no file. Give machines their new seeds one at
-a time, and wait for `khgen-boot status` to say that all is done.
+ConfigMaps, labels, taints and addons. It removes no file. Give machines their new seeds one at a time, and
+wait until `khgen-boot status` reports that all is done.
 
-One thing needs no new seed: control planes that carry the virtual IP ask the API which control planes there
-are, and add those that have joined to haproxy and to keepalived's peers. Load-balancer hosts learn of them
-from their own new seed ([growth](boot-order.md)).
+One thing needs no new seed: control planes with the virtual IP ask the API for the list of control planes,
+and add new ones to haproxy and to keepalived's peers. Load-balancer hosts need their own new seed for this
+([growth](boot-order.md)).
 
 ## Effects
 
@@ -46,7 +46,7 @@ A node's effect is the strongest of its changed keys and files.
 _FILES = """
 ## Files
 
-What changed files mean; where a file holds many things, the changed keys decide.
+What a change of each file means. If a file holds many things, the changed keys decide.
 
 | file on the node | effect | what it is |
 |---|---|---|

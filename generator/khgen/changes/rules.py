@@ -27,14 +27,14 @@ _ORDER = {effect: number for number, effect in enumerate(Effect)}
 MEANINGS: Mapping[Effect, str] = MappingProxyType(
     {
         Effect.NOTHING: "no machine has to change",
-        Effect.NEW_MACHINE: "only machines that boot for the first time from now on have it",
+        Effect.NEW_MACHINE: "only machines that boot for the first time get it",
         Effect.RELOAD: "a service reads its configuration again;"
         " today: the machine gets its new seed and reboots",
-        Effect.RESTART: "programs start again with it;"
+        Effect.RESTART: "programs restart with it;"
         " today: the machine gets its new seed and reboots, one machine at a time",
         Effect.DRAIN: "the node's pods have to move to other nodes first",
         Effect.REPLACE: "the machine has to be replaced: khgen node replace, one at a time",
-        Effect.NOT_POSSIBLE: "a living cluster cannot change it: it needs a new cluster",
+        Effect.NOT_POSSIBLE: "a running cluster cannot change it: it needs a new cluster",
     }
 )
 """Each effect in one clause."""

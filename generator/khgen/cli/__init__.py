@@ -95,7 +95,7 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="khgen")
 @click.option("--debug", is_flag=True, help="Show the traceback of a defect in khgen.")
 def cli(*, debug: bool) -> None:
-    """One cluster.yaml becomes everything a highly available kubeadm cluster needs.
+    """Turn one cluster.yaml into everything that a kubeadm cluster needs.
 
     Start with `khgen init`, then `khgen render cluster.yaml -o out/`.
     """

@@ -9,14 +9,14 @@ _SECRETS_HELP = "Secrets file, or - for standard input; default: beside the spec
 
 @click.group()
 def certs() -> None:
-    """Certificates: their dates, and fresh ones."""
+    """List certificates and renew them."""
 
 
 @certs.command("list")
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--secrets", "named", help=_SECRETS_HELP)
 def list_dates(spec: Path, named: str | None) -> None:
-    """List every certificate that a render hands out, the first to end on top."""
+    """List every certificate of a render, soonest expiry first."""
     from khgen.cli.certificates import date_lines
 
     click.echo("\n".join(date_lines(spec, named)))
@@ -25,17 +25,20 @@ def list_dates(spec: Path, named: str | None) -> None:
 @certs.command()
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
-@click.option("--node", "names", multiple=True, help="Renew only this node's; repeatable.")
+@click.option(
+    "--node", "names", multiple=True, help="Renew only this node's certificates; repeatable."
+)
 @click.option(
     "--clock-is-right",
     is_flag=True,
-    help="This machine's clock is right, and that of the first render was ahead.",
+    help="Confirm that this clock is right: the first render's was ahead.",
 )
 def renew(spec: Path, named: str | None, names: tuple[str, ...], *, clock_is_right: bool) -> None:
-    """Give nodes new keys and certificates whose dates count from now, at the next render.
+    """Give nodes new keys and certificates at the next render.
 
-    The CAs stay as they are, unless the first render dated them in the future: then their own keys
-    sign them anew. The nodes get their new files with their next user-data or image.
+    Their dates count from now. The CAs stay as they are, unless the first render dated them in the
+    future: then their own keys sign them again. The nodes get their new files with their next
+    user-data or image.
     """
     from khgen.cli.certificates import renew_certificates
 

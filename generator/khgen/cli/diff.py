@@ -15,13 +15,11 @@ from khgen.cli.outcome import format_option
     type=click.Path(path_type=Path),
     default=Path("out"),
     show_default=True,
-    help="Folder of the last render; it is only read.",
+    help="Folder of the last render; diff only reads it.",
 )
 @click.option("--secrets", help="Secrets file, or - for standard input; default: beside the spec.")
 @click.option("--node", "names", multiple=True, help="Compare only this node; repeatable.")
-@click.option(
-    "-p", "--patch", is_flag=True, help="Show changed lines; private files are not shown."
-)
+@click.option("-p", "--patch", is_flag=True, help="Show changed lines, except of private files.")
 @format_option
 def diff(
     spec: Path,
@@ -31,7 +29,7 @@ def diff(
     *,
     patch: bool,
 ) -> None:
-    """Show what a render would change, node by node and file by file, and write nothing.
+    """Show what a render would change, and write nothing.
 
     Each change has an effect on a cluster that is up: nothing, new machine, reload, restart, drain,
     replace, not possible. Exit code 0: nothing changes, 2: something does; docs/commands.md lists

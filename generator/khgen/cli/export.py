@@ -11,10 +11,12 @@ FORMATS = ("terraform", "libvirt", "proxmox", "incus", "aws")
 @click.argument("platform", metavar="FORMAT", type=click.Choice(FORMATS))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder to write; default: the FORMAT."
+    "-o", "--output", type=click.Path(path_type=Path), help="Output folder; default: the FORMAT."
 )
 def export(platform: str, out: Path, output: Path | None) -> None:
-    """Write what a platform needs to make the machines of OUT, which `khgen render` wrote.
+    """Write the nodes in OUT in the form that a platform takes.
+
+    OUT is a folder that `khgen render` wrote.
 
     FORMAT is terraform (OpenTofu too), libvirt, proxmox, incus or aws. All files but scripts hold
     private keys, and only you can read them.

@@ -19,15 +19,15 @@ def _shared_options(command: Command) -> Command:
     options = (
         click.option(
             "--builder", type=click.Choice(BUILDERS), default="qemu", show_default=True,
-            help="Where it is baked.",
+            help="What bakes the image.",
         ),
         click.option(
             "--var", "settings", multiple=True, metavar="NAME=VALUE",
-            help="A variable of packer/variables.pkr.hcl; repeatable.",
+            help="Set a variable of packer/variables.pkr.hcl; repeatable.",
         ),
         click.option(
             "--accelerator", type=click.Choice(ACCELERATORS), default="auto", show_default=True,
-            help="What QEMU runs its machine with; auto: KVM where it works.",
+            help="QEMU's accelerator; auto: KVM where it works.",
         ),
     )  # fmt: skip
     for option in reversed(options):
@@ -37,7 +37,9 @@ def _shared_options(command: Command) -> Command:
 
 @click.group()
 def image() -> None:
-    """Golden images: everything that is the same on every node, baked by Packer."""
+    """Bake golden images with Packer.
+
+    An image holds everything that is the same on every node."""
 
 
 @image.command()
@@ -58,7 +60,7 @@ def build(
 ) -> None:
     """Bake the image that the spec's `image` section describes.
 
-    What Packer says is shown as it comes, and nothing is left of a bake that fails.
+    Packer's output is printed as it comes. A bake that fails leaves nothing.
     """
     from khgen.cli.baking import BakeRequest, run_build
 
@@ -70,7 +72,9 @@ def build(
 @click.argument("spec", type=click.Path(path_type=Path))
 @_shared_options
 def validate(*, spec: Path, builder: str, settings: tuple[str, ...], accelerator: str) -> None:
-    """Let Packer check the templates with this spec's variables; needs no hypervisor."""
+    """Check Packer's templates with SPEC's variables.
+
+    This needs no hypervisor."""
     from khgen.cli.baking import BakeRequest, run_validate
 
     request = BakeRequest(spec=spec, builder=builder, settings=settings, accelerator=accelerator)
@@ -81,7 +85,7 @@ def validate(*, spec: Path, builder: str, settings: tuple[str, ...], accelerator
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("images"))
 @format_option
 def list_images(folder: Path) -> None:
-    """List the images in FOLDER, and whether each is still what was baked."""
+    """List the images in FOLDER and check their digests."""
     from khgen.cli.baking import run_list
 
     run_list(folder)

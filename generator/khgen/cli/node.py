@@ -7,7 +7,7 @@ import click
 
 @click.group()
 def node() -> None:
-    """Single machines: replace or remove one."""
+    """Replace or remove a single node."""
 
 
 @node.command()
@@ -15,10 +15,11 @@ def node() -> None:
 @click.argument("name")
 @click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
 def replace(spec: Path, name: str, named: str | None) -> None:
-    """Give NAME a fresh identity, for a new machine that takes its place in the living cluster.
+    """Give node NAME a new identity, for a new machine.
 
-    At the next render it has new keys and a new instance-id, and it joins, even if it was a founder:
-    a control plane or etcd host first removes its old etcd member, once the others have quorum.
+    At the next render the node has new keys and a new instance-id. It joins, even if it was a
+    founder. A control plane or etcd host first removes its old etcd member, once the others have
+    quorum.
     """
     from khgen.cli.certificates import Renewal, change_secrets
     from khgen.cli.inputs import now
@@ -43,7 +44,9 @@ def replace(spec: Path, name: str, named: str | None) -> None:
 )
 @click.option("--address", help="Its address, if the spec no longer lists it.")
 def remove(spec: Path, name: str, named: str | None, role: str | None, address: str | None) -> None:
-    """Record that NAME leaves the cluster for good; then take it out of the spec and render.
+    """Record that node NAME leaves the cluster for good.
+
+    Then take it out of the spec and render.
 
     Its etcd member and its Node stay until they are removed: the next control plane or etcd host
     waits for that, and names the command.

@@ -56,7 +56,7 @@ format_option = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     expose_value=False,
-    help="How to report.",
+    help="Format of the report.",
 )
 """For a command that can report as JSON; the form is the run's, `Run.as_json`."""
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}

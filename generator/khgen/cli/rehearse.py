@@ -7,16 +7,20 @@ import click
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path))
-@click.option("--secrets", help="Secrets file, for who the founders are; its keys are not used.")
+@click.option("--secrets", help="Secrets file; only its list of founders is used.")
 @click.option("--node", "names", multiple=True, help="Boot only this node; repeatable.")
 @click.option(
-    "--timeout", type=float, default=600, show_default=True, help="Seconds until all must be done."
+    "--timeout",
+    type=float,
+    default=600,
+    show_default=True,
+    help="Seconds until all nodes must be done.",
 )
-@click.option("--keep", is_flag=True, help="Keep the hosts when all is done, until ^C.")
+@click.option("--keep", is_flag=True, help="Keep the hosts until ^C when all is done.")
 @click.option(
     "--rootfs",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Root directory of the hosts; default: Debian, built once into the cache.",
+    help="Root directory of the hosts; default: a cached Debian.",
 )
 @click.option(
     "--kube-bin",
@@ -29,7 +33,7 @@ import click
 @click.option(
     "--cpus",
     type=click.FloatRange(min=0.01),
-    help="Processors that each host has at most, like 0.66; default: all of this machine.",
+    help="Most processors for each host, like 0.66; default: all.",
 )
 @click.option("--consoles", type=click.Path(path_type=Path), help="Folder for the console logs.")
 def rehearse(  # noqa: PLR0913 - one for each option
@@ -44,7 +48,7 @@ def rehearse(  # noqa: PLR0913 - one for each option
     consoles: Path | None,
     keep: bool,
 ) -> None:
-    """Boot the rendered nodes as local hosts and see the cluster build itself (Linux, as root).
+    """Boot the rendered nodes as local hosts (Linux, as root).
 
     They are systemd-nspawn containers with a network of their own and new keys; nothing is left.
     """

@@ -15,12 +15,12 @@ from khgen.cli.outcome import format_option
     type=click.Path(path_type=Path),
     default=Path("out"),
     show_default=True,
-    help="Folder to write; it is replaced whole.",
+    help="Output folder; existing contents are replaced.",
 )
 @click.option("--secrets", help="Secrets file, or - for standard input; default: beside the spec.")
 @click.option("--node", "names", multiple=True, help="Render only this node; repeatable.")
-@click.option("--check", is_flag=True, help="Check everything, write nothing.")
-@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("--check", is_flag=True, help="Check everything and write nothing.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @format_option
 def render(  # noqa: PLR0913 - one for each option
     spec: Path,
@@ -31,7 +31,9 @@ def render(  # noqa: PLR0913 - one for each option
     check: bool,
     strict: bool,
 ) -> None:
-    """Render the nodes of a cluster: user-data, every file, and the operator's kubeconfig.
+    """Render the files of all nodes into a folder.
+
+    The folder gets each node's user-data and files, and the operator's kubeconfig.
 
     The secrets file beside the spec is created at the first render and never replaced.
     """

@@ -7,7 +7,7 @@ import click
 
 @click.group()
 def secrets() -> None:
-    """The secrets file: the cluster's identity."""
+    """Import, reset or accept the secrets file."""
 
 
 @secrets.command("import")
@@ -18,7 +18,7 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     """Adopt the CAs of an existing /etc/kubernetes/pki.
 
     Takes the cluster, etcd and front-proxy CAs and the service-account key from DIRECTORY, RSA or
-    ECDSA, and creates the secrets file around them. Everything else is issued anew.
+    ECDSA, and creates the secrets file around them. Everything else is newly issued.
     """
     from khgen.cli import importing
 
@@ -30,11 +30,11 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
 @click.option("--secrets", "named", help="Secrets file; default: beside the spec.")
 @click.option("--no-machine-has-booted", is_flag=True, help="Confirm it here, not at the prompt.")
 def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> None:
-    """Name the founders anew, as long as no machine has booted.
+    """Record the founders again, before any machine has booted.
 
     Records the control planes (and etcd hosts) of SPEC as the founders, and its networks, endpoint,
     version and the like. Keys stay; every machine needs its new user-data. A cluster that has
-    booted would be founded a second time, so this asks for the cluster's name first.
+    booted would be founded a second time, so this command first asks for the cluster's name.
     """
     from khgen.cli.refounding import refound_cluster
 
@@ -48,9 +48,9 @@ def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> No
 def seal(spec: Path, named: str | None, *, content_is_right: bool) -> None:
     """Accept the secrets file's content as it stands.
 
-    Shows all of it but the keys, asks for the cluster's name, and writes the digest anew: after a
-    change by hand, or for a file of an older khgen. With KHGEN_SECRETS_KEY_FILE it is sealed with the
-    key in that file.
+    Use it after a change by hand, or for a file of an older khgen. It shows all of the content but
+    the keys, asks for the cluster's name, and writes a new digest. If KHGEN_SECRETS_KEY_FILE is set,
+    the key in that file seals the content.
     """
     from khgen.cli.sealing import seal_secrets
 

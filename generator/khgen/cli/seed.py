@@ -7,16 +7,14 @@ import click
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option(
-    "--node", "names", multiple=True, help="Make only this node's; the others' stay. Repeatable."
-)
+@click.option("--node", "names", multiple=True, help="Make only this node's seed; repeatable.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     default=Path("seeds"),
     show_default=True,
-    help="Folder to write; what khgen wrote there before is replaced.",
+    help="Output folder; the seeds in it are replaced.",
 )
 @click.option(
     "--format",
@@ -27,10 +25,11 @@ import click
     help="An image for each node, or a folder.",
 )
 def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> None:
-    """Make the NoCloud seeds of the nodes in OUT, a folder that `khgen render` wrote.
+    """Make a NoCloud seed for each node in OUT.
 
-    Attached to a machine as a disk, a seed gives it its user-data, meta-data and network-config.
-    Every file is first held against its digest in OUT/manifest.json. Seeds hold private keys.
+    OUT is a folder that `khgen render` wrote. A seed is attached to a machine as a disk and holds
+    its user-data, meta-data and network-config. khgen first checks every file against its digest in
+    OUT/manifest.json. Seeds hold private keys.
     """
     from khgen.cli.outcome import wrote
     from khgen.cli.rendered import read_manifest, read_nodes, refuse_overlap

@@ -23,7 +23,7 @@ def example_names() -> list[str]:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File to create; default: cluster.yaml."
 )
-@click.option("--list", "list_only", is_flag=True, help="List the examples and stop.")
+@click.option("--list", "list_only", is_flag=True, help="Only list the examples.")
 def init(example: str, output: Path | None, *, list_only: bool) -> None:
     """Write a commented cluster.yaml to start from."""
     names = example_names()
@@ -86,7 +86,7 @@ def _create_one(path: Path, text: str, made: ExitStack) -> None:
 
 
 @click.command()
-@click.option("--markdown", is_flag=True, help="Print the reference for people instead.")
+@click.option("--markdown", is_flag=True, help="Print the reference of all keys instead.")
 @click.option("--changes", is_flag=True, help="Print what a change of each key means instead.")
 def schema(*, markdown: bool, changes: bool) -> None:
     """Print the JSON Schema of cluster.yaml, for editors."""

@@ -170,9 +170,9 @@ def _checked(path: Path, digest: str | None) -> tuple[bytes | None, str]:
     try:
         content = read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
-        return None, "missing, though manifest.json tells of it" if digest else ""
+        return None, "missing, but listed in manifest.json" if digest else ""
     if digest is None:
-        return None, "not there when this was rendered: manifest.json tells of no such file"
+        return None, "not part of the render: manifest.json does not list it"
     if hashlib.sha256(content).hexdigest() != digest:
         return None, "changed since it was rendered: its SHA-256 is not that in manifest.json"
     return content, ""

@@ -71,9 +71,7 @@ def vip_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     if not balances_load(plan, kind):
         return ()
     if kind is NodeKind.LOAD_BALANCER:
-        return (
-            VIP_SCRIPTS  # It has no identity to ask the API with: its files alone say who is there.
-        )
+        return VIP_SCRIPTS  # It has no identity to ask the API with: its files alone list the control planes.
     return (*VIP_SCRIPTS, NodeFile(path=KHGEN_VIP_UNIT, content=verbatim(KHGEN_VIP_UNIT.name)))
 
 

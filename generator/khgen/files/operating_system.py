@@ -43,7 +43,7 @@ def time_sync_files(plan: Plan, _: NodeKind) -> tuple[NodeFile, ...]:
 
 
 def kernel_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """One file for each of the two that has something to say."""
+    """The lists of kernel modules and of kernel settings, without empty ones."""
     modules = "".join(f"{module}\n" for module in kernel_modules(plan, kind))
     settings = "".join(f"{key}={value}\n" for key, value in kernel_settings(plan, kind).items())
     files = (NodeFile(path=MODULES, content=modules), NodeFile(path=SETTINGS, content=settings))

@@ -34,7 +34,7 @@ Wanted = TypeVar("Wanted")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A repository besides the distribution's: whence, signed by whom, what it may not upgrade."""
+    """A further package repository: URL, signing key, and the packages that it must not upgrade."""
 
     name: str
     url: str

@@ -10,7 +10,7 @@ class ImageBase(SpecModel):
     """The distribution's cloud image."""
 
     url: FilePath = Field(description="A URL, or a file beside this one")
-    checksum: ImageChecksum = Field(description="sha256:… or sha512:…, as the distribution says")
+    checksum: ImageChecksum = Field(description="sha256:… or sha512:…, from the distribution")
 
 
 class ImageSpec(SpecModel):
