@@ -5,11 +5,8 @@ import re
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import click
 import pytest
 
-from khgen.cli.node import remove
-from khgen.spec.model import NodeRole
 from support.command import SMALL_SPEC, khgen
 
 CP2 = "  - {name: cp2, role: control-plane, address: 10.9.0.12}\n"
@@ -121,6 +118,7 @@ def test_a_node_that_the_spec_no_longer_lists_is_removed_by_role_and_address(fol
         (("Cp 9", "--role", "worker", "--address", "10.9.0.9"), "'Cp 9' cannot be a node's name"),
         (("cp9", "--role", "boss", "--address", "10.9.0.9"), "'boss' is not one of"),
         (("cp9", "--role", "worker"), "add --role and --address"),
+        (("cp22",), "no node 'cp22' in the spec; did you mean 'cp2'? if it was taken out already,"),
     ],
 )
 def test_wrong_usage_changes_nothing(
@@ -137,12 +135,6 @@ def test_without_secrets_there_is_nothing_to_remove_from(tmp_path: Path) -> None
     write(tmp_path, SMALL_SPEC)
     assert remove_node(tmp_path, "cp2").returncode == 3
     assert [path.name for path in tmp_path.iterdir()] == ["cluster.yaml"]
-
-
-def test_the_roles_are_those_of_the_spec() -> None:
-    (role,) = (parameter for parameter in remove.params if parameter.name == "role")
-    assert isinstance(role.type, click.Choice)
-    assert tuple(role.type.choices) == tuple(NodeRole)
 
 
 def test_two_founders_are_an_error_and_no_secrets_are_made(tmp_path: Path) -> None:

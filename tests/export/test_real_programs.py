@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from khgen.cli.exporting import run_export
+from khgen.cli.export_command import run_export
 from support.programs import SYSTEM_PATH, require_program, run
 from support.recorded import Recorder
 from support.rendered_out import ADDRESSED_SPEC, MAC, write_out

@@ -3,13 +3,11 @@
 import json
 import os
 import stat
-import sys
 from pathlib import Path
 
 import pytest
 
 from support.command import SMALL_SPEC, khgen
-from support.programs import run
 from support.rendered_out import ADDRESSED_SPEC, manifest_of, tree, write_out
 
 AGAIN = "  hint: render again: khgen render cluster.yaml -o out\n"
@@ -114,15 +112,6 @@ def test_the_listing_tells_what_is_there(folder: Path) -> None:
     assert listing["cluster"] == "small"
     assert list(listing["files"]) == ["cp1.iso", "cp2.iso", "cp3.iso", "w1.iso"]
     assert listing["files"]["w1.iso"]["bytes"] == (folder / "seeds/w1.iso").stat().st_size
-
-
-def test_help_loads_no_image_library() -> None:
-    for arguments in (["--help"], ["seed", "--help"], ["export", "--help"]):
-        done = run([sys.executable, "-X", "importtime", "-m", "khgen", *arguments])
-        assert done.returncode == 0
-        assert "khgen.cli" in done.stderr
-        assert "pycdlib" not in done.stderr
-        assert "pydantic" not in done.stderr
 
 
 def test_an_edited_file_is_told_with_every_other(folder: Path) -> None:

@@ -33,26 +33,29 @@ from khgen.cli.outcome import (
 from khgen.disk.ending_signals import ENDING
 
 COMMANDS = {
-    "init": "khgen.cli.start:init",
-    "schema": "khgen.cli.start:schema",
-    "diff": "khgen.cli.diff:diff",
-    "render": "khgen.cli.render:render",
-    "seed": "khgen.cli.seed:seed",
-    "export": "khgen.cli.export:export",
-    "image": "khgen.cli.image:image",
-    "rehearse": "khgen.cli.rehearse:rehearse",
-    "node": "khgen.cli.node:node",
-    "certs": "khgen.cli.certs:certs",
-    "secrets": "khgen.cli.secrets:secrets",
+    "init": "Write a commented cluster.yaml to start from.",
+    "schema": "Print the JSON Schema of cluster.yaml, for editors.",
+    "diff": "Show what a render would change, and write nothing.",
+    "render": "Render the files of all nodes into a folder.",
+    "seed": "Make a NoCloud seed for each node in OUT.",
+    "export": "Write the nodes in OUT in the form that a platform takes.",
+    "image": "Bake golden images with Packer.",
+    "rehearse": "Boot the rendered nodes as local hosts (Linux, as root).",
+    "node": "Replace or remove a single node.",
+    "certs": "List certificates and renew them.",
+    "secrets": "Import, reset or accept the secrets file.",
 }
-"""Each command and where it is; a module is imported when its command is asked for."""
+"""Each command with its line in `khgen --help`, in the order of a cluster's life.
+
+A command is in the module `khgen.cli.<name>_command`, which is imported when it is asked for.
+"""
 
 
 class _LazyGroup(click.Group):
     """Commands that are imported when they are needed, so that `khgen --help` answers at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of a cluster's life."""
+        """The names of the commands."""
         del ctx
         return list(COMMANDS)
 
@@ -61,9 +64,14 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command = getattr(import_module(module), attribute)
+        command = getattr(import_module(f"khgen.cli.{cmd_name}_command"), cmd_name)
         return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands, of which none is imported for that."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def make_context(
         self,

@@ -28,6 +28,7 @@ from khgen.pki.identity import contradictions, version_findings
 from khgen.pki.secrets import Secrets
 from khgen.pki.secrets_decode import SealCheck
 from khgen.pki.secrets_seal import KEY_VARIABLE
+from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.problems import Finding, Place, Problem, Problems
 from khgen.spec.check.signing_keys import first_use
 from khgen.spec.load import Loaded, load_spec
@@ -205,13 +206,26 @@ def require_folder(path: Path, report: Report) -> None:
 
 
 def require_nodes(names: Iterable[str], known: Collection[str], where: str) -> None:
-    """Raise a UsageError for a name that is not among the known ones; it names a close one."""
+    """Raise a UsageError for a name that is not among the known ones."""
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            there = f"did you mean '{close[0]}'?" if close else f"there are: {_some(known)}"
-            message = f"no node '{name}' in {where}; {there}"
-            raise click.UsageError(message)
+            raise no_such_node(name, known, where)
+
+
+def no_such_node(
+    name: str, known: Collection[str], where: str, otherwise: str = ""
+) -> click.UsageError:
+    """The error for a name that no node has; it names a close one, or what else can be done."""
+    close = get_close_matches(name, known, n=1)
+    meant = f"did you mean '{close[0]}'?" if close else ""
+    there = " ".join(filter(None, (meant, otherwise))) or f"there are: {_some(known)}"
+    return click.UsageError(f"no node '{name}' in {where}; {there}")
+
+
+def chosen_nodes(plan: Plan, names: Collection[str]) -> tuple[NodePlan, ...]:
+    """The nodes of these names, or all; raises a UsageError for a name that the spec has not."""
+    require_nodes(names, plan.by_name, "the spec")
+    return tuple(node for node in plan.nodes if not names or node.name in names)
 
 
 def _some(names: Collection[str]) -> str:

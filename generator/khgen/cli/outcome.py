@@ -51,14 +51,6 @@ class Exit(IntEnum):
 
 CHANGES = Exit.USAGE
 """diff's "something changes", as terraform plan has it; an error of usage prints nothing to stdout."""
-format_option = click.option(
-    "--format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    expose_value=False,
-    help="Format of the report.",
-)
-"""For a command that can report as JSON; the form is the run's, `Run.as_json`."""
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _FORMAT_OPTION = "--format"
 

@@ -16,7 +16,7 @@ from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import RepositoryKey
 from khgen.spec.model.values import quoted
 
-_NO_FILES_OF_THE_USER = (Path("/dev"), Path("/proc"))
+_DEVICES, _SHARED_MEMORY, _PROCESSES = Path("/dev"), Path("/dev/shm"), Path("/proc")  # noqa: S108
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,13 @@ def find_spec(path: Path) -> SpecFile:
         return SpecFile(named=path, file=None)
     file = path.resolve() if path.is_symlink() else path
     # A descriptor of a file that has been deleted or never had a name, like that of a here-document.
-    unnamed = not file.exists() or any(map(file.is_relative_to, _NO_FILES_OF_THE_USER))
-    return SpecFile(named=path, file=None if unnamed else file)
+    return SpecFile(named=path, file=file if file.exists() and _may_be_kept(file) else None)
+
+
+def _may_be_kept(file: Path) -> bool:
+    """Whether a file is where users have files, and not where the system shows what it has open."""
+    in_devices = file.is_relative_to(_DEVICES) and not file.is_relative_to(_SHARED_MEMORY)
+    return not in_devices and not file.is_relative_to(_PROCESSES)
 
 
 def _is_file(mode: int) -> bool:

@@ -1,4 +1,4 @@
-"""The render behind `khgen render`, stage by stage, and what it tells the user."""
+"""`khgen render`: from cluster.yaml and the secrets file to the output folder."""
 
 import os
 import sys
@@ -13,55 +13,90 @@ from khgen.cli.closing import Closing
 from khgen.cli.inputs import (
     Inputs,
     SecretsSource,
+    chosen_nodes,
     identity_problems,
     now,
     read_inputs,
     read_secrets,
-    require_nodes,
     secrets_path,
 )
-from khgen.cli.lost_secrets import lost_secrets
+from khgen.cli.options import (
+    READ_SECRETS,
+    format_option,
+    node_option,
+    output_option,
+    secrets_option,
+    spec_argument,
+)
 from khgen.cli.outcome import Report, wrote
+from khgen.cli.output_folder import refuse_inside
 from khgen.cli.recording import SecretsAppearedError, founders_line, keep_new, record, unrecorded
-from khgen.cli.rendered import refuse_inside
 from khgen.cli.summary import summary
 from khgen.disk.manifest import NodeEntry, budget_findings
 from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster
 from khgen.disk.spec_file import text_files
+from khgen.disk.staging import MANIFEST
+from khgen.pki.adopt import ADOPTED_FILES
 from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.secrets import founding_nodes, plan_with
 from khgen.pki.validity import lifetime_findings
 from khgen.plan.cluster_plan import NodePlan
+from khgen.problems import Place, Problem, Problems
 from khgen.render import ClusterRender
 
 PROGRESS_FROM = 500
 """Smaller clusters are done before a progress bar could be read."""
+PKI = "rootfs/etc/kubernetes/pki"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenderRequest:
-    """What the user asked for."""
+class _Request:
+    """What the user asked for, which may be rendered twice."""
 
     spec: Path
     output: Path
     check: bool
     """Whether nothing is written at all."""
-    secrets: str | None
+    named: str | None
     names: tuple[str, ...]
     strict: bool
 
 
-def run_render(request: RenderRequest) -> None:
-    """Render, write, and tell."""
+@click.command()
+@spec_argument
+@output_option("Output folder; existing contents are replaced.", "out")
+@secrets_option(READ_SECRETS)
+@node_option("Render only this node; repeatable.")
+@click.option("--check", is_flag=True, help="Check everything and write nothing.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@format_option
+def render(  # noqa: PLR0913 - one for each option
+    spec: Path,
+    output: Path,
+    named: str | None,
+    names: tuple[str, ...],
+    *,
+    check: bool,
+    strict: bool,
+) -> None:
+    """Render the files of all nodes into a folder.
+
+    The folder gets each node's user-data and files, and the operator's kubeconfig.
+
+    The secrets file beside the spec is created at the first render and never replaced.
+    """
+    request = _Request(
+        spec=spec, output=output, check=check, named=named, names=names, strict=strict
+    )
     try:
         _render(request)
     except SecretsAppearedError:
         _render(request)
 
 
-def _render(request: RenderRequest) -> None:
+def _render(request: _Request) -> None:
     report = Report(strict=request.strict)
     inputs = read_inputs(request.spec, report)
     _refuse_inputs_inside(request, inputs)
@@ -72,7 +107,7 @@ def _render(request: RenderRequest) -> None:
     report.add(inputs.problems(continuity_findings(plan, secrets)), {})
     report.stop_if_fatal()
     cluster = ClusterRender(plan, secrets, inputs.manifests)
-    nodes = _chosen(cluster, request.names)
+    nodes = chosen_nodes(plan, request.names)
     closing = Closing(cluster, request.output)
 
     def settle(entries: Mapping[str, NodeEntry]) -> None:
@@ -89,27 +124,27 @@ def _render(request: RenderRequest) -> None:
     _tell(request, closing, entries, source, report)
 
 
-def _refuse_inputs_inside(request: RenderRequest, inputs: Inputs) -> None:
+def _refuse_inputs_inside(request: _Request, inputs: Inputs) -> None:
     """The output is replaced whole: what it is made from must be elsewhere."""
     assert inputs.loaded.spec is not None, "a spec that was read is a spec"  # noqa: S101
     files = [inputs.file.folder / name for name in text_files(inputs.loaded.spec)]
     if inputs.file.file is not None:
         files += [request.spec, inputs.file.file]
-    secrets = secrets_path(inputs, request.secrets)
+    secrets = secrets_path(inputs, request.named)
     if secrets != STANDARD_INPUT:
         files.append(secrets)
     refuse_inside(request.output, files)
 
 
-def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsSource:
+def _secrets(request: _Request, inputs: Inputs, report: Report) -> SecretsSource:
     """The cluster's secrets, if the spec does not contradict them."""
     # Asked before the secrets file is read: another first render makes that one before its output.
-    missing = not os.path.lexists(secrets_path(inputs, request.secrets))
+    missing = not os.path.lexists(secrets_path(inputs, request.named))
     held = held_cluster(request.output) if missing else None
-    source = read_secrets(inputs, request.secrets, report)
+    source = read_secrets(inputs, request.named, report)
     if source.fresh:
         name = inputs.spec.metadata.name
-        report.add(lost_secrets(request.spec, name, source.path, request.output, held), {})
+        report.add(_lost_secrets(request.spec, name, source.path, request.output, held), {})
     report.add(identity_problems(inputs, source), {})
     report.add(inputs.problems(founder_findings(inputs.spec, source.secrets)), {})
     if not request.check:
@@ -117,15 +152,33 @@ def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsS
     return source
 
 
-def _chosen(cluster: ClusterRender, names: tuple[str, ...]) -> tuple[NodePlan, ...]:
-    require_nodes(names, cluster.plan.by_name, "the spec")
-    if not names:
-        return cluster.plan.nodes
-    return tuple(node for node in cluster.plan.nodes if node.name in names)
+def _lost_secrets(spec: Path, cluster: str, secrets: Path, out: Path, held: str | None) -> Problems:
+    """An error if `out`, which holds a render of the cluster `held`, came from a lost file.
+
+    A cluster that cannot be told, for its manifest is damaged, may be this one.
+    """
+    if held not in {cluster, ""}:
+        return Problems()
+    what = f"cluster '{held}'" if held else "some cluster"
+    problem = Problem(
+        message=f"{out} holds a render of {what}, but its secrets file {secrets} is missing",
+        place=Place(file=str(out / MANIFEST), line=1, column=1),
+        hint=f"restore {secrets} from a copy{_adoption(spec, out)}; for a new cluster, remove"
+        f" {out} or name another folder with -o",
+    )
+    return Problems.of([problem])
+
+
+def _adoption(spec: Path, out: Path) -> str:
+    """How the CAs can be had again, as far as they are in the output."""
+    for node in sorted((out / "nodes").glob("*")):
+        if all((node / PKI / name).is_file() for name in ADOPTED_FILES):
+            return f", or adopt its CAs: khgen secrets import {spec} {node / PKI}"
+    return f" (no node in {out} has all CA keys; khgen secrets import adopts them from elsewhere)"
 
 
 def _rendered(
-    request: RenderRequest,
+    request: _Request,
     cluster: ClusterRender,
     nodes: tuple[NodePlan, ...],
     progress: Progress,
@@ -150,7 +203,7 @@ def _progress(nodes: int) -> Iterator[Progress]:
 
 
 def _tell(
-    request: RenderRequest,
+    request: _Request,
     closing: Closing,
     entries: Mapping[str, NodeEntry],
     source: SecretsSource,

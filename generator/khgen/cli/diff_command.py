@@ -1,15 +1,15 @@
-"""The comparison behind `khgen diff`, and what it tells the user."""
+"""`khgen diff`: what a render would change against an output folder."""
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from khgen.changes.compare import Change, NodeChange, new_node
 from khgen.cli.changes_text import Changes, changes_json, changes_lines
-from khgen.cli.comparing import Comparison, held_in
+from khgen.cli.comparing import Comparison, Held, held_in
 from khgen.cli.inputs import (
     Inputs,
     SecretsSource,
@@ -19,8 +19,16 @@ from khgen.cli.inputs import (
     read_secrets,
     require_nodes,
 )
+from khgen.cli.options import (
+    READ_SECRETS,
+    format_option,
+    node_option,
+    output_option,
+    secrets_option,
+    spec_argument,
+)
 from khgen.cli.outcome import CHANGES, Exit, Report
-from khgen.cli.rendered import read_manifest
+from khgen.cli.output_folder import read_manifest
 from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
 from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.pki.continuity import continuity_findings, founder_findings
@@ -31,42 +39,44 @@ from khgen.problems import Problems, Severity
 from khgen.render import ClusterRender, RenderedNode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiffRequest:
-    """What the user asked for."""
+@click.command()
+@spec_argument
+@output_option("Folder of the last render; diff only reads it.", "out")
+@secrets_option(READ_SECRETS)
+@node_option("Compare only this node; repeatable.")
+@click.option("-p", "--patch", is_flag=True, help="Show changed lines, except of private files.")
+@format_option
+def diff(
+    spec: Path, output: Path, named: str | None, names: tuple[str, ...], *, patch: bool
+) -> None:
+    """Show what a render would change, and write nothing.
 
-    spec: Path
-    output: Path
-    secrets: str | None
-    names: tuple[str, ...]
-    patch: bool
-
-
-def run_diff(request: DiffRequest) -> None:
-    """Compare, and tell; ends the command with 2 if something changes."""
+    Each change has an effect on a cluster that is up: nothing, new machine, reload, restart, drain,
+    replace, not possible. Exit code 0: nothing changes, 2: something does; docs/commands.md lists
+    the others.
+    """
     report = Report()
-    inputs = read_inputs(request.spec, report)
-    manifest = read_manifest(request.output)
-    source = _secrets(request, inputs, report)
-    secrets = source.secrets
-    plan = plan_with(inputs.spec, secrets)
-    report.add(inputs.problems(lifetime_findings(plan, secrets, now())), {})
-    report.add(_refused(inputs, plan, source), {})
-    report.stop_if_fatal()
-    render = ClusterRender(plan, secrets, inputs.manifests)
-    changes = _changes(request, render, manifest, inputs, report)
+    inputs = read_inputs(spec, report)
+    manifest = read_manifest(output)
+    render = _render(inputs, named, report)
+    changes = _changes(render, held_in(output, manifest), names, inputs, report)
     code = CHANGES if changes.any else Exit.DONE
     if report.run.as_json:
-        report.print_json(changes_json(changes, patch=request.patch), code)
+        report.print_json(changes_json(changes, patch=patch), code)
     else:
         report.show(closing=True)
-        click.echo("\n".join(changes_lines(changes, patch=request.patch)))
+        click.echo("\n".join(changes_lines(changes, patch=patch)))
     sys.exit(code)
 
 
-def _secrets(request: DiffRequest, inputs: Inputs, report: Report) -> SecretsSource:
-    """The cluster's secrets, which must be there: new ones would change everything."""
-    return read_secrets(inputs, request.secrets, report, must_exist=True)
+def _render(inputs: Inputs, named: str | None, report: Report) -> ClusterRender:
+    """The render to compare; its secrets must be there: new ones would change everything."""
+    source = read_secrets(inputs, named, report, must_exist=True)
+    plan = plan_with(inputs.spec, source.secrets)
+    report.add(inputs.problems(lifetime_findings(plan, source.secrets, now())), {})
+    report.add(_refused(inputs, plan, source), {})
+    report.stop_if_fatal()
+    return ClusterRender(plan, source.secrets, inputs.manifests)
 
 
 def _refused(inputs: Inputs, plan: Plan, source: SecretsSource) -> Problems:
@@ -81,15 +91,10 @@ def _refused(inputs: Inputs, plan: Plan, source: SecretsSource) -> Problems:
 
 
 def _changes(
-    request: DiffRequest,
-    render: ClusterRender,
-    manifest: RenderedManifest,
-    inputs: Inputs,
-    report: Report,
+    render: ClusterRender, held: Held, names: tuple[str, ...], inputs: Inputs, report: Report
 ) -> Changes:
-    held = held_in(request.output, manifest)
     comparison = Comparison(render, held)
-    wanted = _wanted(request.names, render, manifest)
+    wanted = _wanted(names, render, held.manifest)
     nodes: list[NodeChange] = []
     entries: dict[str, NodeEntry] = {}
     for node in render.plan.nodes:
@@ -100,12 +105,12 @@ def _changes(
     report.add(inputs.problems(budget_findings(render, entries)), {})
     report.stop_if_fatal()
     return Changes(
-        out=request.output,
+        out=held.out,
         nodes=(*nodes, *(node for node in comparison.gone() if node.name in wanted)),
         unchanged=tuple(name for name, entry in entries.items() if comparison.stays(name, entry)),
         keys=comparison.keys,
         keys_known=held.spec is not None,
-        admin_conf=_admin_conf(request.output, render),
+        admin_conf=_admin_conf(held.out, render),
     )
 
 

@@ -1,4 +1,4 @@
-"""`khgen init` and `khgen schema`: what one begins a cluster.yaml with."""
+"""`khgen init`: a commented cluster.yaml to start from."""
 
 import os
 from contextlib import ExitStack
@@ -6,9 +6,12 @@ from pathlib import Path
 
 import click
 
+from khgen.cli.options import output_option
 from khgen.cli.outcome import Exit, current_run, wrote
+from khgen.disk.spec_file import text_files
 from khgen.disk.system_calls import about, write_all
 from khgen.resources import resource_folder
+from khgen.spec.load import load_spec
 
 DEFAULT_EXAMPLE = "rocky-stacked-ha"
 
@@ -20,9 +23,7 @@ def example_names() -> list[str]:
 
 @click.command()
 @click.argument("example", required=False, default=DEFAULT_EXAMPLE)
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="File to create; default: cluster.yaml."
-)
+@output_option("File to create; default: cluster.yaml.")
 @click.option("--list", "list_only", is_flag=True, help="Only list the examples.")
 def init(example: str, output: Path | None, *, list_only: bool) -> None:
     """Write a commented cluster.yaml to start from."""
@@ -52,9 +53,6 @@ def init(example: str, output: Path | None, *, list_only: bool) -> None:
 
 def _companions(text: str) -> tuple[str, ...]:
     """The files that an example's text names: whatever else lies beside it does not belong to it."""
-    from khgen.disk.spec_file import text_files
-    from khgen.spec.load import load_spec
-
     spec = load_spec(text, "cluster.yaml").spec
     return () if spec is None else text_files(spec)
 
@@ -83,18 +81,3 @@ def _create_one(path: Path, text: str, made: ExitStack) -> None:
             os.close(descriptor)
     except OSError as error:
         raise about(path, error) from None
-
-
-@click.command()
-@click.option("--markdown", is_flag=True, help="Print the reference of all keys instead.")
-@click.option("--changes", is_flag=True, help="Print what a change of each key means instead.")
-def schema(*, markdown: bool, changes: bool) -> None:
-    """Print the JSON Schema of cluster.yaml, for editors."""
-    from khgen.changes.page import changes_text
-    from khgen.spec.reference import reference_text
-    from khgen.spec.schema import schema_text
-
-    if changes:
-        click.echo(changes_text(), nl=False)
-        return
-    click.echo(reference_text() if markdown else schema_text(), nl=False)

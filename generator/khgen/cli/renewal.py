@@ -1,8 +1,7 @@
-"""What `khgen certs` does: lists certificates with their dates, and renews them."""
+"""A change of the secrets file that dates something anew, and what puts wrong dates right."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from khgen.cli.inputs import (
@@ -16,7 +15,6 @@ from khgen.cli.inputs import (
 )
 from khgen.cli.outcome import Report, wrote
 from khgen.disk.secrets_file import extend
-from khgen.pki.catalog import SUPER_ADMIN_KUBECONFIG
 from khgen.pki.clock import (
     ahead_text,
     clock_findings,
@@ -24,64 +22,7 @@ from khgen.pki.clock import (
     with_authorities_put_right,
     with_dates_put_right,
 )
-from khgen.pki.credentials import certificate_dates, node_credentials
-from khgen.pki.secrets import EVERYONE, Secrets, plan_with, renewed
-
-
-def date_lines(spec: Path, named: str | None) -> list[str]:
-    """A line for each certificate: its end, the days left, its holder, its name."""
-    report = Report()
-    inputs = read_inputs(spec, report)
-    source = read_secrets(inputs, named, report, must_exist=True)
-    secrets = source.secrets
-    report.add(identity_problems(inputs, source), {})
-    report.stop_if_fatal()
-    plan, today = plan_with(inputs.spec, secrets), now()
-    rows = [
-        (
-            authority.certificate.not_valid_after_utc,
-            "(CA)",
-            _begun(name.value, authority.certificate.not_valid_before_utc, today),
-        )
-        for name, authority in secrets.authorities.items()
-    ]
-    for node in plan.nodes:
-        dates = certificate_dates(node_credentials(plan, node, secrets))
-        rows += [
-            (last, node.name, _begun(_described(name), first, today))
-            for name, (first, last) in dates.items()
-        ]
-    return [
-        f"{end:%Y-%m-%d %H:%M}Z  {(end - today).days:>5} days left  {holder}  {name}"
-        for end, holder, name in sorted(rows)
-    ]
-
-
-def _begun(name: str, first: datetime, today: datetime) -> str:
-    return f"{name} (begins {first:%Y-%m-%d})" if first > today else name
-
-
-def _described(name: str) -> str:
-    founding = name == SUPER_ADMIN_KUBECONFIG.name
-    return f"{name} (only for the founding)" if founding else name
-
-
-def renew_certificates(
-    spec: Path, named: str | None, names: tuple[str, ...], *, trusted: bool
-) -> list[str]:
-    """Record a new generation in the secrets file; returns what was done, and what to do next.
-
-    Where the clock is `trusted`, dates and CAs of a first render in the future are put right too.
-    """
-    scopes, today = names or (EVERYONE,), now()
-
-    def change(old: Secrets) -> Secrets:
-        return renewed(old, scopes, today)
-
-    path, notes = change_secrets(spec, named, Renewal(names=names, change=change, trusted=trusted))
-    whose = ", ".join(names) if names else "every node"
-    done = f"{path}: new certificates for {whose}, dated {today:%Y-%m-%d}"
-    return [*notes, f"{done}; next: khgen render {spec}"]
+from khgen.pki.secrets import Secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

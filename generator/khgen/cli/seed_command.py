@@ -4,22 +4,21 @@ from pathlib import Path
 
 import click
 
+from khgen.cli.options import node_option, output_option, rendered_argument
+from khgen.cli.outcome import wrote
+from khgen.cli.output_folder import read_manifest, read_nodes, refuse_overlap
+from khgen.disk.export_folder import ExportFolder
+from khgen.export.seeds import SeedFormat, seed_files
+
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--node", "names", multiple=True, help="Make only this node's seed; repeatable.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("seeds"),
-    show_default=True,
-    help="Output folder; the seeds in it are replaced.",
-)
+@rendered_argument
+@node_option("Make only this node's seed; repeatable.")
+@output_option("Output folder; the seeds in it are replaced.", "seeds")
 @click.option(
     "--format",
     "seed_format",
-    type=click.Choice(["iso", "dir"]),
+    type=click.Choice([form.value for form in SeedFormat]),
     default="iso",
     show_default=True,
     help="An image for each node, or a folder.",
@@ -31,11 +30,6 @@ def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> N
     its user-data, meta-data and network-config. khgen first checks every file against its digest in
     OUT/manifest.json. Seeds hold private keys.
     """
-    from khgen.cli.outcome import wrote
-    from khgen.cli.rendered import read_manifest, read_nodes, refuse_overlap
-    from khgen.disk.export_folder import ExportFolder
-    from khgen.export.seeds import SeedFormat, seed_files
-
     refuse_overlap(out, output)
     manifest = read_manifest(out)
     cluster = read_nodes(out, manifest, names)

@@ -1,14 +1,15 @@
-"""What `khgen image` does, and what it prints."""
+"""`khgen image`: golden images, baked by Packer."""
 
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import click
+from click.decorators import FC
 
 from khgen.bake.builders import Accelerator, Builder
 from khgen.bake.image_build import Bake, Show, build, validate
@@ -16,6 +17,7 @@ from khgen.bake.image_manifest import ImageManifest, ListedImage, listed_images
 from khgen.bake.packer import BakeError, BakeInterruptedError
 from khgen.cli.ending import EndedError, exit_code
 from khgen.cli.inputs import Inputs, read_inputs
+from khgen.cli.options import PATH, format_option, output_option, spec_argument
 from khgen.cli.outcome import Exit, Report, Run, current_run, wrote
 from khgen.files.golden_image import image_payload
 from khgen.plan.cluster_plan import build_plan, founders_of
@@ -30,42 +32,79 @@ DEFAULT_FOLDER = Path("images")
 LIST_HINT = "name the folder of khgen image build, which is images/ without -o"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BakeRequest:
-    """What the user asked for."""
+def _shared_options(command: FC) -> FC:
+    """What says how an image is baked, for both commands that run Packer."""
+    options = (
+        click.option(
+            "--builder", type=click.Choice([each.value for each in Builder]), default="qemu", show_default=True,
+            help="What bakes the image.",
+        ),
+        click.option(
+            "--var", "settings", multiple=True, metavar="NAME=VALUE",
+            help="Set a variable of packer/variables.pkr.hcl; repeatable.",
+        ),
+        click.option(
+            "--accelerator", type=click.Choice(["auto", *(each.value for each in Accelerator)]), default="auto", show_default=True,
+            help="QEMU's accelerator; auto: KVM where it works.",
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
 
-    spec: Path
-    builder: str
-    settings: tuple[str, ...]
-    accelerator: str
+
+@click.group()
+def image() -> None:
+    """Bake golden images with Packer.
+
+    An image holds everything that is the same on every node."""
 
 
-def run_build(request: BakeRequest, out: Path) -> None:
-    """Bake, and report; ends the command with 4 if a program fails."""
+@image.command("build")
+@spec_argument
+@output_option("Folder for the image and its manifest.", str(DEFAULT_FOLDER))
+@_shared_options
+@format_option
+def build_image(
+    spec: Path, output: Path, builder: str, settings: tuple[str, ...], accelerator: str
+) -> None:
+    """Bake the image that the spec's `image` section describes.
+
+    What Packer prints is shown as it comes, and nothing is left of a bake that fails.
+    """
     report = Report()
-    bake = _bake(request, report)
+    bake = _bake(spec, Builder(builder), settings, accelerator, report)
     with _reporting(report.run):
-        manifest = build(bake, out, _live(time.monotonic()))
-    path = out / manifest.file_name
-    wrote(*([out / manifest.artifact.file] if manifest.artifact.file else []), path)
+        manifest = build(bake, output, _live(time.monotonic()))
+    path = output / manifest.file_name
+    wrote(*([output / manifest.artifact.file] if manifest.artifact.file else []), path)
     if report.run.as_json:
         report.print_json({"manifest": str(path), **asdict(manifest)})
         return
-    click.echo("\n".join(_summary(manifest, out)))
+    click.echo("\n".join(_summary(manifest, output)))
     click.echo(f"manifest: {path}")
 
 
-def run_validate(request: BakeRequest) -> None:
-    """Validate, and report."""
+@image.command("validate")
+@spec_argument
+@_shared_options
+def validate_image(spec: Path, builder: str, settings: tuple[str, ...], accelerator: str) -> None:
+    """Let Packer check the templates with this spec's variables.
+
+    It needs no hypervisor.
+    """
     report = Report()
-    bake = _bake(request, report)
+    bake = _bake(spec, Builder(builder), settings, accelerator, report)
     with _reporting(report.run):
         packer = validate(bake, _live(None))
     click.echo(f"Packer {packer.version} takes the bake of {bake.name} with {bake.builder}")
 
 
-def run_list(folder: Path) -> None:
-    """Print a line for each image; ends the command with 1 unless all are as they were baked."""
+@image.command("list")
+@click.argument("folder", type=PATH, default=DEFAULT_FOLDER)
+@format_option
+def list_images(folder: Path) -> None:
+    """List the images in FOLDER and check their digests."""
     if not folder.is_dir() and (folder.exists() or folder != DEFAULT_FOLDER):
         current_run().fail(Exit.FILES, "is not a folder", hint=LIST_HINT, file=str(folder))
     report = Report()
@@ -89,24 +128,25 @@ def _problem(folder: Path, image: ListedImage) -> Problem:
     return Problem(message=message, place=Place(file=file, line=1, column=1), hint=BAKE_HINT)
 
 
-def _bake(request: BakeRequest, report: Report) -> Bake:
-    if wrong := [setting for setting in request.settings if "=" not in setting]:
+def _bake(
+    spec: Path, builder: Builder, settings: tuple[str, ...], accelerator: str, report: Report
+) -> Bake:
+    if wrong := [setting for setting in settings if "=" not in setting]:
         message = f"--var takes NAME=VALUE, not '{wrong[0]}'"
         raise click.UsageError(message)
-    inputs = read_inputs(request.spec, report)
-    image = _image(inputs, Builder(request.builder), report)
+    inputs = read_inputs(spec, report)
+    image = _image(inputs, builder, report)
     if not report.run.as_json:
         report.show()
-    automatic = request.accelerator == "auto"
     plan = build_plan(inputs.spec, founders_of(inputs.spec))
     return Bake(
         plan=plan,
         image=image,
         folder=inputs.file.folder,
         payload=image_payload(plan),
-        builder=Builder(request.builder),
-        accelerator=None if automatic else Accelerator(request.accelerator),
-        settings=request.settings,
+        builder=builder,
+        accelerator=None if accelerator == "auto" else Accelerator(accelerator),
+        settings=settings,
         cache=cache_folder() / "packer",
     )
 

@@ -1,0 +1,201 @@
+"""`khgen secrets`: the file that is the cluster's identity."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from khgen.cli.inputs import (
+    changed_file,
+    now,
+    owner_problems,
+    read_inputs,
+    read_secrets,
+    require_folder,
+    secrets_key,
+    secrets_path,
+)
+from khgen.cli.options import CHANGED_SECRETS, secrets_option, spec_argument
+from khgen.cli.outcome import Exit, Report, wrote
+from khgen.cli.recording import founders_line
+from khgen.cli.secrets_place import recorded_spec
+from khgen.disk import secrets_file
+from khgen.pki.authorities import Authority, PrivateKey
+from khgen.pki.clock import unset_clock_findings
+from khgen.pki.continuity import founding_findings
+from khgen.pki.secrets import Secrets, adopted_secrets, founding_nodes
+from khgen.pki.secrets_seal import KEY_VARIABLE
+from khgen.pki.secrets_text import time_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is about to happen, under which condition it is right, and the flag that confirms it."""
+
+    danger: str
+    condition: str
+    flag: str
+
+
+REFOUND = Question(
+    danger="refound starts the cluster over: its nodes would found a second one beside machines"
+    " that have booted",
+    condition="If no machine of it has booted",
+    flag="--no-machine-has-booted",
+)
+SEAL = Question(
+    danger="seal accepts the secrets file as it stands, damaged or changed by whomever",
+    condition="If this is the content that the cluster is to have",
+    flag="--content-is-right",
+)
+
+
+@click.group()
+def secrets() -> None:
+    """Import, reset or accept the secrets file."""
+
+
+@secrets.command("import")
+@spec_argument
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@secrets_option("Secrets file to create; default: beside the spec.")
+def import_directory(spec: Path, directory: Path, named: str | None) -> None:
+    """Adopt the CAs of an existing /etc/kubernetes/pki.
+
+    Takes the cluster, etcd and front-proxy CAs and the service-account key from DIRECTORY, RSA or
+    ECDSA, and creates the secrets file around them. Everything else is newly issued.
+    """
+    report, today = Report(), now()
+    inputs = read_inputs(spec, report)
+    adopted, problems = secrets_file.import_pki(directory, today)
+    report.add(problems, {})
+    report.add(inputs.problems((*founding_findings(inputs.spec), *unset_clock_findings(today))), {})
+    report.stop_if_fatal()
+    assert adopted is not None, "a PKI without errors is a PKI"  # noqa: S101
+    path, key = secrets_path(inputs, named), secrets_key(report)
+    require_folder(path, report)
+    account = adopted.service_account
+    made = replace(
+        adopted_secrets(inputs.spec, adopted.authorities, account, today, os.urandom),
+        spec_file=recorded_spec(inputs.file, named),
+    )
+    if not secrets_file.create(path, made, key):
+        hint = "name another file with --secrets; khgen never replaces a secrets file"
+        report.run.fail(Exit.FILES, "exists already and is left alone", hint=hint, file=str(path))
+    wrote(path)
+    report.show()
+    click.echo(f"created {path} (0600) around the CAs of {directory}")
+    click.echo(founders_line(made, spec))
+
+
+@secrets.command()
+@spec_argument
+@secrets_option(CHANGED_SECRETS)
+@click.option("--no-machine-has-booted", is_flag=True, help="Confirm it here, not at the prompt.")
+def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> None:
+    """Record the founders again, before any machine has booted.
+
+    Records the control planes (and etcd hosts) of SPEC as the founders, and its networks, endpoint,
+    version and the like. Keys stay; every machine needs its new user-data. A cluster that has
+    booted would be founded a second time, so this command first asks for the cluster's name.
+    """
+    report = Report()
+    inputs = read_inputs(spec, report)
+    report.add(inputs.problems(founding_findings(inputs.spec)), {})
+    source = read_secrets(inputs, named, report, must_exist=True)
+    path = changed_file(source, "refound")
+    report.add(owner_problems(inputs, source), {})
+    report.stop_if_fatal()
+    if not no_machine_has_booted:
+        _confirm(REFOUND, inputs.spec.metadata.name)
+    founders = ", ".join(founding_nodes(secrets_file.refound(path, inputs.spec, source.key)))
+    wrote(path)
+    click.echo(f"{path}: the founders are {founders}; next: khgen render {spec}")
+
+
+@secrets.command()
+@spec_argument
+@secrets_option(CHANGED_SECRETS)
+@click.option("--content-is-right", is_flag=True, help="Confirm it here, not at the prompt.")
+def seal(spec: Path, named: str | None, *, content_is_right: bool) -> None:
+    """Accept the secrets file's content as it stands.
+
+    Use it after a change by hand, or for a file of an older khgen. It shows all of the content but
+    the keys, asks for the cluster's name, and writes a new digest. If KHGEN_SECRETS_KEY_FILE is set,
+    the key in that file seals the content.
+    """
+    report = Report()
+    inputs = read_inputs(spec, report)
+    source = read_secrets(inputs, named, report, must_exist=True, sealed=False)
+    path = changed_file(source, "seal")
+    click.echo("\n".join(_shown(source.secrets)), err=True)
+    if not content_is_right:
+        _confirm(SEAL, inputs.spec.metadata.name)
+    if not secrets_file.seal(path, source.secrets, source.key):
+        hint = "run the command again, and look at what it prints"
+        report.run.fail(Exit.FILES, "has changed meanwhile", hint=hint, file=str(path))
+    wrote(path)
+    how = "a digest" if source.key is None else f"the key of {KEY_VARIABLE}"
+    click.echo(f"{path}: sealed with {how}")
+
+
+def _confirm(question: Question, cluster: str) -> None:
+    """Have the user type the cluster's name; ends the command where there is nobody to ask."""
+    if not sys.stdin.isatty():
+        message = f"{question.danger}; confirm with {question.flag}"
+        raise click.UsageError(message)
+    click.echo(f"{question.danger}.", err=True)
+    text = f"{question.condition}, type the cluster's name ({cluster})"
+    if click.prompt(text, err=True, default="", show_default=False) != cluster:
+        message = f"that is not '{cluster}': nothing was changed"
+        raise click.UsageError(message)
+
+
+def _shown(secrets: Secrets) -> Iterator[str]:
+    """Everything that is accepted, but no key: of a key, the digest of its public half."""
+    yield f"cluster: {secrets.cluster}"
+    yield f"issued: {time_text(secrets.issued_at)}"
+    yield f"founders: {_listed(secrets.founders)}"
+    yield f"replaced: {_listed(secrets.replaced)}"
+    for left in secrets.removed:
+        when = time_text(left.removed_at)
+        yield f"removed: {left.name}, {left.role}, {left.address}, {when}, machine {left.machines}"
+    yield f"founded anew: {secrets.refounded} times"
+    yield f"Kubernetes: {secrets.kubernetes or 'not recorded'}"
+    for key, value in secrets.identity.items():
+        yield f"identity.{key}: {value}"
+    for scope, number in sorted(secrets.generations.items()):
+        yield f"generation of {scope}: {number}, {time_text(secrets.renewed_at[scope])}"
+    for name, authority in secrets.authorities.items():
+        yield f"{name} CA: {_described(authority)}"
+    yield f"service-account public key: SHA-256 {_fingerprint(secrets.service_account)}"
+    yield "not shown: seed, VRRP password, encryption key"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _described(authority: Authority) -> str:
+    certificate = authority.certificate
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    digest = _hexadecimal(certificate.fingerprint(hashes.SHA256()))
+    return (
+        f"{certificate.subject.rfc4514_string()}, {time_text(begin)} to {time_text(end)},"
+        f" SHA-256 {digest}"
+    )
+
+
+def _fingerprint(key: PrivateKey) -> str:
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return _hexadecimal(hashlib.sha256(public).digest())
+
+
+def _hexadecimal(digest: bytes) -> str:
+    return digest.hex(":").upper()
