@@ -130,7 +130,9 @@ def read(file: NodeFile) -> Tree:
     if path.endswith(".list"):
         return [[unquote(word) for word in line.split()] for line in text.splitlines()]
     if "/sysctl.d/" in path:
-        return [tuple(p.strip() for p in line.split("=", 1)) for line in text.split("\n")]
+        # Of a key that is there twice the last value holds (sysctl.d(5)).
+        settings = (line.partition("=") for line in text.split("\n"))
+        return {key.strip(): f"{sign}{value.strip()}" for key, sign, value in settings}
     if "/pki/" in path or text.startswith("-----BEGIN CERT") or "client-key-data" in text:
         return "keys"
     return text
