@@ -59,7 +59,9 @@ def follow(booted: LocalCluster, said: str) -> None:
     found = re.search(r"run: kubectl (-n kube-system exec etcd-(cp\d) -- (etcdctl .*))$", said)
     assert found is not None, said
     if REAL:
-        booted.hosts["cp1"].run(*KUBECTL, *found[1].split())
+        # A kubelet that began before its API server shows its static pods a minute late.
+        command = (*KUBECTL, *found[1].split())
+        wait_until(lambda: booted.hosts["cp1"].tries(*command)[0] == 0, 120, "etcd's mirror pod")
     else:
         booted.hosts[found[2]].run(*found[3].split())
 
