@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from khgen.disk.folder_lock import locked_folder
+from khgen.disk.system_calls import is_own
 from khgen.files.golden_image import ImagePayload
 from khgen.resources import resource_folder
 from khgen.yaml_text import YamlValue, dump_yaml
@@ -200,7 +201,7 @@ def _is_leftover(path: Path) -> bool:
     if not LEFTOVER.fullmatch(path.name):
         return False
     status = path.lstat()
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return stat.S_ISDIR(status.st_mode) and is_own(status)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
+from khgen.disk.system_calls import is_own
+
 ListedFiles = Callable[[Path], frozenset[str]]
 """The files that the listing in a folder accounts for, itself among them.
 
@@ -57,11 +59,6 @@ def refuse_listing(folder: Path, listing: str, fault: str) -> NoReturn:
 def refuse_others(path: Path) -> None:
     """Raise OutputRefusedError where another user owns what is at that path."""
     _refuse_owner(path, path.lstat())
-
-
-def is_own(status: os.stat_result) -> bool:
-    """Whether the user who runs khgen owns it; root owns nothing of others either."""
-    return status.st_uid == os.geteuid()
 
 
 def first_inside(folder: Path, paths: Iterable[Path]) -> Path | None:

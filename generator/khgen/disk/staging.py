@@ -16,8 +16,16 @@ from pathlib import Path
 
 from khgen.disk.ending_signals import take_signals
 from khgen.disk.folder_lock import locked_folder
-from khgen.disk.owned_folder import ListedFiles, OutputRefusedError, is_own, refuse_foreign
-from khgen.disk.system_calls import EXCHANGE, NO_LINK, NO_MODES, about, rename_with, write_all
+from khgen.disk.owned_folder import ListedFiles, OutputRefusedError, refuse_foreign
+from khgen.disk.system_calls import (
+    EXCHANGE,
+    NO_LINK,
+    NO_MODES,
+    about,
+    is_own,
+    rename_with,
+    write_all,
+)
 from khgen.disk.temporary import clear_stale, temporary_folder
 
 MANIFEST = "manifest.json"

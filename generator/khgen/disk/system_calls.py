@@ -1,4 +1,4 @@
-"""System calls that not every file system has, and errors with the name of the user's own file."""
+"""System calls that not every file system has, whose a file is, and errors that name the user's."""
 
 import ctypes
 import errno
@@ -21,6 +21,11 @@ _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNO
 def about(path: Path, error: OSError) -> OSError:
     """The same error with the name of that file."""
     return OSError(error.errno, error.strerror or str(error), str(path))
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether the user who runs khgen owns it; root owns nothing of others either."""
+    return status.st_uid == os.geteuid()
 
 
 def rename_with(flag: int, one: Path, other: Path) -> bool:

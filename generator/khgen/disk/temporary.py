@@ -17,7 +17,7 @@ from pathlib import Path
 
 from khgen.disk.ending_signals import held_signals
 from khgen.disk.folder_lock import kept_descriptor, take_lock
-from khgen.disk.system_calls import about, write_all
+from khgen.disk.system_calls import about, is_own, write_all
 
 NAME = re.compile(r"\..+\.khgen-[0-9a-f]{16}", re.DOTALL)
 """What all of them are called, and nothing that a person would name."""
@@ -76,7 +76,7 @@ def clear_stale(folder: Path) -> None:
 def _clear(path: Path) -> None:
     status = path.lstat()
     is_folder = stat.S_ISDIR(status.st_mode)
-    if status.st_uid != os.geteuid() or not (is_folder or stat.S_ISREG(status.st_mode)):
+    if not is_own(status) or not (is_folder or stat.S_ISREG(status.st_mode)):
         return
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with held_signals(), kept_descriptor(os.open(path, flags)) as descriptor:
