@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from khgen.cli.outcome import Exit, run_of
-from khgen.pki.clock import OLDEST_CLOCK
+from khgen.pki.lifetime import OLDEST_CLOCK
 from support.command import SMALL_SPEC, khgen, python
 from support.rendering import ROOT
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from khgen.pki.secrets_seal import KEY_VARIABLE, SEAL
+from khgen.pki.secrets_encode import KEY_VARIABLE, SEAL
 from support.command import SMALL_SPEC, khgen
 from support.sealing import reseal, sealed
 

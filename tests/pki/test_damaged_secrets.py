@@ -17,7 +17,7 @@ from damage.judge import Judge, Outcome
 from damage.subject import KEY, other_text, whole_text
 from khgen.pki.secrets import EVERYONE, renewed
 from khgen.pki.secrets_decode import decode_secrets
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.problems import Problems
 from support.fixed import FIXED_NOW, fixed_secrets
 from support.issued import issued_to

@@ -23,7 +23,7 @@ from khgen.pki.secrets import (
     with_replaced,
 )
 from khgen.pki.secrets_decode import decode_secrets
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.problems import Severity
 from khgen.spec.model import ClusterSpec
 from support.fixed import FIXED_NOW, fixed_secrets

@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from khgen.pki.clock import with_authorities_put_right, with_dates_put_right
 from khgen.pki.credentials import certificate_dates, node_credentials
+from khgen.pki.lifetime import lifetime_findings, with_authorities_put_right, with_dates_put_right
 from khgen.pki.secrets import EVERYONE, Secrets, only_extends, renewed, with_replaced
-from khgen.pki.secrets_text import encode_secrets
-from khgen.pki.validity import lifetime_findings
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.plan.cluster_plan import Plan, build_plan
 from khgen.problems import Severity
 from support.fixed import FIXED_NOW, fixed_secrets

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from khgen.disk import secrets_file
-from khgen.pki.authorities import (
+from khgen.pki.certificates import (
     AuthorityName,
     authority_certificate_pem,
     authority_key_pem,
@@ -20,7 +20,7 @@ from khgen.pki.authorities import (
 from khgen.pki.credentials import node_credentials
 from khgen.pki.secrets import adopted_secrets
 from khgen.pki.secrets_decode import decode_secrets
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from support.fixed import FIXED_NOW, fixed_secrets, known_entropy
 from support.issued import chain_verifier, issued_to
 from support.programs import require_program, run

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
 from khgen.pki.catalog import AUTHORITIES
+from khgen.pki.certificates import Authority, AuthorityName, PrivateKey
 from khgen.pki.pem import (
     PemError,
     beginning_text,

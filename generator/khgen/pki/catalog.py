@@ -12,8 +12,7 @@ from ipaddress import ip_address
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from khgen.pki.authorities import AuthorityName
-from khgen.pki.issue import SubjectAlternativeName, Usage
+from khgen.pki.certificates import AuthorityName, SubjectAlternativeName, Usage
 from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
 from khgen.spec.model.values import IPAddress
 

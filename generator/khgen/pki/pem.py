@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
-from khgen.pki.authorities import (
+from khgen.pki.certificates import (
     COMMON_NAMES,
     Authority,
     AuthorityName,

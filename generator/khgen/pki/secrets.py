@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from khgen.facts.version import KubernetesVersion
-from khgen.pki.authorities import Authority, AuthorityName, PrivateKey, new_authority
+from khgen.pki.certificates import Authority, AuthorityName, PrivateKey, new_authority
 from khgen.pki.derive import alphabet_text, derive_key_pair
 from khgen.pki.identity import identity_of, may_follow
 from khgen.plan.cluster_plan import Plan, RemovedNode, build_plan, founders_of

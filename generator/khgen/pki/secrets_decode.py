@@ -1,46 +1,40 @@
 """From a secrets file's text to the secrets, or to what is wrong with it."""
 
+import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import TypedDict, TypeVar
 
 import yaml
 
 from khgen.facts.version import KubernetesVersion
-from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
+from khgen.pki.certificates import Authority, AuthorityName, PrivateKey
 from khgen.pki.identity import FACTS, recorded_fact
 from khgen.pki.pem import RESIGN_HINT, PemError, expiry_text, read_authority, read_private_key
-from khgen.pki.removed_nodes import removed_nodes
-from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, Secrets
+from khgen.pki.secrets import ENCRYPTION_KEY_BYTES, SEED_BYTES, VRRP_PASSWORD_LENGTH, Secrets
+from khgen.pki.secrets_encode import API_VERSION, KIND, SEAL, seal_fault
 from khgen.pki.secrets_reader import Fields, SecretsReader
-from khgen.pki.secrets_seal import SEAL, seal_fault
-from khgen.pki.secrets_text import API_VERSION, KIND
-from khgen.pki.secrets_values import (
-    count,
-    exact_bytes,
-    file_name,
-    kubernetes_version,
-    moment,
-    only,
-    own_cluster,
-    vrrp_password,
-)
 from khgen.plan.cluster_plan import RemovedNode
 from khgen.problems import Problems, ValuePath, path_text
+from khgen.spec.model import NodeRole
+from khgen.spec.model.values import IPAddress
 
 _KEYS = (
     "apiVersion", "kind", "cluster", "spec", "issuedAt", "founders", "replaced", "removed", "refounded", "identity",
     "kubernetes", "generations", "seed", "vrrpPassword", "encryptionKey", "authorities",
     "serviceAccount", SEAL,
 )  # fmt: skip
+_REMOVED_KEYS = ("name", "role", "address", "removedAt", "machines")
+_NODE_NAME = re.compile("[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _ENCRYPTED_BY = (
     ("age-encryption.org/", "age -d FILE | khgen render --secrets - …"),
     ("-----BEGIN AGE ENCRYPTED FILE", "age -d FILE | khgen render --secrets - …"),
 )
 _SOPS_HINT = "sops -d FILE | khgen render --secrets - …"
-
 
 Value = TypeVar("Value")
 Decoded = tuple[Secrets | None, Problems]
@@ -111,14 +105,14 @@ class _Decoder:
         self._fields: Fields = reader.fields(root, (), _KEYS)
 
     def secrets(self, cluster: str | None, now: datetime | None) -> Secrets | None:
-        self._text("apiVersion", only(API_VERSION), "")
-        self._text("kind", only(KIND), "")
+        self._text("apiVersion", _only(API_VERSION), "")
+        self._text("kind", _only(KIND), "")
         never = datetime.min.replace(tzinfo=UTC)
-        issued_at = self._text("issuedAt", moment, never)
-        name = self._text("cluster", own_cluster(cluster), "")
-        seed = self._text("seed", exact_bytes(SEED_BYTES), b"")
-        password = self._text("vrrpPassword", vrrp_password, "")
-        encryption_key = self._text("encryptionKey", exact_bytes(ENCRYPTION_KEY_BYTES), b"")
+        issued_at = self._text("issuedAt", _moment, never)
+        name = self._text("cluster", _own_cluster(cluster), "")
+        seed = self._text("seed", _exact_bytes(SEED_BYTES), b"")
+        password = self._text("vrrpPassword", _vrrp_password, "")
+        encryption_key = self._text("encryptionKey", _exact_bytes(ENCRYPTION_KEY_BYTES), b"")
         record = self._record()
         authorities = self._authorities(now)
         service_account = self._service_account()
@@ -162,12 +156,12 @@ class _Decoder:
         return _Record(
             founders=reader.items(self._node("founders"), ("founders",)),
             replaced=reader.items(self._node("replaced"), ("replaced",)),
-            removed=removed_nodes(reader, fields.get("removed")),
-            refounded=reader.value(fields.get("refounded"), ("refounded",), count, 0),
+            removed=_removed_nodes(reader, fields.get("removed")),
+            refounded=reader.value(fields.get("refounded"), ("refounded",), _count, 0),
             identity=MappingProxyType(self._identity()),
-            spec_file=reader.value(fields.get("spec"), ("spec",), file_name, None),
+            spec_file=reader.value(fields.get("spec"), ("spec",), _file_name, None),
             kubernetes=reader.value(
-                fields.get("kubernetes"), ("kubernetes",), kubernetes_version, None
+                fields.get("kubernetes"), ("kubernetes",), _kubernetes_version, None
             ),
         )
 
@@ -223,7 +217,137 @@ class _Decoder:
             number = self._reader.required(fields, entry, (*path, "number"))
             date = self._reader.required(fields, entry, (*path, "renewedAt"))
             found[scope] = (
-                self._reader.value(number, (*path, "number"), count, 0),
-                self._reader.value(date, (*path, "renewedAt"), moment, never),
+                self._reader.value(number, (*path, "number"), _count, 0),
+                self._reader.value(date, (*path, "renewedAt"), _moment, never),
             )
         return found
+
+
+def _removed_nodes(reader: SecretsReader, node: yaml.Node | None) -> tuple[RemovedNode, ...]:
+    """The removed nodes in the order of the file; files from before there were any have none."""
+    if node is None:
+        return ()
+    if not isinstance(node, yaml.SequenceNode):
+        reader.fail(node, ("removed",), "a list is expected here")
+        return ()
+    return tuple(
+        _removed_node(reader, entry, ("removed", index)) for index, entry in enumerate(node.value)
+    )
+
+
+def _removed_node(reader: SecretsReader, entry: yaml.Node, path: ValuePath) -> RemovedNode:
+    fields = reader.fields(entry, path, _REMOVED_KEYS)
+    parts = {key: reader.required(fields, entry, (*path, key)) for key in _REMOVED_KEYS}
+    never, nowhere = datetime.min.replace(tzinfo=UTC), ip_address("0.0.0.0")  # noqa: S104
+    return RemovedNode(
+        name=reader.value(parts["name"], (*path, "name"), _name, ""),
+        role=reader.value(parts["role"], (*path, "role"), _role, NodeRole.WORKER),
+        address=reader.value(parts["address"], (*path, "address"), _address, nowhere),
+        removed_at=reader.value(parts["removedAt"], (*path, "removedAt"), _moment, never),
+        machines=reader.value(parts["machines"], (*path, "machines"), _count, 0),
+    )
+
+
+def _name(text: str) -> str:
+    if not _NODE_NAME.fullmatch(text):
+        message = "a node's name is expected"
+        raise ValueError(message)
+    return text
+
+
+def _role(text: str) -> NodeRole:
+    try:
+        return NodeRole(text)
+    except ValueError:
+        message = f"one of {', '.join(NodeRole)} is expected"
+        raise ValueError(message) from None
+
+
+def _address(text: str) -> IPAddress:
+    try:
+        return ip_address(text)
+    except ValueError:
+        message = "an IP address is expected"
+        raise ValueError(message) from None
+
+
+def _only(wanted: str) -> Callable[[str], str]:
+    """What takes that text alone."""
+
+    def read(text: str) -> str:
+        if text != wanted:
+            message = f"only {wanted} is known"
+            raise ValueError(message)
+        return text
+
+    return read
+
+
+def _own_cluster(wanted: str | None) -> Callable[[str], str]:
+    """What takes the name of that cluster; any name, where none is given."""
+
+    def read(text: str) -> str:
+        if wanted is not None and text != wanted:
+            message = f"these are the secrets of cluster '{text[:63]}', not of '{wanted}'"
+            raise ValueError(message)
+        return text
+
+    return read
+
+
+def _file_name(text: str) -> str:
+    """The name of a file in the same folder."""
+    if not text.isprintable() or "/" in text or text in {"", ".", ".."}:
+        message = "the name of a file is expected"
+        raise ValueError(message)
+    return text
+
+
+def _exact_bytes(size: int) -> Callable[[str], bytes]:
+    """What takes so many bytes in base64."""
+
+    def read(text: str) -> bytes:
+        message = f"{size} bytes in base64 are expected"
+        try:
+            value = b64decode(text, validate=True)
+        except ValueError:
+            raise ValueError(message) from None
+        if len(value) != size:
+            raise ValueError(message)
+        return value
+
+    return read
+
+
+def _vrrp_password(text: str) -> str:
+    """The password that keepalived's hosts share."""
+    if not re.fullmatch(f"[A-Za-z0-9]{{{VRRP_PASSWORD_LENGTH}}}", text):
+        message = f"{VRRP_PASSWORD_LENGTH} letters and digits are expected"
+        raise ValueError(message)
+    return text
+
+
+def _moment(text: str) -> datetime:
+    """A moment in UTC, to the second."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        message = "a time like 2026-01-31T12:00:00Z is expected"
+        raise ValueError(message) from None
+
+
+def _kubernetes_version(text: str) -> KubernetesVersion:
+    """A released version of Kubernetes."""
+    try:
+        return KubernetesVersion.parse(text)
+    except ValueError:
+        message = "a version like 1.29.6 is expected"
+        raise ValueError(message) from None
+
+
+def _count(text: str) -> int:
+    """How often something happened."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        message = "a number is expected"
+        raise ValueError(message)
+    return int(text)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from khgen.facts.distributions import Distribution, distribution
@@ -323,3 +324,12 @@ def _load_balancers(spec: ClusterSpec, nodes: tuple[NodePlan, ...]) -> tuple[Nod
         return ()
     dedicated = _with_role(nodes, NodeRole.LOAD_BALANCER)
     return dedicated or _with_role(nodes, NodeRole.CONTROL_PLANE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFile:
+    """A file as the node will have it; the owner is always root, who alone exists that early."""
+
+    path: PurePosixPath
+    content: str
+    mode: int = 0o644
