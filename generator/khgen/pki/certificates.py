@@ -19,7 +19,7 @@ from khgen.spec.model.cluster import KeyAlgorithm
 from khgen.spec.model.values import IPAddress
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-"""What kubeadm's own loaders take: neither Ed25519 nor anything else."""
+"""The only keys that kubeadm's loaders accept."""
 
 _TRADITIONAL = serialization.PrivateFormat.TraditionalOpenSSL
 
@@ -46,12 +46,12 @@ _EC_PRIVATE_KEY = {
     "secp256r1": (bytes.fromhex("30310201010420"), bytes.fromhex("a00a06082a8648ce3d030107")),
     "secp384r1": (bytes.fromhex("303e0201010430"), bytes.fromhex("a00706052b81040022")),
 }
-"""DER of RFC 5915's ECPrivateKey without its publicKey: what is before and after the number."""
+"""DER of RFC 5915's ECPrivateKey without its publicKey: the bytes before and after the number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Authority:
-    """A certificate authority; compared by identity, so that what hangs on it can be cached."""
+    """A certificate authority; compared by identity, so results for it can be cached."""
 
     certificate: x509.Certificate
     key: PrivateKey
@@ -85,9 +85,9 @@ def new_authority(
 
 
 def resigned_authority(authority: Authority, not_before: datetime) -> Authority:
-    """A self-signed authority signed anew by its own key, to live as long, from another beginning.
+    """A self-signed authority signed again by its own key, for the same lifetime from another date.
 
-    Leaves name their CA by its name and its key, so every chain stays whole.
+    Leaves identify their CA by its name and its key, so every chain stays valid.
     """
     old, key = authority.certificate, authority.key
     end = not_before + (old.not_valid_after_utc - old.not_valid_before_utc)
@@ -107,7 +107,7 @@ def resigned_authority(authority: Authority, not_before: datetime) -> Authority:
 
 
 def signed(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certificate:
-    """The certificate that this key signs, the same bytes each time."""
+    """The certificate signed by this key, with the same bytes each time."""
     digest = signature_hash(key)
     if isinstance(key, rsa.RSAPrivateKey):
         return builder.sign(key, digest, rsa_padding=padding.PKCS1v15())
@@ -156,8 +156,8 @@ def certificate_pem(certificate: x509.Certificate) -> str:
 def private_key_pem(key: PrivateKey) -> str:
     """A private key as PEM, in the traditional form that kubeadm writes.
 
-    An ECDSA key comes without its public half, which RFC 5915 makes optional, and which every
-    reader computes (Go crypto/x509 sec1.go, OpenSSL): it would be a third of a user-data's keys.
+    An ECDSA key is written without its public half. RFC 5915 makes that optional, and every reader
+    computes it (Go crypto/x509 sec1.go, OpenSSL). It would be a third of the keys in user-data.
     """
     if isinstance(key, rsa.RSAPrivateKey) or key.curve.name not in _EC_PRIVATE_KEY:
         encryption = serialization.NoEncryption()
@@ -180,11 +180,11 @@ SubjectAlternativeName = str | IPAddress
 _LEAF_KEY_USAGE = key_usage(signs_certificates=False)
 _LEAF_CONSTRAINTS = x509.BasicConstraints(ca=False, path_length=None)
 _MAX_CHECKED_NAME = 64
-"""RFC 5280's upper bound of a common name, which a Kubernetes node name may pass."""
+"""RFC 5280's upper bound of a common name, which the name of a Kubernetes node may exceed."""
 
 
 class Usage(StrEnum):
-    """What a leaf may be used for."""
+    """The extended key usage of a leaf."""
 
     SERVER = "server"
     CLIENT = "client"
@@ -198,7 +198,7 @@ _USAGE_OIDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafRequest:
-    """What a leaf certificate is to say."""
+    """The content of a leaf certificate."""
 
     common_name: str
     organization: str | None
@@ -221,7 +221,7 @@ class Leaf:
 def issue_leaf(
     request: LeafRequest, key: ec.EllipticCurvePrivateKey, authority: Authority, seed: bytes
 ) -> Leaf:
-    """The certificate, with the fields that kubeadm's NewSignedCert sets, and its key."""
+    """The certificate and its key, with the fields that kubeadm's NewSignedCert sets."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(_subject(request.common_name, request.organization))
@@ -249,7 +249,7 @@ def issue_leaf(
 
 
 def _content(request: LeafRequest, key: ec.EllipticCurvePrivateKey, authority: Authority) -> bytes:
-    """Everything that tells this certificate from another: RFC 5280 wants serials unique."""
+    """Everything that distinguishes this certificate: RFC 5280 requires unique serials."""
     point = key.public_key().public_numbers()
     parts = (
         request.common_name,
@@ -275,7 +275,7 @@ def _subject(common_name: str, organization: str | None) -> x509.Name:
 def _name_attribute(common_name: str) -> x509.NameAttribute[str]:
     if len(common_name) <= _MAX_CHECKED_NAME:
         return x509.NameAttribute(NameOID.COMMON_NAME, common_name)
-    with warnings.catch_warnings():  # Go, and so all of Kubernetes, does not hold to the bound.
+    with warnings.catch_warnings():  # Go, and so Kubernetes, does not enforce the bound.
         warnings.simplefilter("ignore")
         return x509.NameAttribute(NameOID.COMMON_NAME, common_name, _validate=False)
 
@@ -297,5 +297,5 @@ def _authority_key_identifier(authority: Authority) -> x509.AuthorityKeyIdentifi
     try:
         own = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     except x509.ExtensionNotFound:
-        return None  # An imported CA may lack it; Go then leaves it out of the leaf too.
+        return None  # An imported CA may lack it; Go then omits it in the leaf too.
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)

@@ -1,4 +1,4 @@
-"""Credentials: the files of the PKI on each node, the operator's kubeconfig, and bootstrap tokens."""
+"""Credentials: each node's files of the PKI, the operator's kubeconfig, and bootstrap tokens."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -44,20 +44,20 @@ from khgen.spec.model.cluster import CaKeys
 from khgen.yaml_text import YamlValue, dump_yaml
 
 OPERATOR = ""
-"""The node name in the identity of what the operator holds."""
+"""The node name in the operator's identity."""
 
 Dates = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCredentials:
-    """Everything of the PKI that one node holds."""
+    """The part of the PKI that one node holds."""
 
     shared: tuple[NodeFile, ...]
-    """What every node of the same kind has, with the same bytes."""
+    """Files with the same bytes on every node of the same kind."""
     own: tuple[NodeFile, ...]
     dates: tuple[tuple[str, Dates], ...]
-    """From when until when each certificate is valid, by its name."""
+    """The beginning and the end of each certificate, by its name."""
 
     @property
     def files(self) -> tuple[NodeFile, ...]:
@@ -89,7 +89,7 @@ def _kubeadm_names(cluster: str, user: str) -> _Names:
 
 
 def node_credentials(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeCredentials:
-    """What this node is given: no more than its role needs."""
+    """The credentials of this node: no more than its role needs."""
     holders = HOLDERS[node.kind, plan.stacked]
     leaves = [
         (entry, _certificate(plan, node, secrets, entry))
@@ -107,7 +107,7 @@ def node_credentials(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeCreden
             own.append(_client_kubeconfig_file(plan, node, secrets, kubeconfig, leaf))
             continue
         own.append(_private(KUBELET_IDENTITY, leaf.certificate + leaf.key))
-        # A worker's names no node: it is the same on all of them.
+        # kubelet.conf of a worker names no node: it is the same on all workers.
         of_kind = shared if node.kind is NodeKind.WORKER else own
         of_kind.append(_kubelet_kubeconfig_file(plan, node, secrets))
     named = [*((e.name, leaf) for e, leaf in leaves), *((k.name, leaf) for k, leaf in identities)]
@@ -116,18 +116,18 @@ def node_credentials(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeCreden
 
 
 def certificate_dates(credentials: NodeCredentials) -> Mapping[str, Dates]:
-    """From when until when each certificate of a node is valid."""
+    """The beginning and the end of each certificate of a node."""
     return dict(credentials.dates)
 
 
 def valid_from(plan: Plan, secrets: Secrets, credentials: NodeCredentials) -> datetime:
-    """The moment from which all that the node holds is valid."""
+    """The moment from which all credentials of the node are valid."""
     begins = [first for _, (first, _) in credentials.dates]
     return max(begins, default=first_date(secrets) - plan.spec.pki.backdate)
 
 
 def operator_kubeconfig(plan: Plan, secrets: Secrets) -> str:
-    """admin.conf for the operator: an identity of its own, at the endpoint."""
+    """admin.conf for the operator, with its own identity and the endpoint as server."""
     leaf = _identity(plan, OPERATOR, secrets, ADMIN_KUBECONFIG)
     return _client_kubeconfig(plan, secrets, ADMIN_KUBECONFIG.user, plan.endpoint.url, leaf)
 
@@ -231,7 +231,8 @@ def _kubelet_kubeconfig(plan: Plan, node: NodePlan, secrets: Secrets, server: st
 def _worker_kubeconfig(server: str) -> str:
     """kubelet.conf of a worker: the same bytes on all workers, with a path to the CA.
 
-    kubeadm's file discovery embeds the CA itself (1.29 app/discovery/file/file.go).
+    kubeadm's file discovery reads the CA at that path and embeds it (1.29
+    app/discovery/file/file.go).
     """
     authority = {"certificate-authority": str(PKI_FOLDER / "ca.crt")}
     document = _kubeconfig(_WORKER_NAMES, server, authority, _ROTATED_IDENTITY)
@@ -286,14 +287,14 @@ def _private(path: PurePosixPath, content: str) -> NodeFile:
 
 
 def bootstrap_token(secrets: Secrets) -> str:
-    """The cluster's shared token, for joins by hand: id and secret joined by a dot."""
+    """The cluster's shared token for joins by hand: id, dot, secret."""
     return _token(secrets, "bootstrap-token", secrets.generations.get(EVERYONE, 0))
 
 
 def founding_token(secrets: Secrets) -> str:
-    """The short-lived token of the founding: the same on all founders, or each makes its own.
+    """The short-lived token of the founding, the same on all founders so that none makes its own.
 
-    No renewal changes it: it would change kubeadm.yaml, and a cluster that stands does not have it.
+    No renewal changes it: that would change kubeadm.yaml, and a running cluster no longer has it.
     """
     return _token(secrets, "founding-token", 0)
 

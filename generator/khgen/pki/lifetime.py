@@ -1,4 +1,4 @@
-"""Lifetime: when certificates begin and end, and dates that a wrong clock has set."""
+"""Lifetime: when certificates begin and end, whether that is long enough, and wrong clocks."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,22 +20,22 @@ from khgen.problems import Finding
 from khgen.spec.model.values import duration_text
 
 OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
-"""No khgen is older: a clock before it was never set. A release may move it on."""
+"""The first release of khgen is younger: a clock before this was never set."""
 
 _PATH = ("pki", "backdate")
-_SET_CLOCK = "set this machine's clock; if it is right, the clock was ahead before"
-_MEND = f"{_SET_CLOCK}: khgen certs renew SPEC"
-_MEND_CA = f"{_MEND} --clock-is-right"
-_ISSUER = f"{_SET_CLOCK}, and the CA's issuer has to sign its certificate anew"
+_SET_CLOCK = "set this machine's clock; if it is right, an earlier command's clock was ahead"
+_RENEW = f"{_SET_CLOCK}: khgen certs renew SPEC"
+_RENEW_CA = f"{_RENEW} --clock-is-right"
+_ASK_ISSUER = f"{_SET_CLOCK}, and the CA's issuer must sign its certificate again"
 
 
 def unset_clock_findings(now: datetime) -> Iterator[Finding]:
-    """An error where this machine's clock is before any khgen."""
+    """An error if this machine's clock was never set."""
     if now < OLDEST_CLOCK:
         yield Finding(
             path=_PATH,
-            message=f"this machine's clock says {now:%Y-%m-%d}, which is before khgen was written",
-            hint="set the clock: certificates are dated by it",
+            message=f"this machine's clock shows {now:%Y-%m-%d}, a date before khgen existed",
+            hint="set the clock: it dates the certificates",
             at_key=True,
         )
 
@@ -43,10 +43,10 @@ def unset_clock_findings(now: datetime) -> Iterator[Finding]:
 def clock_findings(
     secrets: Secrets, now: datetime, backdate: timedelta, *, trusted: bool = False
 ) -> tuple[Finding, ...]:
-    """An error where this machine's clock cannot be right: new dates would last.
+    """An error if this machine's clock cannot be right, because new dates would stay in the file.
 
-    Before the cluster's first date either this clock is behind or the first one was ahead, which only
-    the operator knows: it is `trusted` where he says so.
+    If it is before the cluster's first date, either this clock is behind or the first one was
+    ahead. Only the operator knows which: `trusted` means that this clock is right.
     """
     unset = tuple(unset_clock_findings(now))
     began = first_date(secrets)
@@ -54,9 +54,9 @@ def clock_findings(
         return unset
     finding = Finding(
         path=_PATH,
-        message=f"this machine's clock says {now:%Y-%m-%d}, but the cluster's first date is"
+        message=f"this machine's clock shows {now:%Y-%m-%d}, but the cluster's first date is"
         f" {began:%Y-%m-%d}, {ahead_text(began - now)}",
-        hint="set the clock; if it is right, the clock of the first render was ahead:"
+        hint="set the clock; if it is right, the first render's clock was ahead:"
         " khgen certs renew SPEC --clock-is-right",
         at_key=True,
     )
@@ -64,18 +64,18 @@ def clock_findings(
 
 
 def first_date(secrets: Secrets) -> datetime:
-    """The first moment that anything of the cluster was dated."""
+    """The earliest date in the secrets."""
     return min((secrets.issued_at, *secrets.renewed_at.values()))
 
 
 def future_dates(secrets: Secrets, now: datetime, backdate: timedelta) -> tuple[datetime, ...]:
-    """The dates of renewals and removals whose certificates would begin in the future, sorted."""
+    """The sorted dates of renewals and removals whose certificates would begin in the future."""
     dates = (*secrets.renewed_at.values(), *(node.removed_at for node in secrets.removed))
     return tuple(sorted({date for date in dates if date - backdate > now}))
 
 
 def with_dates_put_right(secrets: Secrets, now: datetime, backdate: timedelta) -> Secrets:
-    """The secrets with today's date in place of those in the future; nothing else differs."""
+    """The secrets with today's date in place of dates in the future."""
     moment = now.astimezone(UTC).replace(microsecond=0)
     wrong = future_dates(secrets, now, backdate)
     if not wrong:
@@ -89,9 +89,9 @@ def with_dates_put_right(secrets: Secrets, now: datetime, backdate: timedelta) -
 
 
 def with_authorities_put_right(secrets: Secrets, now: datetime, backdate: timedelta) -> Secrets:
-    """The secrets with CAs that begin in the future signed anew, by their own keys, from now on.
+    """The secrets with each CA that begins in the future signed again by its own key, from now.
 
-    Names, keys and lifetimes stay. An intermediate CA stays as it is: its issuer's key is not here.
+    Names, keys and lifetimes stay. An intermediate CA stays as it is: khgen lacks its issuer's key.
     """
     begin = now.astimezone(UTC).replace(microsecond=0) - backdate
     authorities = {
@@ -102,7 +102,7 @@ def with_authorities_put_right(secrets: Secrets, now: datetime, backdate: timede
 
 
 def ahead_text(difference: timedelta) -> str:
-    """How far something is ahead of this machine's clock."""
+    """How far a date is ahead of this machine's clock."""
     if difference < timedelta(days=1):
         return "less than a day ahead of this machine's clock"
     days = f"{difference.days:,} day{'s' if difference.days > 1 else ''}"
@@ -117,7 +117,7 @@ def _own_future(authority: Authority, now: datetime) -> bool:
 def leaf_validity(
     plan: Plan, secrets: Secrets, authority: Authority, node_name: str, name: str
 ) -> tuple[datetime, datetime]:
-    """When a node's certificate begins and ends: within its authority's own time."""
+    """When a node's certificate begins and ends: within its authority's lifetime."""
     pki, issued_at = plan.spec.pki, issue_date(secrets, node_name)
     lifetime = pki.certificate_validity
     if name == KUBELET_KUBECONFIG.name and pki.node_identity_validity is not None:
@@ -130,7 +130,7 @@ def leaf_validity(
 
 
 def lifetime_findings(plan: Plan, secrets: Secrets, now: datetime) -> tuple[Finding, ...]:
-    """What is wrong with the certificates' time, if machines boot within the boot window."""
+    """Errors for certificates that are not valid during the whole boot window."""
     return (
         *unset_clock_findings(now),
         *_beginning_findings(plan, secrets, now),
@@ -140,25 +140,25 @@ def lifetime_findings(plan: Plan, secrets: Secrets, now: datetime) -> tuple[Find
 
 
 def _beginning_findings(plan: Plan, secrets: Secrets, now: datetime) -> Iterator[Finding]:
-    """Errors for what begins in the future: machines in the right time would wait for it."""
+    """Errors for what begins in the future: machines with a right clock would wait for it."""
     ahead = False
     for name, authority in secrets.authorities.items():
         certificate = authority.certificate
         begin = certificate.not_valid_before_utc
         if begin > now:
             ahead, own = True, certificate.issuer == certificate.subject
-            yield _begins(f"the {name} CA begins", begin - now, begin, _MEND_CA if own else _ISSUER)
+            yield _not_yet_valid(f"the {name} CA is", begin, now, _RENEW_CA if own else _ASK_ISSUER)
     begins = {
         n.name: max((b for b, _ in _dates(plan, secrets, n)), default=now) for n in plan.nodes
     }
     late = sorted(name for name, begin in begins.items() if begin > now)
-    if late and not ahead:  # Where a CA begins later, its own finding has said so.
+    if late and not ahead:  # A CA that begins later has its own finding.
         begin = max(begins.values())
-        yield _begins(f"the certificates of {_list(late)} begin", begin - now, begin, _MEND)
+        yield _not_yet_valid(f"the certificates of {_list(late)} are", begin, now, _RENEW)
 
 
-def _begins(what: str, difference: timedelta, begin: datetime, hint: str) -> Finding:
-    message = f"{what} {begin:%Y-%m-%d}, {ahead_text(difference)}"
+def _not_yet_valid(what: str, begin: datetime, now: datetime, hint: str) -> Finding:
+    message = f"{what} not valid before {begin:%Y-%m-%d}, {ahead_text(begin - now)}"
     return Finding(path=_PATH, message=message, hint=hint, at_key=True)
 
 
@@ -181,12 +181,12 @@ def _leaf_findings(plan: Plan, secrets: Secrets, now: datetime) -> Iterator[Find
     known = {name: end for name, end in ends.items() if end is not None}
     short = sorted(name for name, end in known.items() if end - now < window)
     if not short or _authorities_end(secrets) - now < window:
-        return  # Where a CA ends first, its own finding has said so.
+        return  # A CA that ends first has its own finding.
     left = min(known[name] for name in short) - now
     whose = f"the certificates of {_list(short)}"
     yield Finding(
         path=("pki", "bootWindow"),
-        message=f"{whose} have too little life left: the first {_life(left)}, the boot window is"
+        message=f"{whose} expire too soon: the first {_life(left)}, the boot window is"
         f" {duration_text(window)}",
         hint=_hint(plan),
     )
@@ -196,8 +196,8 @@ def _hint(plan: Plan) -> str:
     pki = plan.spec.pki
     lifetimes = [pki.certificate_validity, pki.node_identity_validity or pki.certificate_validity]
     if min(lifetimes) <= pki.boot_window:
-        return "give certificates a longer life than pki.bootWindow"
-    return "khgen certs renew"
+        return "set certificate lifetimes in pki longer than pki.bootWindow"
+    return "khgen certs renew SPEC"
 
 
 def _first_end(plan: Plan, secrets: Secrets, node: NodePlan) -> datetime | None:
@@ -207,8 +207,8 @@ def _first_end(plan: Plan, secrets: Secrets, node: NodePlan) -> datetime | None:
 def _dates(plan: Plan, secrets: Secrets, node: NodePlan) -> list[tuple[datetime, datetime]]:
     holders = HOLDERS[node.kind, plan.stacked]
     leaves = [(e.name, e.issuer) for e in CERTIFICATES if e.held_by in holders]
-    # What serves the founding alone lives for one boot window, and does not count here: a cluster
-    # that stands does without, and where it is missed the gate of its holder says so.
+    # What only the founding needs lives for one boot window and does not count here: a running
+    # cluster does not need it, and if it expires too early, the gate of its holder reports it.
     lasting = (entry for entry in kubeconfigs_of(plan, node) if not entry.for_founding)
     leaves += [(entry.name, AuthorityName.KUBERNETES) for entry in lasting]
     return [
@@ -224,7 +224,7 @@ def _authorities_end(secrets: Secrets) -> datetime:
 def _life(left: timedelta) -> str:
     if left <= timedelta(0):
         return "has expired"
-    return f"ends in {left.days}d" if left.days else "ends within a day"
+    return f"expires in {left.days}d" if left.days else "expires within a day"
 
 
 def _list(names: list[str], shown: int = 3) -> str:

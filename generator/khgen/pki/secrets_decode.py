@@ -24,9 +24,9 @@ from khgen.spec.model import NodeRole
 from khgen.spec.model.values import IPAddress
 
 _KEYS = (
-    "apiVersion", "kind", "cluster", "spec", "issuedAt", "founders", "replaced", "removed", "refounded", "identity",
-    "kubernetes", "generations", "seed", "vrrpPassword", "encryptionKey", "authorities",
-    "serviceAccount", SEAL,
+    "apiVersion", "kind", "cluster", "spec", "issuedAt", "founders", "replaced", "removed",
+    "refounded", "identity", "kubernetes", "generations", "seed", "vrrpPassword", "encryptionKey",
+    "authorities", "serviceAccount", SEAL,
 )  # fmt: skip
 _REMOVED_KEYS = ("name", "role", "address", "removedAt", "machines")
 _NODE_NAME = re.compile("[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -42,7 +42,7 @@ Decoded = tuple[Secrets | None, Problems]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealCheck:
-    """How a file's seal is checked: with a key or without; not at all, to seal it anew."""
+    """How a file's seal is checked: with a key, without one, or not at all before a new seal."""
 
     key: bytes | None = None
     skipped: bool = False
@@ -59,7 +59,7 @@ def decode_secrets(
     now: datetime | None = None,
     seal: SealCheck = WITHOUT_KEY,
 ) -> Decoded:
-    """The secrets in a text; with `cluster`, they have to be its own; with `now`, not expired."""
+    """The secrets in a text: of that `cluster` if it is given, and not expired `now`."""
     reader = SecretsReader(file)
     for start, hint in _ENCRYPTED_BY:
         if text.startswith(start):
@@ -76,7 +76,7 @@ def decode_secrets(
 
 
 def _seal_holds(reader: SecretsReader, root: yaml.Node, key: bytes | None) -> bool:
-    """Whether the seal of a document without other mistakes holds."""
+    """Whether the seal of an otherwise valid document matches."""
     node = reader.fields(root, (), None).get(SEAL)
     text = node.value if isinstance(node, yaml.ScalarNode) else None
     fault = seal_fault(root, text, key)
@@ -87,7 +87,7 @@ def _seal_holds(reader: SecretsReader, root: yaml.Node, key: bytes | None) -> bo
 
 
 class _Record(TypedDict):
-    """What the secrets know of the cluster besides its keys."""
+    """What the secrets record of the cluster besides its keys."""
 
     founders: tuple[str, ...]
     replaced: tuple[str, ...]
@@ -139,7 +139,7 @@ class _Decoder:
         return self._reader.value(self._node(key), (key,), read, bad)
 
     def _part(self, parent: yaml.Node | None, path: ValuePath) -> dict[str, str]:
-        """The texts of a mapping in which certificates and keys stand."""
+        """The texts of a mapping with a certificate and a key, or with a key only."""
         known = tuple(
             key for key in ("certificate", "key") if path[0] == "authorities" or key == "key"
         )
@@ -166,7 +166,7 @@ class _Decoder:
         )
 
     def _identity(self) -> dict[str, str]:
-        """What is recorded of the cluster; files of before there was a record have none."""
+        """The recorded facts; files of older releases have none."""
         known = {fact.key: fact for fact in FACTS}
         fields = self._reader.fields(self._fields.get("identity"), ("identity",), tuple(known))
         return {
@@ -224,7 +224,7 @@ class _Decoder:
 
 
 def _removed_nodes(reader: SecretsReader, node: yaml.Node | None) -> tuple[RemovedNode, ...]:
-    """The removed nodes in the order of the file; files from before there were any have none."""
+    """The removed nodes in the order of the file; files of older releases have no list."""
     if node is None:
         return ()
     if not isinstance(node, yaml.SequenceNode):
@@ -272,11 +272,11 @@ def _address(text: str) -> IPAddress:
 
 
 def _only(wanted: str) -> Callable[[str], str]:
-    """What takes that text alone."""
+    """A reader that accepts only that text."""
 
     def read(text: str) -> str:
         if text != wanted:
-            message = f"only {wanted} is known"
+            message = f"must be {wanted}"
             raise ValueError(message)
         return text
 
@@ -284,7 +284,7 @@ def _only(wanted: str) -> Callable[[str], str]:
 
 
 def _own_cluster(wanted: str | None) -> Callable[[str], str]:
-    """What takes the name of that cluster; any name, where none is given."""
+    """A reader that accepts the name of that cluster, or any name if none is given."""
 
     def read(text: str) -> str:
         if wanted is not None and text != wanted:
@@ -304,7 +304,7 @@ def _file_name(text: str) -> str:
 
 
 def _exact_bytes(size: int) -> Callable[[str], bytes]:
-    """What takes so many bytes in base64."""
+    """A reader of exactly that many bytes in base64."""
 
     def read(text: str) -> bytes:
         message = f"{size} bytes in base64 are expected"
@@ -320,7 +320,7 @@ def _exact_bytes(size: int) -> Callable[[str], bytes]:
 
 
 def _vrrp_password(text: str) -> str:
-    """The password that keepalived's hosts share."""
+    """The password that the keepalived hosts share."""
     if not re.fullmatch(f"[A-Za-z0-9]{{{VRRP_PASSWORD_LENGTH}}}", text):
         message = f"{VRRP_PASSWORD_LENGTH} letters and digits are expected"
         raise ValueError(message)
@@ -346,7 +346,7 @@ def _kubernetes_version(text: str) -> KubernetesVersion:
 
 
 def _count(text: str) -> int:
-    """How often something happened."""
+    """A count of renewals or replacements."""
     if not re.fullmatch("[0-9]{1,9}", text):
         message = "a number is expected"
         raise ValueError(message)

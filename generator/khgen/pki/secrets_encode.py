@@ -1,7 +1,7 @@
 """From the secrets to their file's text, and the seal over it.
 
-The seal is a digest of the content, or a MAC where the operator keeps a key. It covers the values that
-YAML reads, not layout, comments or the order of keys, so SOPS and editors may write the file again.
+The seal is a digest of the content, or a MAC if the operator keeps a key. It covers the values that
+YAML reads, not layout, comments or the order of keys: SOPS and editors may write the file again.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ KIND = "Secrets"
 
 _HEADING = """\
 # The identity of cluster {cluster}: every certificate and key comes from this file.
-# Keep it private and keep a copy. Nothing can make it again; khgen adds to it, and takes no key away.
+# Keep it private and keep a copy: nothing can make it again. khgen adds to it and removes no key.
 """
 
 
@@ -36,7 +36,7 @@ SEAL_COMMAND = "khgen secrets seal"
 
 _DIGEST, _MAC = "sha256:", "hmac-sha256:"
 _SEAL_HINT = (
-    f"restore the file from a copy; if its content is right, as after a change by hand:"
+    "restore the file from a copy; if you changed it by hand and its content is right:"
     f" {SEAL_COMMAND}"
 )
 
@@ -44,13 +44,13 @@ Content = str | list["Content"] | dict[str, "Content"]
 
 
 def encode_secrets(secrets: Secrets, key: bytes | None = None) -> str:
-    """The secrets as the text that decode_secrets reads, sealed with the key if there is one."""
+    """The text that decode_secrets reads, sealed with the key if there is one."""
     text = sealed_text(dump_yaml(_document(secrets)), key)
     return _HEADING.format(cluster=secrets.cluster) + text
 
 
 def sealed_text(text: str, key: bytes | None = None) -> str:
-    """A document that has no seal yet, with its seal as the last field."""
+    """An unsealed document with its seal added as the last field."""
     root = yaml.compose(text, Loader=LOADER)
     if root is None:
         message = "an empty document has nothing to seal"
@@ -113,15 +113,16 @@ def seal_of(root: yaml.Node, key: bytes | None) -> str:
 
 
 def seal_fault(root: yaml.Node, seal: str | None, key: bytes | None) -> tuple[str, str] | None:
-    """What is wrong with a document's seal, and what to do; None if it holds.
+    """The error and the hint for a document's seal; None if it matches.
 
-    With a key only a MAC holds: else whoever can write the file could put a digest in its place.
+    With a key, only a MAC is accepted: otherwise anyone who can write the file could replace the
+    MAC by a digest.
     """
     if seal is None:
         return f"the secrets file may be damaged: it has no {SEAL}", _SEAL_HINT
     if key is None and seal.startswith(_MAC):
         hint = f"set {KEY_VARIABLE} to the file that holds the key"
-        return "the secrets file is sealed with a key, and none is given", hint
+        return "the secrets file is sealed with a key, but none is given", hint
     if key is not None and not seal.startswith(_MAC):
         return "the secrets file is not sealed with a key, but one is given", _SEAL_HINT
     if hmac.compare_digest(seal_of(root, key).encode(), seal.encode()):
