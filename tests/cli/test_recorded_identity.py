@@ -102,11 +102,11 @@ def test_all_contradictions_are_errors_with_both_values(
     errors = [line for line in done.stderr.splitlines() if line.startswith("cluster.yaml:")]
     assert errors == [
         (
-            "cluster.yaml:4:1: error: the control-plane endpoint is 10.9.0.2:9443 here, and"
+            "cluster.yaml:4:1: error: the control-plane endpoint is 10.9.0.2:9443 here, but"
             " 10.9.0.2:8443 in the secrets file"
         ),
         (
-            "cluster.yaml:5:25: error: the pod network is 10.245.0.0/16 here, and"
+            "cluster.yaml:5:25: error: the pod network is 10.245.0.0/16 here, but"
             " 10.244.0.0/16 in the secrets file"
         ),
     ]
@@ -204,7 +204,7 @@ def test_a_new_version_is_a_warning_once(folder: Path) -> None:
     assert secrets_of(folder)["kubernetes"] == "1.29.6", "nothing was written"
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 0
-    assert f"{VERSION_PLACE}: warning: Kubernetes 1.30.2 after 1.29.6: machines" in done.stderr
+    assert f"{VERSION_PLACE}: warning: Kubernetes 1.30.2 after 1.29.6: running" in done.stderr
     assert "kubeadm upgrade apply v1.30.2" in done.stderr
     assert secrets_of(folder)["kubernetes"] == "1.30.2"
     assert khgen("render", "cluster.yaml", "--strict", cwd=folder).stderr == ""

@@ -1,4 +1,4 @@
-"""What a living cluster cannot change: the table, the secrets file's record, and who contradicts it."""
+"""What a running cluster cannot change: the table, the secrets file's record, and specs that contradict it."""
 
 import re
 from collections.abc import Mapping
