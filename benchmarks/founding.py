@@ -32,8 +32,14 @@ import yaml
 from khgen.bundle.user_data import UserDataBuilder
 from khgen.files.kubeadm import KUBEADM_CONFIG
 from khgen.pki.secrets import new_secrets
-from khgen.plan.cluster_plan import API_SERVER_PORT, NodePlan, Plan, build_plan, founders_of
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import (
+    API_SERVER_PORT,
+    NodeFile,
+    NodePlan,
+    Plan,
+    build_plan,
+    founders_of,
+)
 from khgen.plan.steps import steps_of
 from khgen.rehearse.host_status import State, host_status
 from khgen.rehearse.local_host import LocalHost, Testbed

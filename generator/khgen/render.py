@@ -8,8 +8,7 @@ from khgen.bundle.user_data import UserData, UserDataBuilder
 from khgen.files.node_files import own_files, shared_files
 from khgen.pki.credentials import NodeCredentials, node_credentials, operator_kubeconfig
 from khgen.pki.secrets import Secrets, incarnation
-from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import NodeFile, NodeKind, NodePlan, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,7 +196,7 @@ def test_the_report_for_people(folder: Path) -> None:
         "kubernetes.apiServer.extraArgs (replace, control planes)\n"
         "  kubeadm wrote the static pods once, and joining control planes follow the kubeadm-config"
         " ConfigMap: change that ConfigMap, then replace the control planes one by one.\n\n"
-        "replace: the machine has to be replaced: khgen node replace, one at a time\n\n"
+        "replace: make a new machine for it with khgen node replace, one node at a time\n\n"
         "unchanged: 1 node (w1)\n"
     )
 
@@ -304,7 +304,7 @@ def test_external_etcd_members_alone_have_the_effect_of_their_keys(tmp_path: Pat
 def test_what_a_render_would_refuse_is_a_warning_beside_its_effect(folder: Path) -> None:
     spec = SMALL_SPEC.replace("vip: 10.9.0.2,", "vip: 10.9.0.3,")
     problems = {p["message"]: p["severity"] for p in differences(folder, spec)["problems"]}
-    said = "the control-plane endpoint is 10.9.0.3:8443 here, and 10.9.0.2:8443 in the secrets file"
+    said = "the control-plane endpoint is 10.9.0.3:8443 here, but 10.9.0.2:8443 in the secrets file"
     assert problems[said] == "warning"
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert (done.returncode, "error: the control-plane endpoint" in done.stderr) == (1, True)

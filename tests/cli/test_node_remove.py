@@ -73,7 +73,7 @@ def test_a_removed_node_that_is_still_listed_is_warned_of_until_it_is_taken_out(
     assert remove_node(folder, "cp2").returncode == 0
     said = render(folder)
     assert re.search(r"^cluster.yaml:11:12: warning: 'cp2' was removed on 20", said, re.MULTILINE)
-    assert "take it out of the spec" in said
+    assert "remove it from the spec" in said
     assert kinds(folder)["cp2"] == "control-plane-joiner"
     assert removals(folder, "cp1") == []
     assert khgen("render", "cluster.yaml", "--strict", cwd=folder).returncode == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from khgen.pki.secrets_seal import KEY_VARIABLE, SEAL
+from khgen.pki.secrets_encode import KEY_VARIABLE, SEAL
 from support.command import SMALL_SPEC, khgen
 from support.sealing import reseal, sealed
 
@@ -145,7 +145,7 @@ def test_a_file_with_a_digest_alone_is_refused_where_a_key_is_given(folder: Path
 def test_a_sealed_file_cannot_be_changed_without_the_key(folder: Path) -> None:
     assert khgen(*SEAL_IT, cwd=folder, env=KEY).returncode == 0
     whole = (folder / SECRETS).read_text()
-    assert refusal(folder).startswith("the secrets file is sealed with a key, and none is given;")
+    assert refusal(folder).startswith("the secrets file is sealed with a key, but none is given;")
     (folder / "other").write_text("x" * 32)
     assert "or it is sealed with another key" in refusal(folder, {KEY_VARIABLE: "other"})
     change(folder, "\n- cp1\n", "\n- cp4\n")

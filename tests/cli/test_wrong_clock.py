@@ -77,7 +77,7 @@ def test_a_renewal_of_the_future_is_named_and_the_next_one_puts_it_right(folder:
     ):  # fmt: skip
         said = run(folder, RIGHT + DAY, *words, code=1).stderr
         assert (
-            "error: the certificates of cp1, cp2, cp3 and 1 more begin 2030-07-09, 1,498 days"
+            "error: the certificates of cp1, cp2, cp3 and 1 more are not valid before 2030-07-09, 1,498 days"
             " ahead of this machine's clock\n"
         ) in said
         assert "khgen certs renew SPEC\n" in said
@@ -129,14 +129,17 @@ def test_a_first_render_of_the_future_is_named_and_mended_with_the_same_keys(fol
     before = yaml.safe_load((folder / SECRETS).read_text())
     for words in (("render", "cluster.yaml"), ("diff", "cluster.yaml")):
         said = run(folder, RIGHT, *words, code=1).stderr
-        assert "the kubernetes CA begins 2030-07-09, 1,499 days ahead of this machine's" in said
+        assert (
+            "the kubernetes CA is not valid before 2030-07-09, 1,499 days ahead of this machine's"
+            in said
+        )
         assert "khgen certs renew SPEC --clock-is-right" in said
     for change in (
         ("certs", "renew", "cluster.yaml"), ("certs", "renew", "cluster.yaml", "--node", "w1"),
         ("node", "replace", "cluster.yaml", "w1"), ("node", "remove", "cluster.yaml", "w1"),
     ):  # fmt: skip
         said = run(folder, RIGHT, *change, code=1).stderr
-        assert "clock says 2026-06-01, but the cluster's first date is 2030-07-10" in said
+        assert "clock shows 2026-06-01, but the cluster's first date is 2030-07-10" in said
     assert yaml.safe_load((folder / SECRETS).read_text()) == before
     done = run(folder, RIGHT, "certs", "renew", "cluster.yaml", "--clock-is-right")
     assert "the CAs began in the future: signed anew by their own keys" in done.stdout
@@ -168,7 +171,7 @@ def test_a_clock_before_the_cluster_changes_nothing(folder: Path) -> None:
     render(folder, RIGHT)
     before = (folder / SECRETS).read_bytes()
     said = run(folder, BEHIND, "certs", "renew", "cluster.yaml", code=1).stderr
-    assert "cluster.yaml:1:1: error: this machine's clock says 2026-02-01, but" in said
+    assert "cluster.yaml:1:1: error: this machine's clock shows 2026-02-01, but" in said
     assert "hint: set the clock; if it is right" in said
     assert (folder / SECRETS).read_bytes() == before
 
@@ -187,7 +190,7 @@ def test_a_clock_that_was_never_set_dates_nothing(folder: Path, words: tuple[str
         render(folder, RIGHT)
     before = sorted(folder.iterdir())
     said = run(folder, UNSET, *words, code=1).stderr
-    assert "this machine's clock says 1970-01-02, which is before khgen was written" in said
+    assert "this machine's clock shows 1970-01-02, a date before khgen existed" in said
     assert sorted(folder.iterdir()) == before
 
 

@@ -10,7 +10,7 @@ import yaml
 from damage.cases import Damage
 from khgen.disk.secrets_file import load
 from khgen.pki.secrets_decode import SealCheck
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from support.fixed import FIXED_NOW
 
 SHOWN = 12

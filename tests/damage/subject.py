@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from khgen.pki.secrets import EVERYONE, renewed, with_removed
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from support.fixed import FIXED_NOW, fixed_secrets
 from support.topologies import cluster, topology
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from cryptography import x509
 
-from khgen.pki.authorities import certificate_pem
+from khgen.pki.certificates import certificate_pem
 from khgen.pki.credentials import node_credentials
 from khgen.pki.secrets import Secrets
 from khgen.plan.cluster_plan import NodePlan, Plan, build_plan

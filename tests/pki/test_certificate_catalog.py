@@ -2,8 +2,8 @@
 
 import pytest
 
-from khgen.pki.authorities import COMMON_NAMES, AuthorityName
 from khgen.pki.catalog import AUTHORITIES, CERTIFICATES, HOLDERS, KUBECONFIGS, Holder
+from khgen.pki.certificates import COMMON_NAMES, AuthorityName
 from khgen.pki.credentials import node_credentials
 from khgen.plan.cluster_plan import KINDS, NodeKind, build_plan, founders_of
 from support.fixed import fixed_secrets

@@ -103,9 +103,9 @@ def test_a_removed_node_that_the_spec_still_lists_is_warned_of() -> None:
     assert finding.severity is Severity.WARNING
     assert finding.path == ("nodes", 1, "name")
     assert finding.message == (
-        "'cp2' was removed on 2026-01-01: it is rendered as a new machine of that name, which joins"
+        "'cp2' was removed on 2026-01-01: this render makes a new machine of that name, which joins"
     )
-    assert "take it out of the spec" in finding.hint
+    assert "remove it from the spec" in finding.hint
     assert "khgen node replace SPEC cp2" in finding.hint
 
 

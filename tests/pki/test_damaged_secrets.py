@@ -17,7 +17,7 @@ from damage.judge import Judge, Outcome
 from damage.subject import KEY, other_text, whole_text
 from khgen.pki.secrets import EVERYONE, renewed
 from khgen.pki.secrets_decode import decode_secrets
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.problems import Problems
 from support.fixed import FIXED_NOW, fixed_secrets
 from support.issued import issued_to
@@ -121,7 +121,7 @@ def _two_certificates(document: Document) -> None:
 
 MISTAKES: list[tuple[Callable[[Document], None], str]] = [
     (_swap_key, "authorities.etcd: the key does not belong to the certificate"),
-    (_leaf_for_ca, "authorities.kubernetes: the certificate is not that of a CA"),
+    (_leaf_for_ca, "authorities.kubernetes: not a CA certificate"),
     (_two_certificates, "authorities.etcd: 2 certificates where one is expected"),
     (lambda d: d.update(seed="AAAA"), "seed: 32 bytes in base64 are expected"),
     (lambda d: d.update(cluster="other"),
@@ -129,13 +129,13 @@ MISTAKES: list[tuple[Callable[[Document], None], str]] = [
     (lambda d: d.update(vrrpPassword="short"), "vrrpPassword: 8 letters and digits are expected"),
     (lambda d: d.update(issuedAt="today"),
      "issuedAt: a time like 2026-01-31T12:00:00Z is expected"),
-    (lambda d: d.update(kind="Cluster"), "kind: only Secrets is known"),
-    (lambda d: d.update(apiVersion="khgen/v9"), "apiVersion: only khgen/v1alpha1 is known"),
+    (lambda d: d.update(kind="Cluster"), "kind: must be Secrets"),
+    (lambda d: d.update(apiVersion="khgen/v9"), "apiVersion: must be khgen/v1alpha1"),
 ]  # fmt: skip
 
 
 def test_swapped_authorities_are_refused_even_when_sealed() -> None:
-    swapped = "its certificate is that of the {} CA: are two of them swapped?"
+    swapped = "the certificate belongs to the {} CA: are two of them swapped?"
     assert [p.message for p in damaged(_swap_authorities)] == [
         f"authorities.etcd: {swapped.format('front-proxy')}",
         f"authorities.front-proxy: {swapped.format('etcd')}",

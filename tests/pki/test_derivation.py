@@ -7,7 +7,7 @@ import re
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from khgen.pki.authorities import private_key_pem
+from khgen.pki.certificates import private_key_pem
 from khgen.pki.credentials import (
     bootstrap_token,
     founding_token,
@@ -17,7 +17,7 @@ from khgen.pki.credentials import (
 from khgen.pki.derive import KEY_FAMILIES, Identity, derive_key_pair, leaf_key, serial_number
 from khgen.pki.secrets import EVERYONE, new_secrets, renewed
 from khgen.pki.secrets_decode import decode_secrets
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.plan.cluster_plan import build_plan
 from khgen.spec.model.cluster import KeyAlgorithm
 from support.fixed import FIXED_NOW, fixed_secrets, known_entropy

@@ -1,4 +1,4 @@
-"""What a living cluster cannot change: the table, the secrets file's record, and who contradicts it."""
+"""What a running cluster cannot change: the table, the secrets file's record, and specs that contradict it."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from khgen.pki.secrets import (
     with_replaced,
 )
 from khgen.pki.secrets_decode import decode_secrets
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.problems import Severity
 from khgen.spec.model import ClusterSpec
 from support.fixed import FIXED_NOW, fixed_secrets
@@ -97,9 +97,9 @@ def test_a_contradiction_has_both_values_and_the_place(key: str) -> None:
     (finding,) = contradictions(found.spec, before)
     fact = next(fact for fact in FACTS if fact.key == key)
     wanted = identity_of(found.spec)[key]
-    assert finding.message == f"{fact.what} is {wanted} here, and {before[key]} in the secrets file"
+    assert finding.message == f"{fact.what} is {wanted} here, but {before[key]} in the secrets file"
     assert finding.severity is Severity.ERROR
-    assert finding.hint.endswith("before any machine has booted: khgen secrets refound")
+    assert finding.hint.endswith("if no machine has booted yet: khgen secrets refound SPEC")
     place = found.problem(finding).place
     line = found.places.text.splitlines()[place.line - 1]
     assert line[place.column - 1 :].startswith(f"{fact.path[-1]}:" if fact.has_parts else wanted)
@@ -145,9 +145,9 @@ def test_all_contradictions_come_at_once() -> None:
 
 VERSIONS = [
     ("1.29.6", "1.29.6", None, ""),
-    ("1.29.6", "1.29.7", Severity.WARNING, "machines that are up keep 1.29.6"),
-    ("1.29.6", "1.29.0", Severity.WARNING, "machines that join from now on have 1.29.0"),
-    ("1.29.6", "1.30.0", Severity.WARNING, "machines that are up keep 1.29.6"),
+    ("1.29.6", "1.29.7", Severity.WARNING, "running machines keep 1.29.6"),
+    ("1.29.6", "1.29.0", Severity.WARNING, "machines that join from now on get 1.29.0"),
+    ("1.29.6", "1.30.0", Severity.WARNING, "running machines keep 1.29.6"),
     ("1.29.6", "1.31.1", Severity.ERROR, "is more than one minor above 1.29.6"),
     ("1.29.6", "1.34.0", Severity.ERROR, "is more than one minor above 1.29.6"),
     ("1.30.2", "1.29.6", Severity.ERROR, "is below 1.30.2"),
@@ -260,7 +260,7 @@ def test_nobody_founds_a_cluster_whose_founders_were_renamed() -> None:
     )
     (finding,) = founder_findings(renamed, fixed_secrets(SPEC))
     assert finding.message == (
-        "nobody founds the cluster: the secrets file has the founders cp1, cp2, cp3, and none of"
+        "the cluster has no founder: the secrets file lists cp1, cp2, cp3, and none of"
         " them is a control-plane node here"
     )
     assert "khgen secrets refound" in finding.hint

@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import VerificationError
 
-from khgen.pki.authorities import certificate_pem
+from khgen.pki.certificates import certificate_pem
 from khgen.pki.credentials import node_credentials, operator_kubeconfig
 from khgen.spec.model import ClusterSpec
 from support.fixed import FIXED_NOW, fixed_secrets

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from khgen.pki.authorities import PrivateKey, private_key_pem
+from khgen.pki.certificates import PrivateKey, private_key_pem
 from support.programs import require_program
 
 KEYS: dict[str, PrivateKey] = {

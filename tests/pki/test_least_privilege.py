@@ -2,7 +2,7 @@
 
 import pytest
 
-from khgen.pki.authorities import authority_key_pem, private_key_pem
+from khgen.pki.certificates import authority_key_pem, private_key_pem
 from khgen.pki.credentials import node_credentials
 from khgen.pki.secrets import Secrets
 from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, NodePlan, Plan

@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from khgen.pki.clock import with_authorities_put_right, with_dates_put_right
 from khgen.pki.credentials import certificate_dates, node_credentials
+from khgen.pki.lifetime import lifetime_findings, with_authorities_put_right, with_dates_put_right
 from khgen.pki.secrets import EVERYONE, Secrets, only_extends, renewed, with_replaced
-from khgen.pki.secrets_text import encode_secrets
-from khgen.pki.validity import lifetime_findings
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.plan.cluster_plan import Plan, build_plan
 from khgen.problems import Severity
 from support.fixed import FIXED_NOW, fixed_secrets
@@ -40,9 +39,9 @@ def test_too_little_life_left_is_an_error_whose_hint_helps() -> None:
     (finding,) = lifetime_findings(plan, secrets, later)
     assert finding.severity is Severity.ERROR
     assert finding.path == ("pki", "bootWindow")
-    assert finding.hint == "khgen certs renew"
+    assert finding.hint == "khgen certs renew SPEC"
     assert finding.message == (
-        "the certificates of cp1, cp2, cp3 and 5 more have too little life left: the first ends"
+        "the certificates of cp1, cp2, cp3 and 5 more expire too soon: the first expires"
         " in 25d, the boot window is 30d"
     )
     assert lifetime_findings(plan, renewed(secrets, (EVERYONE,), later), later) == ()
@@ -58,20 +57,20 @@ def test_a_renewed_node_is_not_named() -> None:
     plan, secrets = planned()
     later = FIXED_NOW + 340 * DAY
     (text,) = messages(plan, renewed(secrets, ("cp1", "w1", "w2", "w3", "w4"), later), later)
-    assert "of cp2, cp3, w5 have" in text
+    assert "of cp2, cp3, w5 expire" in text
 
 
 def test_renewing_does_not_help_lives_shorter_than_the_window() -> None:
     plan, secrets = planned({"nodeIdentityValidity": "20d"})
     (text,) = messages(plan, secrets, FIXED_NOW)
-    assert text.endswith("give certificates a longer life than pki.bootWindow")
+    assert text.endswith("set certificate lifetimes in pki longer than pki.bootWindow")
 
 
 def test_an_authority_that_ends_is_named_once() -> None:
     plan, secrets = planned()
     texts = messages(plan, secrets, FIXED_NOW + 3640 * DAY)
     assert len(texts) == 3
-    assert texts[0].startswith("the kubernetes CA ends in 10d, less than the boot window of 30d")
+    assert texts[0].startswith("the kubernetes CA expires in 10d, less than the boot window of 30d")
 
 
 def test_leaves_end_with_their_ca() -> None:

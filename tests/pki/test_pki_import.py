@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from khgen.disk import secrets_file
-from khgen.pki.authorities import (
+from khgen.pki.certificates import (
     AuthorityName,
     authority_certificate_pem,
     authority_key_pem,
@@ -20,7 +20,7 @@ from khgen.pki.authorities import (
 from khgen.pki.credentials import node_credentials
 from khgen.pki.secrets import adopted_secrets
 from khgen.pki.secrets_decode import decode_secrets
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from support.fixed import FIXED_NOW, fixed_secrets, known_entropy
 from support.issued import chain_verifier, issued_to
 from support.programs import require_program, run
@@ -152,7 +152,7 @@ def test_all_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
         ("ca.key", "sa.pub", "not a private key in PEM"),
         ("etcd/ca.crt", "sa.key", "not a certificate in PEM"),
         ("sa.key", "ca.crt", "not a private key in PEM"),
-        ("sa.key", "ca.key", "not the public half of sa.key"),
+        ("sa.key", "ca.key", "does not match sa.key"),
     ],
 )
 def test_a_wrong_file(pki: Path, name: str, source: str, message: str) -> None:
@@ -169,7 +169,7 @@ def test_an_expired_authority(pki: Path) -> None:
 
 def test_an_authority_of_the_future(pki: Path) -> None:
     assert messages(pki, FIXED_NOW - timedelta(days=30)) == {
-        f"{path}.crt": "the CA begins 2025-12-31, in the future" for path in PATHS.values()
+        f"{path}.crt": "the CA is not valid before 2025-12-31" for path in PATHS.values()
     }
 
 
@@ -206,7 +206,7 @@ def test_swapped_authorities_are_refused(pki: Path) -> None:
         first, second = one.read_text(), other.read_text()
         one.write_text(second)
         other.write_text(first)
-    swapped = "its certificate is that of the {} CA: are two of them swapped?"
+    swapped = "the certificate belongs to the {} CA: are two of them swapped?"
     assert messages(pki) == {
         "ca.crt": swapped.format("etcd"),
         "etcd/ca.crt": swapped.format("kubernetes"),
@@ -222,7 +222,7 @@ def test_a_certificate_that_its_own_key_did_not_sign_is_refused(pki: Path) -> No
         f"-----BEGIN CERTIFICATE-----\n{changed}\n-----END CERTIFICATE-----\n"
     )
     assert messages(pki) == {
-        "ca.crt": "the certificate's signature is not that of its own key: it was changed"
+        "ca.crt": "the certificate's signature does not match its own key: it was changed"
     }
 
 

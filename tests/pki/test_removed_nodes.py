@@ -13,7 +13,7 @@ import yaml
 from khgen.disk import secrets_file
 from khgen.pki.secrets import Secrets, incarnation, last_removal, with_removed, with_replaced
 from khgen.pki.secrets_decode import decode_secrets
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.plan.cluster_plan import NodeKind, build_plan
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec, NodeRole

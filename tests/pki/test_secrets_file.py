@@ -17,7 +17,7 @@ from khgen.disk import secrets_file
 from khgen.disk.secrets_file import LoadedSecrets
 from khgen.pki.secrets import EVERYONE, renewed
 from khgen.pki.secrets_decode import SealCheck
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.problems import Severity
 from support.fixed import FIXED_NOW, fixed_secrets, known_entropy
 from support.topologies import topology

@@ -16,7 +16,7 @@ from cryptography.x509.verification import (
     Store,
 )
 
-from khgen.pki.authorities import AuthorityName
+from khgen.pki.certificates import AuthorityName
 from khgen.pki.credentials import NodeCredentials, node_credentials
 from khgen.pki.secrets import Secrets
 from khgen.plan.cluster_plan import NodePlan, Plan

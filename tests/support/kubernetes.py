@@ -13,8 +13,7 @@ import pytest
 
 from khgen.facts.version import KubernetesVersion
 from khgen.pki.secrets import Secrets, new_secrets
-from khgen.plan.cluster_plan import NodePlan, Plan
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import NodeFile, NodePlan, Plan
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
 from support.fixed import known_entropy

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from khgen.plan.cluster_plan import NodePlan
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import NodeFile, NodePlan
 from khgen.render import ClusterRender
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from khgen.pki.secrets_seal import SEAL
-from khgen.pki.secrets_text import sealed_text
+from khgen.pki.secrets_encode import SEAL, sealed_text
 
 
 def sealed(document: object, key: bytes | None = None) -> str:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from khgen.files.load_balancer import KHGEN_VIP_UNIT
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import NodeFile
 from khgen.rehearse.processes import wait_until
 from khgen.render import ClusterRender
 from support.programs import SYSTEM_PATH

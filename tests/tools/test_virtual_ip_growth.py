@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.plan.cluster_plan import founders_of
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import NodeFile, founders_of
 from khgen.rehearse.processes import wait_until
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec

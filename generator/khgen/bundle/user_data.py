@@ -20,8 +20,7 @@ from khgen.bundle.datasource import (
 )
 from khgen.files.boot import STEPS, UNIT
 from khgen.files.golden_image import IMAGE_STEPS, in_image, steps_in_image
-from khgen.plan.cluster_plan import NodePlan, Plan
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import NodeFile, NodePlan, Plan
 from khgen.yaml_text import YamlValue, dump_yaml
 
 STATUS = "/run/khgen/status.json"

@@ -1,5 +1,5 @@
-"""What a change of the spec means on a living cluster, and what differs between two renders.
+"""What a change of the spec means for a running cluster, and what differs between two renders.
 
-Two literal tables say it: one for each key of cluster.yaml (`key_table`), one for each file of a node
-(`file_rules`). `compare` applies both to two generations of a node; docs/changes.md is made of them.
+Two literal tables have the meanings: of the keys of cluster.yaml (`key_rules`), and of a node's files
+(`file_rules`). `compare` applies both to two renders of a node; `page` makes docs/changes.md.
 """

@@ -1,10 +1,10 @@
-"""What a changed file of a node means on a machine that is up."""
+"""What a changed file of a node means for a running machine."""
 
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from khgen.changes.rules import Effect
+from khgen.changes.key_rules import Effect
 
 USER_DATA, META_DATA, NETWORK_CONFIG = "user-data", "meta-data", "network-config"
 
@@ -15,17 +15,17 @@ _FOUNDING = re.compile(rb"^[ -]*token: .*$|^(NOT_BEFORE|FOUNDING_TOKEN)=.*$", re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRule:
-    """A kind of file: its paths on the node, how far a change reaches, and what it is."""
+    """A kind of file: its paths on the node, the effect of a change, and what it is."""
 
     pattern: str
     effect: Effect
     what: str
     by_keys: bool = False
-    """The file holds many things: where it is known which keys changed, they decide."""
+    """Whether it holds many things: if the changed keys are known, they decide."""
     private: bool = False
-    """It may hold a secret whatever its mode is."""
+    """Whether it may contain a secret, whatever its mode."""
     passing: re.Pattern[bytes] = _NONE
-    """Lines that matter at a first boot only: other values of them change nothing."""
+    """Lines that matter only at a first boot: a change of them has no effect later."""
 
 
 def _rule(pattern: str, effect: Effect, what: str, *marks: str) -> FileRule:
@@ -98,17 +98,17 @@ FILES: tuple[FileRule, ...] = (
     _rule("/etc/systemd/system/*", _RESTART, "service"),
     _rule("*", _RESTART, "file"),
 )
-"""The first pattern that fits decides; `*` reaches across folders."""
+"""The first matching pattern decides; `*` also matches slashes."""
 
 SECRET_MARKS = re.compile(
     rb"PRIVATE KEY|-key-data|auth_pass|[Pp]assword|secretbox|LS0tLS1CRUdJTi|^\s*-?\s*token:",
     re.MULTILINE,
 )
-"""A file with one of these is taken for private whatever its name and its mode."""
+"""A file that matches is private, whatever its name and its mode."""
 
 
 def cloud_config(user_data: bytes) -> bytes:
-    """What user-data holds besides files."""
+    """The part of user-data before its files."""
     return user_data.partition(b"\nwrite_files:\n")[0]
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from khgen.changes.file_rules import FILES
-from khgen.changes.key_table import KEYS
-from khgen.changes.rules import MEANINGS
+from khgen.changes.key_rules import KEYS, MEANINGS
 
 _INTRODUCTION = """# Changes of a running cluster
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from khgen.changes.compare import Change, FileChange, NodeChange, patch_lines
-from khgen.changes.keys import KeyChange
-from khgen.changes.rules import MEANINGS, Effect, KeyRule
+from khgen.changes.compare import Change, FileChange, KeyChange, NodeChange, patch_lines
+from khgen.changes.key_rules import MEANINGS, Effect, KeyRule
 from khgen.cli.summary import LISTED_NODES
 
 SIGNS = {Change.CHANGED: "~", Change.NEW: "+", Change.GONE: "-"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khgen.changes.compare import Change, NodeChange, concerning, new_node
-from khgen.changes.rules import Effect, strongest
+from khgen.changes.key_rules import Effect, strongest
 from khgen.cli.changes_text import SIGNS
 from khgen.cli.comparing import Comparison, held_in
 from khgen.cli.summary import LISTED_NODES

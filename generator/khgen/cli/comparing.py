@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khgen.changes.compare import (
+    KeyChange,
     NodeChange,
     NodeTree,
+    SpecValues,
     TreeFile,
+    changed_keys,
     changed_node,
     concerning,
     gone_node,
+    spec_values,
 )
 from khgen.changes.file_rules import META_DATA, NETWORK_CONFIG, USER_DATA, cloud_config
-from khgen.changes.keys import KeyChange, SpecValues, changed_keys, spec_values
 from khgen.disk.manifest import NodeEntry
 from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.disk.rendered_output import load_spec_values, load_tree

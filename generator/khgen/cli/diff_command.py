@@ -32,8 +32,8 @@ from khgen.cli.output_folder import read_manifest
 from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
 from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.pki.continuity import continuity_findings, founder_findings
+from khgen.pki.lifetime import lifetime_findings
 from khgen.pki.secrets import plan_with
-from khgen.pki.validity import lifetime_findings
 from khgen.plan.cluster_plan import Plan
 from khgen.problems import Problems, Severity
 from khgen.render import ClusterRender, RenderedNode

@@ -27,7 +27,7 @@ from khgen.disk.spec_file import (
 from khgen.pki.identity import contradictions, version_findings
 from khgen.pki.secrets import Secrets
 from khgen.pki.secrets_decode import SealCheck
-from khgen.pki.secrets_seal import KEY_VARIABLE
+from khgen.pki.secrets_encode import KEY_VARIABLE
 from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.problems import Finding, Place, Problem, Problems
 from khgen.spec.check.signing_keys import first_use

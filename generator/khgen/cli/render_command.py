@@ -40,8 +40,8 @@ from khgen.disk.spec_file import text_files
 from khgen.disk.staging import MANIFEST
 from khgen.pki.adopt import ADOPTED_FILES
 from khgen.pki.continuity import continuity_findings, founder_findings
+from khgen.pki.lifetime import lifetime_findings
 from khgen.pki.secrets import founding_nodes, plan_with
-from khgen.pki.validity import lifetime_findings
 from khgen.plan.cluster_plan import NodePlan
 from khgen.problems import Place, Problem, Problems
 from khgen.render import ClusterRender

@@ -15,7 +15,7 @@ from khgen.cli.inputs import (
 )
 from khgen.cli.outcome import Report, wrote
 from khgen.disk.secrets_file import extend
-from khgen.pki.clock import (
+from khgen.pki.lifetime import (
     ahead_text,
     clock_findings,
     future_dates,

@@ -26,12 +26,11 @@ from khgen.cli.outcome import Exit, Report, wrote
 from khgen.cli.recording import founders_line
 from khgen.cli.secrets_place import recorded_spec
 from khgen.disk import secrets_file
-from khgen.pki.authorities import Authority, PrivateKey
-from khgen.pki.clock import unset_clock_findings
+from khgen.pki.certificates import Authority, PrivateKey
 from khgen.pki.continuity import founding_findings
+from khgen.pki.lifetime import unset_clock_findings
 from khgen.pki.secrets import Secrets, adopted_secrets, founding_nodes
-from khgen.pki.secrets_seal import KEY_VARIABLE
-from khgen.pki.secrets_text import time_text
+from khgen.pki.secrets_encode import KEY_VARIABLE, time_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

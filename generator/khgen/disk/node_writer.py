@@ -7,8 +7,7 @@ from pathlib import PurePosixPath
 
 from khgen.disk.manifest import NodeEntry, node_entry
 from khgen.disk.staging import Staging
-from khgen.plan.cluster_plan import NodePlan
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import NodeFile, NodePlan
 from khgen.render import ClusterRender, RenderedNode
 
 BATCH = 25

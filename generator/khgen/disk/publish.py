@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from khgen.changes.keys import spec_values
+from khgen.changes.compare import spec_values
 from khgen.disk.ending_signals import take_signals
 from khgen.disk.manifest import NodeEntry, file_lists, manifest_text, node_entry, over_budget
 from khgen.disk.node_writer import NodeWriter

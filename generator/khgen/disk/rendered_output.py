@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from khgen.changes.compare import NodeTree, TreeFile
+from khgen.changes.compare import NodeTree, SpecValues, TreeFile
 from khgen.changes.file_rules import cloud_config
-from khgen.changes.keys import SpecValues
 from khgen.disk.listing import ListingError, ListingFault, read_regular
 from khgen.disk.rendered_manifest import ManifestNode, RenderedManifest, decoded_manifest
 from khgen.disk.staging import MANIFEST, SPEC

@@ -33,8 +33,7 @@ from khgen.pki.secrets import (
     refounded,
 )
 from khgen.pki.secrets_decode import WITHOUT_KEY, SealCheck, decode_secrets
-from khgen.pki.secrets_seal import KEY_VARIABLE, MIN_KEY_BYTES
-from khgen.pki.secrets_text import encode_secrets
+from khgen.pki.secrets_encode import KEY_VARIABLE, MIN_KEY_BYTES, encode_secrets
 from khgen.problems import Place, Problem, Problems, Severity
 from khgen.spec.model import ClusterSpec
 

@@ -15,12 +15,12 @@ from khgen.plan.cluster_plan import (
     CONTROL_PLANE_KINDS,
     ETCD_CLIENT_PORT,
     ETCD_KINDS,
+    NodeFile,
     NodeKind,
     NodePlan,
     Plan,
     url,
 )
-from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import steps_of
 from khgen.spec.model.cluster import Datasource
 

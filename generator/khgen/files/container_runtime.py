@@ -7,9 +7,8 @@ from khgen.facts.version import Version
 from khgen.files.kubeadm import CRI_SOCKET
 from khgen.files.templates import verbatim
 from khgen.files.toml_text import TomlValue, dump_toml
-from khgen.plan.cluster_plan import NodeKind, Plan
+from khgen.plan.cluster_plan import NodeFile, NodeKind, Plan
 from khgen.plan.installation import runs_containerd
-from khgen.plan.node_file import NodeFile
 from khgen.spec.model.machine import ContainerdSource, RegistryMirror
 
 CONTAINERD_CONFIG = PurePosixPath("/etc/containerd/config.toml")

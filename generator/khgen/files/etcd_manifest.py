@@ -13,6 +13,7 @@ from khgen.plan.cluster_plan import (
     ETCD_CLIENT_PORT,
     ETCD_KINDS,
     ETCD_PEER_PORT,
+    NodeFile,
     NodeKind,
     NodePlan,
     Plan,
@@ -20,7 +21,6 @@ from khgen.plan.cluster_plan import (
     loopback,
     url,
 )
-from khgen.plan.node_file import NodeFile
 from khgen.spec.model.values import IPAddress
 from khgen.yaml_text import YamlValue, dump_yaml
 

@@ -23,8 +23,7 @@ from khgen.files.load_balancer import VIP_SCRIPTS
 from khgen.files.operating_system import kernel_files, metadata_files, time_sync_files
 from khgen.files.packages import download_files, install_environment, package_files
 from khgen.files.templates import verbatim
-from khgen.plan.cluster_plan import NodeKind, Plan
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import NodeFile, NodeKind, Plan
 from khgen.plan.steps import IMAGE_STEP, steps_of
 from khgen.plan.steps import STEPS as BOOT_STEPS
 

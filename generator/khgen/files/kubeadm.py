@@ -20,11 +20,11 @@ from khgen.plan.cluster_plan import (
     API_SERVER_PORT,
     CONTROL_PLANE_KINDS,
     ETCD_KINDS,
+    NodeFile,
     NodeKind,
     NodePlan,
     Plan,
 )
-from khgen.plan.node_file import NodeFile
 from khgen.spec.model.cluster import ProxyMode
 from khgen.spec.model.machine import KubernetesSource
 from khgen.spec.model.values import duration_text

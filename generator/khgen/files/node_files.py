@@ -21,8 +21,7 @@ from khgen.pki.credentials import (
     valid_from,
 )
 from khgen.pki.secrets import Secrets, incarnation
-from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import NodeFile, NodeKind, NodePlan, Plan
 from khgen.spec.model.addons import Calico, Manifest
 
 SharedFiles = Callable[[Plan, NodeKind], tuple[NodeFile, ...]]

@@ -9,9 +9,15 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from khgen.files.templates import filled, verbatim
-from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, ETCD_KINDS, NodeKind, NodePlan, Plan
+from khgen.plan.cluster_plan import (
+    CONTROL_PLANE_KINDS,
+    ETCD_KINDS,
+    NodeFile,
+    NodeKind,
+    NodePlan,
+    Plan,
+)
 from khgen.plan.kernel import kernel_modules, kernel_settings
-from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import closes_metadata
 from khgen.spec.model.machine import TimeProgram
 

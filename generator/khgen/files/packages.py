@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from khgen.facts.distributions import DEB, RPM, PackageFormat
-from khgen.plan.cluster_plan import NodeKind, Plan
+from khgen.plan.cluster_plan import NodeFile, NodeKind, Plan
 from khgen.plan.installation import (
     KUBERNETES_PROGRAMS,
     Package,
@@ -18,7 +18,6 @@ from khgen.plan.installation import (
     program_version,
     runs_containerd,
 )
-from khgen.plan.node_file import NodeFile
 from khgen.plan.steps import sets_time_sources
 from khgen.spec.model.machine import (
     ContainerdSource,

@@ -1,1 +1,1 @@
-"""PKI: the catalogue of certificates and kubeconfigs, their issuing, and the secrets behind them."""
+"""The PKI: the catalogue of certificates and kubeconfigs, their issuing, and the secrets."""

@@ -1,11 +1,11 @@
-"""Adopting an existing /etc/kubernetes/pki: its authorities and its service-account key."""
+"""Adopting an existing /etc/kubernetes/pki: its authorities and its service account key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from khgen.pki.authorities import Authority, AuthorityName, PrivateKey
 from khgen.pki.catalog import AUTHORITIES
+from khgen.pki.certificates import Authority, AuthorityName, PrivateKey
 from khgen.pki.pem import (
     PemError,
     beginning_text,
@@ -23,7 +23,7 @@ ADOPTED_FILES: tuple[str, ...] = (
     SERVICE_ACCOUNT_KEY,
     SERVICE_ACCOUNT_PUBLIC,
 )
-"""What is read of a PKI directory: no leaf, for khgen issues its own."""
+"""The files of a PKI directory that are read: no leaves, because khgen issues its own."""
 
 _OPTIONAL = frozenset({SERVICE_ACCOUNT_PUBLIC})
 _COPY_HINT = "copy the whole of /etc/kubernetes/pki from a control plane"
@@ -32,7 +32,7 @@ _NO_KEY = "khgen issues certificates, so it needs each CA's key; with `pki.caKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptedPki:
-    """What a PKI directory holds that is worth keeping."""
+    """What khgen keeps of a PKI directory."""
 
     authorities: Mapping[AuthorityName, Authority]
     service_account: PrivateKey
@@ -41,7 +41,7 @@ class AdoptedPki:
 def adopted_pki(
     texts: Mapping[str, str], directory: str, now: datetime
 ) -> tuple[AdoptedPki | None, Problems]:
-    """The authorities in a directory's files, which are given by their names in it."""
+    """The authorities in a directory's files, which `texts` maps by name."""
     problems = [
         _problem(directory, name, "missing", _missing_hint(name))
         for name in ADOPTED_FILES
@@ -59,7 +59,7 @@ def adopted_pki(
         not matches(account, texts.get(SERVICE_ACCOUNT_PUBLIC, ""))
         and SERVICE_ACCOUNT_PUBLIC in texts
     ):
-        message = "not the public half of sa.key"
+        message = "does not match sa.key"
         problems.append(_problem(directory, SERVICE_ACCOUNT_PUBLIC, message))
     if problems:
         return None, Problems.of(problems)

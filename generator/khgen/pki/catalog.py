@@ -1,4 +1,4 @@
-"""The catalogue: every certificate and kubeconfig of a kubeadm cluster, and who holds it.
+"""The catalogue: every certificate and kubeconfig of a kubeadm cluster, and its holders.
 
 Source: kubeadm 1.29 and 1.31, app/phases/certs/certlist.go, app/phases/kubeconfig/kubeconfig.go;
 subject alternative names: app/util/pkiutil/pki_helpers.go, GetAPIServerAltNames and getAltNames.
@@ -12,8 +12,7 @@ from ipaddress import ip_address
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from khgen.pki.authorities import AuthorityName
-from khgen.pki.issue import SubjectAlternativeName, Usage
+from khgen.pki.certificates import AuthorityName, SubjectAlternativeName, Usage
 from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
 from khgen.spec.model.values import IPAddress
 
@@ -22,14 +21,14 @@ KUBERNETES_FOLDER = PurePosixPath("/etc/kubernetes")
 KUBELET_PKI_FOLDER = PurePosixPath("/var/lib/kubelet/pki")
 KUBELET_IDENTITY = KUBELET_PKI_FOLDER / "kubelet-client-khgen.pem"
 KUBELET_CURRENT = KUBELET_PKI_FOLDER / "kubelet-client-current.pem"
-"""A link to the PEM in use: the kubelet's certificate store refuses a plain file there."""
+"""A link to the PEM in use: the kubelet's certificate store refuses a regular file here."""
 _CLIENT = (Usage.CLIENT,)
 _SERVER = (Usage.SERVER,)
 _BOTH = (Usage.SERVER, Usage.CLIENT)
 
 
 class Holder(StrEnum):
-    """What a node has to be to hold something."""
+    """A property of nodes that decides what they hold."""
 
     KUBERNETES_NODE = "kubernetes-node"
     CONTROL_PLANE = "control-plane"
@@ -56,11 +55,11 @@ HOLDERS: Mapping[tuple[NodeKind, bool], frozenset[Holder]] = MappingProxyType(
         (NodeKind.LOAD_BALANCER, False): frozenset(),
     }
 )
-"""What a kind of node is, by whether etcd is stacked."""
+"""The properties of each kind of node, by whether etcd is stacked."""
 
 
 def apiserver_sans(plan: Plan, node: NodePlan) -> tuple[SubjectAlternativeName, ...]:
-    """Names and addresses that clients may reach this node's API server by."""
+    """Names and addresses at which clients may reach this node's API server."""
     domain = plan.spec.networking.dns_domain
     return _unique(
         node.name,
@@ -96,7 +95,7 @@ def _typed(name: str | IPAddress) -> SubjectAlternativeName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorityEntry:
-    """An authority's place on the nodes: who trusts it, and who may hold its key."""
+    """An authority's path on the nodes, who trusts it, and who may hold its key."""
 
     name: AuthorityName
     path: str
@@ -228,7 +227,7 @@ class Server(StrEnum):
     ENDPOINT = "endpoint"
     LOCAL = "local"
     KUBELET = "kubelet"
-    """The endpoint, or the local one where kubeadm's ControlPlaneKubeletLocalMode is on."""
+    """The endpoint, or the local API server if kubeadm's ControlPlaneKubeletLocalMode is on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +240,7 @@ class KubeconfigEntry:
     server: Server
     held_by: Holder
     for_founding: bool = False
-    """Whether only one founder is given it, where no node can issue it, for the founding alone."""
+    """Whether it serves the founding: one founder gets it, if no node can issue it."""
 
 
 KUBELET_KUBECONFIG = KubeconfigEntry(
@@ -251,7 +250,7 @@ KUBELET_KUBECONFIG = KubeconfigEntry(
     server=Server.KUBELET,
     held_by=Holder.KUBERNETES_NODE,
 )
-"""The one kubeconfig that refers to its certificate, because the kubelet rotates it."""
+"""The only kubeconfig with a path to its certificate, because the kubelet rotates it."""
 
 ADMIN_KUBECONFIG = KubeconfigEntry(
     name="admin.conf",
@@ -267,10 +266,10 @@ SUPER_ADMIN_KUBECONFIG = KubeconfigEntry(
     organization="system:masters",
     server=Server.ENDPOINT,
     held_by=Holder.FOUNDING_CONTROL_PLANE,
-    # With the CA's key the cluster step has kubeadm make it, for the minute it is needed.
+    # If nodes have the CA's key, the cluster step has kubeadm make it and removes it again.
     for_founding=True,
 )
-"""Whoever has it needs no RBAC, and nobody can take that away before its certificate ends."""
+"""It bypasses RBAC, and nobody can revoke it before its certificate expires."""
 
 KUBECONFIGS: tuple[KubeconfigEntry, ...] = (
     ADMIN_KUBECONFIG,
@@ -294,7 +293,7 @@ KUBECONFIGS: tuple[KubeconfigEntry, ...] = (
 
 
 def kubeconfigs_of(plan: Plan, node: NodePlan) -> tuple[KubeconfigEntry, ...]:
-    """The kubeconfigs that this node is given."""
+    """The kubeconfigs that this node gets."""
     holders = HOLDERS[node.kind, plan.stacked]
     first = plan.super_admin_holder
     return tuple(

@@ -1,4 +1,4 @@
-"""Continuity: whether a spec goes on with the cluster that the secrets file remembers."""
+"""Continuity: whether a spec continues the cluster that the secrets file records."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,13 +14,13 @@ from khgen.spec.model.cluster import EtcdTopology
 
 
 def continuity_findings(plan: Plan, secrets: Secrets) -> tuple[Finding, ...]:
-    """What is wrong with who is in the spec, given who founded the cluster and who left it."""
+    """Errors and warnings for the nodes of a spec, given the recorded founders and removals."""
     even = founding_findings(plan.spec) if _all_found(plan, secrets) else ()
     return (*even, *_removed_but_listed(plan, secrets), *_lost_founders(plan, secrets))
 
 
 def founding_findings(spec: ClusterSpec) -> tuple[Finding, ...]:
-    """An even number of etcd members, where all of them found the cluster."""
+    """An error for an even number of etcd members if all of them are founders."""
     return tuple(
         replace(finding, severity=Severity.ERROR, hint=finding.hint.partition(";")[0])
         for finding in even_members(spec)
@@ -42,8 +42,8 @@ def _removed_but_listed(plan: Plan, secrets: Secrets) -> Iterator[Finding]:
             yield Finding(
                 path=("nodes", index, "name"),
                 message=f"'{node.name}' was removed on {removal.removed_at:%Y-%m-%d}:"
-                " it is rendered as a new machine of that name, which joins",
-                hint="take it out of the spec; for a new machine of that name:"
+                " this render makes a new machine of that name, which joins",
+                hint="remove it from the spec; for a new machine of that name:"
                 f" khgen node replace SPEC {node.name}",
                 severity=Severity.WARNING,
             )
@@ -52,7 +52,7 @@ def _removed_but_listed(plan: Plan, secrets: Secrets) -> Iterator[Finding]:
 def _lost_founders(plan: Plan, secrets: Secrets) -> Iterator[Finding]:
     removed = {node.name for node in secrets.removed}
     if not any(name in plan.by_name for name in secrets.founders):
-        return  # Another cluster's spec, or one whose control planes were all renamed.
+        return  # founder_findings reports a spec without any founder.
     trace = "etcd member and Node" if plan.stacked else "etcd member or Node"
     role = f" --role {NodeRole.CONTROL_PLANE}" if plan.stacked else " --role ROLE"
     for name in secrets.founders:
@@ -69,10 +69,10 @@ def _lost_founders(plan: Plan, secrets: Secrets) -> Iterator[Finding]:
 
 
 def founder_findings(spec: ClusterSpec, secrets: Secrets) -> Iterator[Finding]:
-    """An error for each role that has lost all its founders, some of them without a record of it.
+    """An error for each role without founders in the spec, if the secrets do not record why.
 
-    Where all left on record, each replaced or removed in its turn, the cluster lives, and nodes
-    that only join are right.
+    If each founder was replaced or removed on record, the cluster runs, and it is right that all
+    nodes join.
     """
     names = {role: {n.name for n in spec.nodes if n.role is role} for role in _founding_roles(spec)}
     founders = founding_nodes(secrets)
@@ -81,9 +81,9 @@ def founder_findings(spec: ClusterSpec, secrets: Secrets) -> Iterator[Finding]:
         if nodes and gone and nodes.isdisjoint(founders):
             yield Finding(
                 path=("nodes",),
-                message="nobody founds the cluster: the secrets file has the founders"
+                message="the cluster has no founder: the secrets file lists"
                 f" {', '.join(founders)}, and none of them is a {role} node here",
-                hint=f"{BEFORE_BOOT}; in a living cluster, record with khgen node remove that"
+                hint=f"{BEFORE_BOOT}; if the cluster runs, record with khgen node remove that"
                 f" {', '.join(gone)} left it",
                 at_key=True,
             )

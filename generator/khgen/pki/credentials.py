@@ -1,18 +1,13 @@
-"""Credentials: what each node is given of the PKI, what the operator gets, and bootstrap tokens."""
+"""Credentials: each node's files of the PKI, the operator's kubeconfig, and bootstrap tokens."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
-from khgen.pki.authorities import (
-    Authority,
-    AuthorityName,
-    authority_certificate_pem,
-    authority_key_pem,
-    private_key_pem,
-    public_key_pem,
-)
 from khgen.pki.catalog import (
     ADMIN_KUBECONFIG,
     AUTHORITIES,
@@ -29,36 +24,40 @@ from khgen.pki.catalog import (
     Server,
     kubeconfigs_of,
 )
-from khgen.pki.clock import first_date
-from khgen.pki.derive import Identity, derived_text, leaf_key
-from khgen.pki.issue import Leaf, LeafRequest, Usage, issue_leaf
-from khgen.pki.kubeconfig import (
-    client_kubeconfig,
-    kubeadm_names,
-    kubelet_kubeconfig,
-    rotating_kubeconfig,
+from khgen.pki.certificates import (
+    Authority,
+    AuthorityName,
+    Leaf,
+    LeafRequest,
+    Usage,
+    authority_certificate_pem,
+    authority_key_pem,
+    issue_leaf,
+    private_key_pem,
+    public_key_pem,
 )
+from khgen.pki.derive import Identity, derived_text, leaf_key
+from khgen.pki.lifetime import first_date, leaf_validity
 from khgen.pki.secrets import EVERYONE, Secrets, generation
-from khgen.pki.validity import leaf_validity
-from khgen.plan.cluster_plan import API_SERVER_PORT, NodeKind, NodePlan, Plan, url
-from khgen.plan.node_file import NodeFile
+from khgen.plan.cluster_plan import API_SERVER_PORT, NodeFile, NodeKind, NodePlan, Plan, url
 from khgen.spec.model.cluster import CaKeys
+from khgen.yaml_text import YamlValue, dump_yaml
 
 OPERATOR = ""
-"""The node name in the identity of what the operator holds."""
+"""The node name in the operator's identity."""
 
 Dates = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCredentials:
-    """Everything of the PKI that one node holds."""
+    """The part of the PKI that one node holds."""
 
     shared: tuple[NodeFile, ...]
-    """What every node of the same kind has, with the same bytes."""
+    """Files with the same bytes on every node of the same kind."""
     own: tuple[NodeFile, ...]
     dates: tuple[tuple[str, Dates], ...]
-    """From when until when each certificate is valid, by its name."""
+    """The beginning and the end of each certificate, by its name."""
 
     @property
     def files(self) -> tuple[NodeFile, ...]:
@@ -66,8 +65,31 @@ class NodeCredentials:
         return (*self.shared, *self.own)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """The names of a kubeconfig's parts."""
+
+    cluster: str
+    context: str
+    user: str
+
+
+_WORKER_NAMES = _Names(cluster="kubernetes", context="kubernetes", user="kubernetes")
+"""Nothing on a worker reads them: its certificate names the node."""
+
+_ROTATED_IDENTITY: Mapping[str, str] = MappingProxyType(
+    {"client-certificate": str(KUBELET_CURRENT), "client-key": str(KUBELET_CURRENT)}
+)
+"""One file has the kubelet's certificate and key, and the kubelet rotates it."""
+
+
+def _kubeadm_names(cluster: str, user: str) -> _Names:
+    """The names that kubeadm gives (kubeadm 1.29 app/util/kubeconfig CreateBasic)."""
+    return _Names(cluster=cluster, context=f"{user}@{cluster}", user=user)
+
+
 def node_credentials(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeCredentials:
-    """What this node is given: no more than its role needs."""
+    """The credentials of this node: no more than its role needs."""
     holders = HOLDERS[node.kind, plan.stacked]
     leaves = [
         (entry, _certificate(plan, node, secrets, entry))
@@ -85,7 +107,7 @@ def node_credentials(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeCreden
             own.append(_client_kubeconfig_file(plan, node, secrets, kubeconfig, leaf))
             continue
         own.append(_private(KUBELET_IDENTITY, leaf.certificate + leaf.key))
-        # A worker's names no node: it is the same on all of them.
+        # kubelet.conf of a worker names no node: it is the same on all workers.
         of_kind = shared if node.kind is NodeKind.WORKER else own
         of_kind.append(_kubelet_kubeconfig_file(plan, node, secrets))
     named = [*((e.name, leaf) for e, leaf in leaves), *((k.name, leaf) for k, leaf in identities)]
@@ -94,18 +116,18 @@ def node_credentials(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeCreden
 
 
 def certificate_dates(credentials: NodeCredentials) -> Mapping[str, Dates]:
-    """From when until when each certificate of a node is valid."""
+    """The beginning and the end of each certificate of a node."""
     return dict(credentials.dates)
 
 
 def valid_from(plan: Plan, secrets: Secrets, credentials: NodeCredentials) -> datetime:
-    """The moment from which all that the node holds is valid."""
+    """The moment from which all credentials of the node are valid."""
     begins = [first for _, (first, _) in credentials.dates]
     return max(begins, default=first_date(secrets) - plan.spec.pki.backdate)
 
 
 def operator_kubeconfig(plan: Plan, secrets: Secrets) -> str:
-    """admin.conf for the operator: an identity of its own, at the endpoint."""
+    """admin.conf for the operator, with its own identity and the endpoint as server."""
     leaf = _identity(plan, OPERATOR, secrets, ADMIN_KUBECONFIG)
     return _client_kubeconfig(plan, secrets, ADMIN_KUBECONFIG.user, plan.endpoint.url, leaf)
 
@@ -178,24 +200,68 @@ def _client_kubeconfig_file(
 
 def _kubelet_kubeconfig_file(plan: Plan, node: NodePlan, secrets: Secrets) -> NodeFile:
     server = _server(plan, node, KUBELET_KUBECONFIG.server)
-    content = _kubelet_conf(plan, node, secrets, server)
+    content = _kubelet_kubeconfig(plan, node, secrets, server)
     return _private(KUBERNETES_FOLDER / KUBELET_KUBECONFIG.name, content)
 
 
-def _kubelet_conf(plan: Plan, node: NodePlan, secrets: Secrets, server: str) -> str:
-    if Holder.CONTROL_PLANE not in HOLDERS[node.kind, plan.stacked]:
-        return kubelet_kubeconfig(server, str(PKI_FOLDER / "ca.crt"), str(KUBELET_CURRENT))
-    # `kubeadm init phase kubelet-finalize` looks for this very user (1.29 kubeletfinalize.go).
-    user = KUBELET_KUBECONFIG.user.format(node=node.name)
-    names = kubeadm_names(plan.spec.kubernetes.cluster_name, user)
-    authority = authority_certificate_pem(secrets.authorities[AuthorityName.KUBERNETES])
-    return rotating_kubeconfig(names, server, authority, str(KUBELET_CURRENT))
-
-
 def _client_kubeconfig(plan: Plan, secrets: Secrets, user: str, server: str, leaf: Leaf) -> str:
-    names = kubeadm_names(plan.spec.kubernetes.cluster_name, user)
+    """A kubeconfig that embeds the client's certificate and key."""
+    names = _kubeadm_names(plan.spec.kubernetes.cluster_name, user)
     authority = secrets.authorities[AuthorityName.KUBERNETES]
-    return client_kubeconfig(names, server, authority_certificate_pem(authority), leaf)
+    identity = {
+        "client-certificate-data": _encoded(leaf.certificate),
+        "client-key-data": _encoded(leaf.key),
+    }
+    embedded = _embedded(authority_certificate_pem(authority))
+    return dump_yaml(_kubeconfig(names, server, embedded, identity))
+
+
+def _kubelet_kubeconfig(plan: Plan, node: NodePlan, secrets: Secrets, server: str) -> str:
+    if Holder.CONTROL_PLANE not in HOLDERS[node.kind, plan.stacked]:
+        return _worker_kubeconfig(server)
+    # `kubeadm init phase kubelet-finalize` looks for exactly this user (1.29 kubeletfinalize.go).
+    user = KUBELET_KUBECONFIG.user.format(node=node.name)
+    names = _kubeadm_names(plan.spec.kubernetes.cluster_name, user)
+    authority = secrets.authorities[AuthorityName.KUBERNETES]
+    embedded = _embedded(authority_certificate_pem(authority))
+    return dump_yaml(_kubeconfig(names, server, embedded, _ROTATED_IDENTITY))
+
+
+@lru_cache(maxsize=8)
+def _worker_kubeconfig(server: str) -> str:
+    """kubelet.conf of a worker: the same bytes on all workers, with a path to the CA.
+
+    kubeadm's file discovery reads the CA at that path and embeds it (1.29
+    app/discovery/file/file.go).
+    """
+    authority = {"certificate-authority": str(PKI_FOLDER / "ca.crt")}
+    document = _kubeconfig(_WORKER_NAMES, server, authority, _ROTATED_IDENTITY)
+    del document["preferences"]  # It is empty, and nothing reads it.
+    return dump_yaml(document)
+
+
+def _kubeconfig(
+    names: _Names, server: str, authority: Mapping[str, str], identity: Mapping[str, str]
+) -> dict[str, YamlValue]:
+    context: YamlValue = {"cluster": names.cluster, "user": names.user}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"cluster": {**authority, "server": server}, "name": names.cluster}],
+        "contexts": [{"context": context, "name": names.context}],
+        "current-context": names.context,
+        "preferences": {},
+        "users": [{"name": names.user, "user": dict(identity)}],
+    }
+
+
+@lru_cache(maxsize=8)
+def _embedded(authority_pem: str) -> dict[str, str]:
+    return {"certificate-authority-data": _encoded(authority_pem)}
+
+
+def _encoded(pem: str) -> str:
+    return b64encode(pem.encode("ascii")).decode("ascii")
 
 
 def _server(plan: Plan, node: NodePlan, server: Server) -> str:
@@ -221,14 +287,14 @@ def _private(path: PurePosixPath, content: str) -> NodeFile:
 
 
 def bootstrap_token(secrets: Secrets) -> str:
-    """The cluster's shared token, for joins by hand: id and secret joined by a dot."""
+    """The cluster's shared token for joins by hand: id, dot, secret."""
     return _token(secrets, "bootstrap-token", secrets.generations.get(EVERYONE, 0))
 
 
 def founding_token(secrets: Secrets) -> str:
-    """The short-lived token of the founding: the same on all founders, or each makes its own.
+    """The short-lived token of the founding, the same on all founders so that none makes its own.
 
-    No renewal changes it: it would change kubeadm.yaml, and a cluster that stands does not have it.
+    No renewal changes it: that would change kubeadm.yaml, and a running cluster no longer has it.
     """
     return _token(secrets, "founding-token", 0)
 

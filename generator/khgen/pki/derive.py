@@ -1,4 +1,4 @@
-"""Keys and numbers derived from the cluster's seed: the same secrets give the same bytes, always."""
+"""Keys and numbers derived from the cluster's seed: the same secrets always give the same bytes."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ MAX_SERIAL = 2**63 - 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFamily:
-    """A curve, and what RFC 9180 (7.1) goes with it."""
+    """A curve with its parameters of RFC 9180 (7.1)."""
 
     curve: ec.EllipticCurve
     kem_id: int
@@ -48,12 +48,12 @@ KEY_FAMILIES = {
         ),
     ),
 }
-"""The curves that khgen makes keys on: kubeadm's loaders take RSA and ECDSA only."""
+"""The curves of khgen's keys: kubeadm's loaders accept only RSA and ECDSA."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose key it is: the path that derived values hang on. An empty node is the operator's."""
+    """The owner of a key, from which values are derived. The operator's node name is empty."""
 
     cluster: str
     node: str
@@ -61,14 +61,14 @@ class Identity:
 
 
 def derive_key_pair(material: bytes, algorithm: KeyAlgorithm) -> ec.EllipticCurvePrivateKey:
-    """The private key that RFC 9180 (7.1.3, DeriveKeyPair) makes of the input key material."""
+    """The private key that RFC 9180 (7.1.3, DeriveKeyPair) derives from the input key material."""
     family = KEY_FAMILIES[algorithm]
     suite = b"HPKE-v1KEM" + family.kem_id.to_bytes(2, "big")
     key = hmac.digest(b"", suite + b"dkp_prk" + material, family.digest)
     size = family.private_key_bytes
     label = size.to_bytes(2, "big") + suite + b"candidate"
     for counter in range(256):
-        # HKDF-Expand of one block: the private key is as long as the digest.
+        # One block of HKDF-Expand is enough: the private key is as long as the digest.
         candidate = hmac.digest(key, label + bytes((counter, 1)), family.digest)[:size]
         number = int.from_bytes(candidate, "big")
         if 0 < number < family.order:
@@ -80,29 +80,29 @@ def derive_key_pair(material: bytes, algorithm: KeyAlgorithm) -> ec.EllipticCurv
 def leaf_key(
     seed: bytes, identity: Identity, generation: str, algorithm: KeyAlgorithm
 ) -> ec.EllipticCurvePrivateKey:
-    """The private key of an identity in one of its generations."""
+    """The private key of an identity in one generation."""
     info = _info("key", identity.cluster, identity.node, identity.name, generation, algorithm)
     size = KEY_FAMILIES[algorithm].private_key_bytes
     return derive_key_pair(_expand(seed, info, size), algorithm)
 
 
 def serial_number(seed: bytes, content: bytes) -> int:
-    """The serial of a certificate with that content: another content never has the same serial.
+    """The serial of a certificate, derived from its content.
 
-    Within kubeadm's range, and always eight bytes of DER: then what certificates have in common
-    stands at the same place in base64, and compresses (150 bytes of some control planes).
+    It is within kubeadm's range and always eight bytes of DER: what certificates have in common is
+    then at the same offset in base64 and compresses (150 bytes on some control planes).
     """
     digest = hmac.digest(seed, _info("serial") + content, hashlib.sha256)
     return SMALLEST_SERIAL + int.from_bytes(digest, "big") % (MAX_SERIAL - SMALLEST_SERIAL)
 
 
 def derived_text(seed: bytes, purpose: str, length: int) -> str:
-    """Random-looking text of digits and small letters, for tokens and passwords."""
+    """Pseudorandom text of digits and small letters, for tokens and passwords."""
     return alphabet_text(_expand(seed, _info("text", purpose), length + 16), length)
 
 
 def alphabet_text(entropy: bytes, length: int) -> str:
-    """Digits and small letters made of entropy that is at least 16 bytes longer than needed."""
+    """Digits and small letters from entropy that is at least 16 bytes longer than needed."""
     number, letters = int.from_bytes(entropy, "big"), []
     for _ in range(length):
         number, rest = divmod(number, len(TOKEN_ALPHABET))
@@ -111,7 +111,7 @@ def alphabet_text(entropy: bytes, length: int) -> str:
 
 
 def _expand(seed: bytes, info: bytes, length: int) -> bytes:
-    # RFC 5869 (3.3): the seed is uniformly random already, so the extract step is left out.
+    # RFC 5869 (3.3): the seed is already uniformly random, so the extract step is skipped.
     if length <= 32:
         return hmac.digest(seed, info + b"\x01", hashlib.sha256)[:length]
     return HKDFExpand(algorithm=SHA256(), length=length, info=info).derive(seed)

@@ -1,7 +1,7 @@
-"""What a living cluster cannot change, as the secrets file records it, and who contradicts it.
+"""What a running cluster cannot change: recorded facts, and the errors for specs that change them.
 
-One table has every recorded fact. A fact that a secrets file does not have yet is taken from the
-spec at the next render, so older files, and further facts, need nothing else.
+One table has every recorded fact. The next render records a fact that the secrets file lacks, so
+older files and new facts need no migration.
 """
 
 import re
@@ -19,34 +19,34 @@ from khgen.spec.model.cluster import EtcdTopology, KeyAlgorithm
 from khgen.spec.model.texts import SUBDOMAIN_1123
 from khgen.spec.model.values import parse_network_list
 
-BEFORE_BOOT = "before any machine has booted: khgen secrets refound"
+BEFORE_BOOT = "if no machine has booted yet: khgen secrets refound SPEC"
 VERSION: ValuePath = ("kubernetes", "version")
 _NEEDED_FOR: Mapping[bool, str] = MappingProxyType(
     {
-        True: "a control plane does not go back to an older minor",
-        False: "kubeadm upgrades by one minor at a time: render each, and upgrade the machines to it",
+        True: "a control plane cannot return to an older minor",
+        False: "kubeadm upgrades one minor at a time: render each, and upgrade the machines to it",
     }
 )
-"""For a version that is below the last, and for one too far above."""
+"""For a version below the last one, and for one too far above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing that a living cluster cannot change."""
+    """One value that a running cluster cannot change."""
 
     key: str
     """Its name in the secrets file, under `identity`."""
     what: str
     path: ValuePath
-    """Where the spec has it."""
+    """Its key in the spec."""
     read: Callable[[ClusterSpec], str]
     meaning: Callable[[str], object]
-    """What two values are compared by; a ValueError for what is no value of it."""
+    """The form in which two values are compared; raises ValueError for an invalid value."""
     accepted: str
     needed: str
-    """What a living cluster would need instead."""
+    """What a change would take."""
     has_parts: bool = False
-    """Whether the spec has it in several values, so that only their common key is its place."""
+    """Whether it has several values in the spec, so that errors point at their common key."""
 
 
 def _networks(text: str) -> object:
@@ -86,8 +86,8 @@ FACTS: tuple[Fact, ...] = (
         read=lambda spec: spec.networking.pod_subnet.text,
         meaning=_networks,
         accepted="a network like 10.244.0.0/16",
-        needed="nodes and pods have addresses of it: another needs a new cluster, or a CNI and"
-        " nodes that are moved by hand",
+        needed="nodes and pods have addresses in it: a change needs a new cluster, or moving the"
+        " CNI and the nodes by hand",
     ),
     Fact(
         key="serviceSubnet",
@@ -96,7 +96,7 @@ FACTS: tuple[Fact, ...] = (
         read=lambda spec: spec.networking.service_subnet.text,
         meaning=_networks,
         accepted="a network like 10.96.0.0/12",
-        needed="Services, cluster DNS and API server certificates have addresses of it: another"
+        needed="Services, cluster DNS and API server certificates have addresses in it: a change"
         " needs a new cluster",
     ),
     Fact(
@@ -106,7 +106,8 @@ FACTS: tuple[Fact, ...] = (
         read=lambda spec: spec.networking.dns_domain,
         meaning=_matching(SUBDOMAIN_1123),
         accepted="a DNS domain",
-        needed="kubelets, CoreDNS and service account tokens have it: another needs a new cluster",
+        needed="kubelets, CoreDNS and service account tokens contain it: a change needs a new"
+        " cluster",
     ),
     Fact(
         key="endpoint",
@@ -116,7 +117,7 @@ FACTS: tuple[Fact, ...] = (
         meaning=_authority,
         accepted="host:port",
         has_parts=True,
-        needed="every kubeconfig and kubeadm's configuration name it: another needs them changed by"
+        needed="every kubeconfig and kubeadm's configuration contain it: a change has to be made by"
         " hand on every machine",
     ),
     Fact(
@@ -126,8 +127,8 @@ FACTS: tuple[Fact, ...] = (
         read=lambda spec: spec.etcd.topology.value,
         meaning=EtcdTopology,
         accepted="stacked or external",
-        needed="etcd's data does not move: another needs a new cluster, into which a snapshot of"
-        " etcd is restored",
+        needed="etcd's data does not move: a change needs a new cluster, restored from an etcd"
+        " snapshot",
     ),
     Fact(
         key="etcdDataDir",
@@ -146,7 +147,7 @@ FACTS: tuple[Fact, ...] = (
         read=lambda spec: spec.pki.algorithm.value,
         meaning=KeyAlgorithm,
         accepted="ECDSA-P256 or ECDSA-P384",
-        needed="the CAs and every node's keys have it: another needs a new cluster",
+        needed="the CAs and every node's keys use it: a change needs a new cluster",
     ),
     Fact(
         key="clusterName",
@@ -155,8 +156,8 @@ FACTS: tuple[Fact, ...] = (
         read=lambda spec: spec.kubernetes.cluster_name,
         meaning=_matching(r"\S+"),
         accepted="a word",
-        needed="kubeadm's configuration and the controller managers have it, and cloud providers"
-        " find their resources by it: another needs a new cluster",
+        needed="kubeadm's configuration and the controller managers contain it, and cloud"
+        " providers find their resources by it: a change needs a new cluster",
     ),
     Fact(
         key="encryptionAtRest",
@@ -169,16 +170,16 @@ FACTS: tuple[Fact, ...] = (
         " them by hand, then set identity.encryptionAtRest in the secrets file",
     ),
 )
-"""Everything that is recorded but the cluster's name, its founders and its version."""
+"""Every recorded fact except the cluster's name, its founders and its version."""
 
 
 def identity_of(spec: ClusterSpec) -> Mapping[str, str]:
-    """What the spec says of each fact."""
+    """The spec's value of each fact."""
     return MappingProxyType({fact.key: fact.read(spec) for fact in FACTS})
 
 
 def recorded_fact(fact: Fact) -> Callable[[str], str]:
-    """What reads a fact of a secrets file; its ValueError says what is accepted."""
+    """A reader of a recorded fact; its ValueError has the accepted values."""
 
     def read(text: str) -> str:
         try:
@@ -196,30 +197,30 @@ def contradictions(spec: ClusterSpec, identity: Mapping[str, str]) -> Iterator[F
     for fact in FACTS:
         recorded, wanted = identity.get(fact.key), fact.read(spec)
         if recorded is not None and fact.meaning(recorded) != fact.meaning(wanted):
-            message = f"{fact.what} is {wanted} here, and {recorded} in the secrets file"
+            message = f"{fact.what} is {wanted} here, but {recorded} in the secrets file"
             hint = f"{fact.needed}; {BEFORE_BOOT}"
             yield Finding(path=fact.path, message=message, hint=hint, at_key=fact.has_parts)
 
 
 def may_follow(wanted: KubernetesVersion, last: KubernetesVersion) -> bool:
-    """Whether kubeadm takes a cluster there: its own minor, or one up.
+    """Whether kubeadm can bring a cluster to that version: the same minor or the next.
 
-    kubeadm's policy compares minors alone (cmd/kubeadm/app/phases/upgrade/policy.go), so a patch
-    may be taken back. It would go one minor down, too, which etcd's data does not survive.
+    kubeadm's policy compares only minors (cmd/kubeadm/app/phases/upgrade/policy.go), so an older
+    patch is allowed. kubeadm also allows the previous minor, but etcd's data does not survive that.
     """
     return wanted.major == last.major and 0 <= wanted.minor_number - last.minor_number <= 1
 
 
 def version_findings(spec: ClusterSpec, last: KubernetesVersion | None) -> Iterator[Finding]:
-    """What is to be said of another Kubernetes than the one that was rendered last."""
+    """A warning or an error for a version other than the last rendered one."""
     wanted = KubernetesVersion.parse(spec.kubernetes.version)
     if last is None or wanted == last:
         return
     if may_follow(wanted, last):
         yield Finding(
             path=VERSION,
-            message=f"Kubernetes {wanted} after {last}: machines that are up keep {last},"
-            f" machines that join from now on have {wanted}",
+            message=f"Kubernetes {wanted} after {last}: running machines keep {last},"
+            f" machines that join from now on get {wanted}",
             hint=f"upgrade by hand: kubeadm upgrade plan, then kubeadm upgrade apply {wanted.tag} on"
             " one control plane, kubeadm upgrade node and a new kubelet on each other node",
             severity=Severity.WARNING,
@@ -228,6 +229,6 @@ def version_findings(spec: ClusterSpec, last: KubernetesVersion | None) -> Itera
     too_far = "below" if wanted < last else "more than one minor above"
     yield Finding(
         path=VERSION,
-        message=f"Kubernetes {wanted} is {too_far} {last}, which was rendered last",
+        message=f"Kubernetes {wanted} is {too_far} {last}, the last rendered version",
         hint=f"{_NEEDED_FOR[wanted < last]}; {BEFORE_BOOT}",
     )

@@ -1,4 +1,4 @@
-"""Reading PEM that others wrote: what is wrong with it is said in words, never by a traceback."""
+"""Reading PEM that others wrote: every fault becomes a message, never a traceback."""
 
 import warnings
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
-from khgen.pki.authorities import (
+from khgen.pki.certificates import (
     COMMON_NAMES,
     Authority,
     AuthorityName,
@@ -21,14 +21,14 @@ from khgen.pki.authorities import (
 )
 
 MIN_RSA_BITS = 2048
-RESIGN_HINT = "sign the CA's certificate anew with its own key, and put it into the secrets file"
-"""Every chain stays whole then: leaves name their CA by its name and its key."""
+RESIGN_HINT = "sign the CA's certificate again with its own key, and put it into the secrets file"
+"""Existing chains stay valid: leaves identify their CA by its name and its key."""
 
 _BROKEN = (
     ValueError, TypeError, OverflowError, UnsupportedAlgorithm, CryptographyDeprecationWarning,
     x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
 )  # fmt: skip
-"""What the library raises for a certificate that was damaged in this way or that."""
+"""What the library raises for damaged certificates."""
 
 _PARTS: tuple[Callable[[x509.Certificate], object], ...] = (
     x509.Certificate.public_key,
@@ -46,7 +46,7 @@ class PemError(ValueError):
 
 
 def read_authority(name: AuthorityName, certificate_text: str, key_text: str) -> Authority:
-    """The authority that a certificate and a key make, if they belong together and to this place."""
+    """The authority of a certificate and a key, if they belong together and to this name."""
     certificate, key = read_authority_certificate(certificate_text), read_private_key(key_text)
     public = certificate.public_key()
     if public != key.public_key():
@@ -57,25 +57,25 @@ def read_authority(name: AuthorityName, certificate_text: str, key_text: str) ->
 
 
 def _refuse_other_place(name: AuthorityName, certificate: x509.Certificate) -> None:
-    """Refuse what kubeadm named for another place: swapped CAs; a name of the user's own is his."""
+    """Refuse a certificate with kubeadm's name of another CA; other names are accepted."""
     names = [part.value for part in certificate.subject.get_attributes_for_oid(_COMMON_NAME)]
     for other, common_name in COMMON_NAMES.items():
         if other is not name and common_name in names:
-            message = f"its certificate is that of the {other} CA: are two of them swapped?"
+            message = f"the certificate belongs to the {other} CA: are two of them swapped?"
             raise PemError(message)
 
 
 def read_authority_certificate(text: str) -> x509.Certificate:
-    """A CA's certificate, which has to be one that may sign others."""
+    """The certificate of a CA that may sign others."""
     certificate = _single_certificate(text)
     extensions = certificate.extensions
     try:
         constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:
-        message = "the certificate is not that of a CA"
+        message = "not a CA certificate"
         raise PemError(message) from None
     if not constraints.ca:
-        message = "the certificate is not that of a CA"
+        message = "not a CA certificate"
         raise PemError(message)
     try:
         usage = extensions.get_extension_for_class(x509.KeyUsage).value
@@ -106,15 +106,15 @@ def read_private_key(text: str) -> PrivateKey:
 
 
 def expiry_text(authority: Authority, now: datetime) -> str | None:
-    """That the authority has expired, if it has."""
+    """The message for an expired authority, or None."""
     end = authority.certificate.not_valid_after_utc
     return f"the CA expired on {end:%Y-%m-%d}" if end <= now else None
 
 
 def beginning_text(authority: Authority, now: datetime) -> str | None:
-    """That the authority begins only in the future, if it does."""
+    """The message for an authority that begins in the future, or None."""
     begin = authority.certificate.not_valid_before_utc
-    return f"the CA begins {begin:%Y-%m-%d}, in the future" if begin > now else None
+    return f"the CA is not valid before {begin:%Y-%m-%d}" if begin > now else None
 
 
 def matches(key: PrivateKey, public_text: str) -> bool:
@@ -124,8 +124,8 @@ def matches(key: PrivateKey, public_text: str) -> bool:
 
 def _single_certificate(text: str) -> x509.Certificate:
     try:
-        # What the library only warns about today, like a serial that is not positive, it will
-        # refuse: so do we, in words.
+        # A later release of the library will refuse what it only warns about today, like a serial
+        # that is not positive: refuse it already.
         with warnings.catch_warnings():
             warnings.simplefilter("error", CryptographyDeprecationWarning)
             certificates = x509.load_pem_x509_certificates(text.encode())
@@ -134,7 +134,7 @@ def _single_certificate(text: str) -> x509.Certificate:
         message = "not a certificate in PEM"
         raise PemError(message) from None
     except InvalidSignature:
-        message = "the certificate's signature is not that of its own key: it was changed"
+        message = "the certificate's signature does not match its own key: it was changed"
         raise PemError(message) from None
     if len(certificates) > 1:
         message = f"{len(certificates)} certificates where one is expected"
@@ -143,9 +143,9 @@ def _single_certificate(text: str) -> x509.Certificate:
 
 
 def _read_all(certificate: x509.Certificate) -> None:
-    """Read every part, for the library parses some of them only then, and check the signature.
+    """Read every part, because the library parses some only on access, and check the signature.
 
-    An intermediate CA, which kubeadm takes too, was signed by a key that is not here.
+    kubeadm also accepts an intermediate CA; its signature cannot be checked without its issuer.
     """
     for part in _PARTS:
         part(certificate)

@@ -1,4 +1,4 @@
-"""The secrets behind a cluster: created at the first render, only ever extended after."""
+"""The secrets behind a cluster: the first render creates them, later commands only add to them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from khgen.facts.version import KubernetesVersion
-from khgen.pki.authorities import Authority, AuthorityName, PrivateKey, new_authority
+from khgen.pki.certificates import Authority, AuthorityName, PrivateKey, new_authority
 from khgen.pki.derive import alphabet_text, derive_key_pair
 from khgen.pki.identity import identity_of, may_follow
 from khgen.plan.cluster_plan import Plan, RemovedNode, build_plan, founders_of
@@ -14,10 +14,10 @@ from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.values import IPAddress
 
 RandomBytes = Callable[[int], bytes]
-"""Where entropy comes from: os.urandom, or something fixed in a test."""
+"""The source of entropy: os.urandom, or fixed bytes in a test."""
 
 EVERYONE = "*"
-"""The scope of a renewal that concerns every identity of the cluster."""
+"""The scope of a renewal for every identity of the cluster."""
 
 SEED_BYTES = 32
 ENCRYPTION_KEY_BYTES = 32
@@ -28,7 +28,7 @@ _KEYS = ("cluster", "issued_at", "seed", "service_account", "vrrp_password", "en
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Secrets:
-    """The cluster's identity. Nothing else needs keeping: every leaf is derived from it."""
+    """The cluster's identity, and all that has to be kept: every leaf is derived from it."""
 
     cluster: str
     issued_at: datetime
@@ -39,29 +39,29 @@ class Secrets:
     vrrp_password: str
     encryption_key: bytes
     generations: Mapping[str, int]
-    """How often a node (or everyone, `*`) was given new keys."""
+    """How often a node (or every node, `*`) got new keys."""
     renewed_at: Mapping[str, datetime]
-    """When that was last; certificates count their days from there."""
+    """The time of the last renewal, from which certificate lifetimes count."""
     replaced: tuple[str, ...]
-    """Nodes whose machines were replaced, each time once, in that order."""
+    """Nodes whose machines were replaced: one entry per replacement, oldest first."""
     identity: Mapping[str, str]
-    """What a living cluster cannot change; empty as long as no render has recorded it."""
+    """What a running cluster cannot change; empty until a render records it."""
     kubernetes: KubernetesVersion | None
-    """The version that was rendered last."""
+    """The last rendered version."""
     refounded: int
-    """How often the founders were named anew before any machine had booted."""
+    """How often `khgen secrets refound` recorded the founders again."""
     removed: tuple[RemovedNode, ...] = ()
-    """Nodes that left the cluster for good, oldest first."""
+    """Removed nodes, oldest first."""
     spec_file: str | None = None
-    """Name of the spec's file, which the secrets file stands beside."""
+    """Name of the spec file, in the folder of the secrets file."""
 
     def __repr__(self) -> str:
-        """The cluster's name alone: no key may reach a log."""
+        """Only the cluster's name: no key may reach a log."""
         return f"Secrets(cluster={self.cluster!r})"
 
 
 def new_secrets(spec: ClusterSpec, now: datetime, random_bytes: RandomBytes) -> Secrets:
-    """Fresh secrets for a cluster that is rendered for the first time."""
+    """New secrets for the first render of a cluster."""
     issued_at = now.astimezone(UTC).replace(microsecond=0)
     algorithm = spec.pki.algorithm
     authorities = {
@@ -85,7 +85,7 @@ def adopted_secrets(
     now: datetime,
     random_bytes: RandomBytes,
 ) -> Secrets:
-    """Fresh secrets around authorities that exist already."""
+    """New secrets around existing authorities."""
     return Secrets(
         cluster=spec.metadata.name,
         issued_at=now.astimezone(UTC).replace(microsecond=0),
@@ -105,7 +105,7 @@ def adopted_secrets(
 
 
 def recorded(secrets: Secrets, spec: ClusterSpec) -> Secrets:
-    """The secrets with what they did not know of the cluster yet, and the version it is to have."""
+    """The secrets with every fact that they did not record yet, and the spec's version."""
     wanted, last = KubernetesVersion.parse(spec.kubernetes.version), secrets.kubernetes
     return replace(
         secrets,
@@ -115,15 +115,15 @@ def recorded(secrets: Secrets, spec: ClusterSpec) -> Secrets:
 
 
 def is_recorded(secrets: Secrets, spec: ClusterSpec) -> bool:
-    """Whether the secrets know all of a spec that does not contradict them."""
+    """Whether the secrets already record all facts of a spec that does not contradict them."""
     after = recorded(secrets, spec)
     return (after.identity, after.kubernetes) == (secrets.identity, secrets.kubernetes)
 
 
 def refounded(secrets: Secrets, spec: ClusterSpec) -> Secrets:
-    """The secrets of a cluster of which no machine has booted, with what the spec now says of it.
+    """The secrets of a cluster that has not booted yet, with the facts of the present spec.
 
-    CAs and keys stay. Every instance-id changes, so that machines take what is rendered next.
+    CAs and keys stay. Every instance-id changes, so machines use what is rendered next.
     """
     return replace(
         secrets,
@@ -140,8 +140,8 @@ def renewed(secrets: Secrets, scopes: tuple[str, ...], now: datetime) -> Secrets
     """The secrets with a new generation, dated now, of each scope: node names, or EVERYONE."""
     moment = now.astimezone(UTC).replace(microsecond=0)
     bumped = {scope: secrets.generations.get(scope, 0) + 1 for scope in scopes}
-    # Clocks differ by a little: no date goes back for that. Those of a clock that was far ahead are
-    # put right before (pki/clock.py).
+    # Clocks differ a little, so a date never moves back. The caller has already corrected dates
+    # from a clock that was far ahead (pki/lifetime.py).
     dated = {scope: max((moment, *_renewals(secrets, scope))) for scope in scopes}
     return replace(
         secrets,
@@ -151,15 +151,15 @@ def renewed(secrets: Secrets, scopes: tuple[str, ...], now: datetime) -> Secrets
 
 
 def with_replaced(secrets: Secrets, node: str, now: datetime) -> Secrets:
-    """The secrets for a cluster in which this node's machine is replaced: it has new keys, and it
-    joins, whether or not it once founded."""
+    """The secrets after this node's machine is replaced: the new one has new keys and joins, even
+    if the old one was a founder."""
     return replace(renewed(secrets, (node,), now), replaced=(*secrets.replaced, node))
 
 
 def with_removed(
     secrets: Secrets, node: str, role: NodeRole, address: IPAddress, now: datetime
 ) -> Secrets:
-    """The secrets for a cluster that this node has left; whoever takes its name is a new machine."""
+    """The secrets after this node is removed; a later node of its name is a new machine."""
     after = with_replaced(secrets, node, now)
     left = RemovedNode(
         name=node,
@@ -172,8 +172,8 @@ def with_removed(
 
 
 def last_removal(secrets: Secrets, node: str) -> RemovedNode | None:
-    """When that node was removed; None if it was not, or if `node replace` gave the name to a new
-    machine since."""
+    """The node's removal; None if it was not removed, or if `node replace` has since given its name
+    to a new machine."""
     removals = [left for left in secrets.removed if left.name == node]
     if removals and removals[-1].machines == secrets.replaced.count(node):
         return removals[-1]
@@ -181,31 +181,31 @@ def last_removal(secrets: Secrets, node: str) -> RemovedNode | None:
 
 
 def plan_with(spec: ClusterSpec, secrets: Secrets) -> Plan:
-    """The plan of a spec for the cluster that these secrets record."""
+    """The plan of a spec, for the cluster that these secrets record."""
     return build_plan(spec, secrets.founders, secrets.replaced, secrets.removed)
 
 
 def founding_nodes(secrets: Secrets) -> tuple[str, ...]:
-    """Names of the founders whose machines are still those that founded."""
+    """Names of the founders whose machines were not replaced."""
     return tuple(name for name in secrets.founders if name not in secrets.replaced)
 
 
 def incarnation(secrets: Secrets, node: str) -> str:
-    """What differs when a machine of that name is to start over: a new cluster, a replacement."""
+    """A text that changes when a machine of that name has to start over: refounded or replaced."""
     times = secrets.replaced.count(node)
     founding = f"#{secrets.refounded}" if secrets.refounded else ""
     return secrets.issued_at.isoformat() + founding + (f"/{times}" if times else "")
 
 
 def generation(secrets: Secrets, node: str) -> str:
-    """Which keys of a node are meant: those of everyone's and of its own latest renewal."""
+    """The generation of a node's keys: the counts of cluster-wide and of its own renewals."""
     own = secrets.generations.get(node, 0)
     return f"{secrets.generations.get(EVERYONE, 0)}.{own}"
 
 
 def issue_date(secrets: Secrets, node: str) -> datetime:
-    """The moment from which the days of a node's certificates count."""
-    # A first render may have been dated in the future: any renewal counts rather than that.
+    """The moment from which the lifetimes of a node's certificates count."""
+    # The first render may have a date in the future, so any renewal replaces it.
     return max(_renewals(secrets, node), default=secrets.issued_at)
 
 
@@ -214,7 +214,7 @@ def _renewals(secrets: Secrets, scope: str) -> list[datetime]:
 
 
 def only_extends(new: Secrets, old: Secrets) -> bool:
-    """Whether nothing of the old secrets is lost in the new ones."""
+    """Whether the new secrets keep everything in the old ones."""
     return (
         _keeps_keys(new, old)
         and new.refounded == old.refounded
@@ -227,7 +227,7 @@ def only_extends(new: Secrets, old: Secrets) -> bool:
 
 
 def only_refounds(new: Secrets, old: Secrets) -> bool:
-    """Whether the new secrets are the old ones' keys for other founders."""
+    """Whether the new secrets have the old keys, and record the founders once more."""
     return _keeps_keys(new, old) and new.refounded == old.refounded + 1
 
 

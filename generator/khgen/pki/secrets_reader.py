@@ -1,4 +1,4 @@
-"""Reading a secrets file, damaged ones too: every mistake is a problem with its place."""
+"""A reader of secrets files: each mistake or damage is a problem with its line and column."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class SecretsReader:
-    """Walks a document, collecting problems. It quotes no value: any of them may be secret."""
+    """Walks a document and collects problems. It quotes no value, because any may be secret."""
 
     def __init__(self, file: str) -> None:
         """A reader of the file of that name."""
@@ -26,7 +26,7 @@ class SecretsReader:
 
     @property
     def problems(self) -> Problems:
-        """What was wrong so far."""
+        """The problems found so far."""
         return Problems.of(self._found)
 
     def root(self, text: str) -> yaml.Node | None:
@@ -39,7 +39,7 @@ class SecretsReader:
             self._fail(error.problem_mark, (), f"not YAML: {problem}")
             return None
         except (yaml.YAMLError, ValueError, RecursionError):
-            self._fail(None, (), "not YAML: characters or structure that YAML does not have")
+            self._fail(None, (), "not YAML: invalid characters or structure")
             return None
         if node is None:
             self._fail(None, (), "the secrets file is empty")
@@ -58,7 +58,7 @@ class SecretsReader:
         for key, value in node.value:
             name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
             if not isinstance(key, yaml.ScalarNode):
-                self.fail(key, path, "a text is expected as the key")
+                self.fail(key, path, "the key must be text")
             elif known is not None and name not in known:
                 self.fail(key, path, f"unknown key; known are: {', '.join(known)}")
             elif name in found:
@@ -81,7 +81,7 @@ class SecretsReader:
     def required(
         self, fields: Fields, parent: yaml.Node | None, path: ValuePath
     ) -> yaml.Node | None:
-        """The node at the path's last key, which has to be there."""
+        """The node at the path's last key; a missing one is a problem."""
         node = fields.get(str(path[-1]))
         if node is None and isinstance(parent, yaml.MappingNode):
             self.fail(parent, path, f"missing part '{path_text(path)}'")
@@ -90,7 +90,7 @@ class SecretsReader:
     def value(
         self, node: yaml.Node | None, path: ValuePath, read: Callable[[str], Value], bad: Value
     ) -> Value:
-        """What `read` makes of a text; its ValueError is the problem's message, and `bad` stands in."""
+        """What `read` returns for a text; `bad` after its ValueError, which becomes a problem."""
         if node is None:
             return bad
         if not isinstance(node, yaml.ScalarNode):
@@ -105,7 +105,7 @@ class SecretsReader:
     def fail(
         self, node: yaml.Node | None, path: ValuePath, message: str, hint: str = RESTORE_HINT
     ) -> None:
-        """Note a problem at a node."""
+        """Add a problem at a node."""
         self._fail(None if node is None else node.start_mark, path, message, hint)
 
     def _fail(

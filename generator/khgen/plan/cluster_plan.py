@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from khgen.facts.distributions import Distribution, distribution
@@ -20,7 +21,7 @@ ETCD_PEER_PORT = 2380
 
 
 class NodeKind(StrEnum):
-    """What a node does at its first boot: its role, and whether it founds the cluster or joins it."""
+    """What a node does at its first boot: its role, and whether it founds or joins the cluster."""
 
     FOUNDER = "founder"
     CONTROL_PLANE_JOINER = "control-plane-joiner"
@@ -36,12 +37,12 @@ ETCD_KINDS = frozenset({NodeKind.ETCD_FOUNDER, NodeKind.ETCD_JOINER})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePlan:
-    """One machine, with what it runs."""
+    """One node of the cluster."""
 
     spec: NodeSpec
     kind: NodeKind
     founding: bool
-    """Whether the founding list of etcd members names it: it founds, or a machine before it did."""
+    """Whether this machine, or an earlier one of its name, was a founding member of etcd."""
     addresses: tuple[IPAddress, ...]
     interface: str
 
@@ -52,12 +53,12 @@ class NodePlan:
 
     @property
     def role(self) -> NodeRole:
-        """What the machine is for."""
+        """Its role in the cluster."""
         return self.spec.role
 
     @property
     def address(self) -> IPAddress:
-        """The address that other nodes reach it at."""
+        """The address at which other nodes reach it."""
         return self.addresses[0]
 
     @property
@@ -68,14 +69,14 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovedNode:
-    """A node that left the cluster for good, as it is recorded in the secrets file."""
+    """A node that was removed from the cluster, as the secrets file records it."""
 
     name: str
     role: NodeRole
     address: IPAddress
     removed_at: datetime
     machines: int
-    """How many machines of that name had left when it did: another that is replaced comes later."""
+    """How many machines of that name had left by then, itself included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,7 @@ class Networks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """Full names of the container images that the nodes run besides kubeadm's own choice."""
+    """Full names of the container images that khgen chooses instead of kubeadm."""
 
     pause: str
     etcd: str
@@ -120,7 +121,7 @@ class Images:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole cluster, planned."""
+    """The plan of the whole cluster."""
 
     spec: ClusterSpec
     version: KubernetesVersion
@@ -135,16 +136,16 @@ class Plan:
     etcd_members: tuple[NodePlan, ...]
     """Every host that runs etcd: the control planes, or the external etcd hosts."""
     load_balancers: tuple[NodePlan, ...]
-    """Every host that runs haproxy and keepalived: none behind an external load balancer."""
+    """Every host that runs haproxy and keepalived: none with an external load balancer."""
     by_name: Mapping[str, NodePlan]
     founding_addresses: Mapping[str, IPAddress]
     """Name and address of each member of the static founding cluster, by name.
 
-    It stays what it was when one of them is removed or gets another machine: etcd computes the
-    cluster's ID from this list, and a founder that boots late must come to the same.
+    It never changes, even if a member is removed or its machine replaced: etcd computes the
+    cluster's ID from this list, and a founder that boots late must compute the same ID.
     """
     removed: tuple[RemovedNode, ...]
-    """Nodes that left the cluster for good, oldest first."""
+    """Removed nodes, oldest first."""
 
     @property
     def stacked(self) -> bool:
@@ -158,10 +159,10 @@ class Plan:
 
     @property
     def super_admin_holder(self) -> NodePlan | None:
-        """Without CA keys on the nodes: the first founder by name, who alone gets super-admin.conf.
+        """The first founder by name, sole holder of super-admin.conf; None if nodes have CA keys.
 
-        It stays who it is when it gets another machine, which joins: no other one's files change.
-        Where it was removed, perhaps before it ever booted, the next one takes its place.
+        A new machine for it, which joins, does not change the holder, so no other node's files
+        change. If it is removed, perhaps before its first boot, the next founder takes its place.
         """
         if self.spec.pki.ca_keys is not CaKeys.OFFLINE:
             return None
@@ -169,7 +170,7 @@ class Plan:
 
     @property
     def stale_members(self) -> tuple[tuple[str, IPAddress], ...]:
-        """Name and address of each removed etcd member whose address no other has taken."""
+        """Name and address of each removed etcd member whose address no other member has."""
         role = NodeRole.CONTROL_PLANE if self.stacked else NodeRole.ETCD
         taken = {node.address for node in self.etcd_members}
         left = (node for node in self.removed if node.role is role and node.address not in taken)
@@ -177,7 +178,7 @@ class Plan:
 
     @property
     def stale_nodes(self) -> tuple[str, ...]:
-        """Names of removed control planes, whose names no other node has taken."""
+        """Names of removed control planes that no other node has."""
         control_planes = (node for node in self.removed if node.role is NodeRole.CONTROL_PLANE)
         names = dict.fromkeys(node.name for node in control_planes)
         return tuple(name for name in names if name not in self.by_name)
@@ -214,11 +215,11 @@ KINDS: Mapping[tuple[NodeRole, bool], NodeKind] = MappingProxyType(
         (NodeRole.LOAD_BALANCER, False): NodeKind.LOAD_BALANCER,
     }
 )
-"""What a node of a role does, by whether it is a founder."""
+"""The kind of a node, by its role and whether it is a founder."""
 
 
 def founders_of(spec: ClusterSpec) -> tuple[str, ...]:
-    """Names of those who would found the cluster if it were rendered for the first time now."""
+    """Names of the nodes that a first render of this spec would make founders."""
     founding = {NodeRole.CONTROL_PLANE, NodeRole.ETCD}
     return tuple(node.name for node in spec.nodes if node.role in founding)
 
@@ -229,7 +230,7 @@ def build_plan(
     replaced: Collection[str] = (),
     removed: Sequence[RemovedNode] = (),
 ) -> Plan:
-    """The plan of a sound spec; the secrets file knows who founded, was replaced or removed."""
+    """The plan of a valid spec; the other arguments come from the secrets file."""
     version = KubernetesVersion.parse(spec.kubernetes.version)
     facts = _facts(version)
     founding, living = frozenset(founders), frozenset(founders) - frozenset(replaced)
@@ -280,14 +281,14 @@ def _founding_addresses(
 ) -> Mapping[str, IPAddress]:
     role = members[0].role if members else None
     addresses = {member.name: member.address for member in members if member.founding}
-    for node in reversed(removed):  # The machine that founded is the first of its name to leave.
+    for node in reversed(removed):  # The founding machine is the first of its name to leave.
         if node.name in founding and node.role is role:
             addresses[node.name] = node.address
     return MappingProxyType(dict(sorted(addresses.items())))
 
 
 def _with_role(nodes: tuple[NodePlan, ...], role: NodeRole) -> tuple[NodePlan, ...]:
-    """The nodes of a role by name, so that their order in the spec does not reach any file."""
+    """The nodes of a role sorted by name, so their order in the spec affects no file."""
     return tuple(sorted((n for n in nodes if n.role is role), key=lambda node: node.name))
 
 
@@ -304,7 +305,7 @@ def _all_networks(spec: ClusterSpec) -> Networks:
 
 
 def endpoint_of(spec: ClusterSpec) -> Endpoint:
-    """Where the API of that cluster is reached."""
+    """Where clients reach the API of that cluster."""
     endpoint = spec.control_plane_endpoint
     return Endpoint(host=endpoint.host or str(endpoint.vip), port=endpoint.port, vip=endpoint.vip)
 
@@ -323,3 +324,12 @@ def _load_balancers(spec: ClusterSpec, nodes: tuple[NodePlan, ...]) -> tuple[Nod
         return ()
     dedicated = _with_role(nodes, NodeRole.LOAD_BALANCER)
     return dedicated or _with_role(nodes, NodeRole.CONTROL_PLANE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFile:
+    """A file on a node; its owner is root, the only user that exists this early."""
+
+    path: PurePosixPath
+    content: str
+    mode: int = 0o644

@@ -1,4 +1,4 @@
-"""What gets installed on a node: packages, downloads, or programs that its image must have."""
+"""What a node gets installed: packages, downloads, or programs that its image must have."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ KUBERNETES_PROGRAMS: Mapping[NodeKind, tuple[str, ...]] = MappingProxyType(
         NodeKind.LOAD_BALANCER: (),
     }
 )
-"""Programs of Kubernetes by kind: an etcd host has the kubelet alone, as a service manager."""
+"""Programs of Kubernetes by kind: an etcd host has only the kubelet, as its service manager."""
 
 DOWNLOAD_TARGETS: Mapping[str, str] = MappingProxyType(
     {
@@ -38,12 +38,12 @@ DOWNLOAD_TARGETS: Mapping[str, str] = MappingProxyType(
         "kubectl": "/usr/local/bin/kubectl",
     }
 )
-"""Where each download goes: a folder (ending in /) gets an archive's content, a path the file."""
+"""The target of each download: a folder (ending in /) for an archive, else the file's path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package; one with a version (a shell pattern) is pinned to it and held."""
+    """A package, pinned and held at its version (a shell pattern) if it has one."""
 
     name: str
     version: str | None = None
@@ -51,7 +51,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A file to fetch, the digest it must have, and where it goes."""
+    """A file to download, with its digest and its target."""
 
     sha256: str
     target: str
@@ -60,14 +60,19 @@ class Download:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program that the image must have, at a version where one matters."""
+    """A program that the image must have, with a version if one is required."""
 
     name: str
     version: str | None = None
 
 
+def hosts_kubernetes(kind: NodeKind) -> bool:
+    """Whether nodes of that kind become Kubernetes Nodes."""
+    return kind in CONTROL_PLANE_KINDS or kind is NodeKind.WORKER
+
+
 def runs_containerd(kind: NodeKind) -> bool:
-    """Whether nodes of that kind run containers: all but load balancers."""
+    """Whether nodes of that kind run containers: all except load balancers."""
     return kind is not NodeKind.LOAD_BALANCER
 
 
@@ -77,7 +82,7 @@ def balances_load(plan: Plan, kind: NodeKind) -> bool:
 
 
 def baked(plan: Plan) -> bool:
-    """Whether everything comes with the image, so that nothing may be fetched."""
+    """Whether the image brings everything, so nothing is downloaded."""
     install = plan.spec.install
     return plan.spec.image is not None or (
         install.kubernetes is KubernetesSource.IMAGE
@@ -92,7 +97,7 @@ def program_version(plan: Plan, program: str) -> KubernetesVersion:
 
 
 def packages(plan: Plan, kind: NodeKind) -> tuple[Package, ...]:
-    """The packages that the install step brings to nodes of that kind."""
+    """The packages that the install step installs on nodes of that kind."""
     if baked(plan):
         return ()
     family = plan.distribution.family
@@ -118,7 +123,7 @@ def _kubernetes_packages(plan: Plan, kind: NodeKind) -> Iterator[Package]:
         return
     for name in KUBERNETES_PROGRAMS[kind]:
         yield Package(name=name, version=f"{program_version(plan, name)}-*")
-    if kind in ETCD_KINDS:  # elsewhere kubeadm depends on it
+    if kind in ETCD_KINDS:  # On other nodes it comes as a dependency of kubeadm.
         yield Package(name="cri-tools")
 
 
@@ -136,7 +141,7 @@ def _version_pattern(text: str) -> str:
 
 
 def downloads(plan: Plan, kind: NodeKind) -> tuple[Download, ...]:
-    """What the download step fetches for nodes of that kind, in the order of the table above."""
+    """What nodes of that kind download, in the order of DOWNLOAD_TARGETS."""
     if plan.spec.image is not None:
         return ()
     artifacts = plan.spec.install.artifacts
@@ -155,7 +160,7 @@ def _downloaded(plan: Plan, kind: NodeKind) -> Iterator[str]:
     if plan.spec.install.containerd is ContainerdSource.TARBALL:
         yield from ("containerd", "runc", "cni_plugins")
     if plan.spec.install.containerd is not ContainerdSource.IMAGE:
-        yield from ("nerdctl",) * containerd.nerdctl  # in no package repository
+        yield from ("nerdctl",) * containerd.nerdctl  # No package repository has it.
         yield from ("buildkit",) * containerd.buildkit
     if plan.spec.install.kubernetes is KubernetesSource.BINARIES:
         if plan.spec.install.containerd is not ContainerdSource.TARBALL:
@@ -164,7 +169,7 @@ def _downloaded(plan: Plan, kind: NodeKind) -> Iterator[str]:
 
 
 def image_programs(plan: Plan, kind: NodeKind) -> tuple[Program, ...]:
-    """The programs that the image of nodes of that kind must have."""
+    """The programs that an image for nodes of that kind must have."""
     return (
         *_image_kubernetes(plan, kind),
         *_image_containerd(plan, kind),
@@ -196,8 +201,3 @@ def _image_rest(plan: Plan, kind: NodeKind) -> Iterator[Program]:
     names += ["haproxy", "keepalived"] if balances_load(plan, kind) else []
     names += ["chronyd"] if plan.spec.os.time_sync.program is TimeProgram.CHRONY else []
     yield from (Program(name=name) for name in names)
-
-
-def hosts_kubernetes(kind: NodeKind) -> bool:
-    """Whether nodes of that kind become Kubernetes Nodes."""
-    return kind in CONTROL_PLANE_KINDS or kind is NodeKind.WORKER

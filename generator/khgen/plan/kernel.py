@@ -1,4 +1,4 @@
-"""Kernel modules and settings by what a node runs."""
+"""Kernel modules and settings of each kind of node."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,14 +12,14 @@ CONTAINER_MODULES = ("overlay", "br_netfilter")
 """containerd's snapshotter; bridged pod traffic through iptables (kubeadm preflight checks.go)."""
 
 IPVS_MODULES = ("ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_sh", "nf_conntrack")
-"""What kube-proxy's ipvs mode asks for (pkg/proxy/ipvs README)."""
+"""Required by kube-proxy's ipvs mode (pkg/proxy/ipvs README)."""
 
 KUBERNETES_SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "net.bridge.bridge-nf-call-iptables": "1",  # kubeadm preflight
         "net.bridge.bridge-nf-call-ip6tables": "1",  # kubeadm preflight, with IPv6
         "net.ipv4.ip_forward": "1",  # kubeadm preflight
-        # Default 128 for the whole node: the kubelet and log tailers use one for each container.
+        # The default is 128 per node; the kubelet and log tailers use one per container.
         "fs.inotify.max_user_instances": "8192",
     }
 )
@@ -41,7 +41,7 @@ PROTECTED_SETTINGS: Mapping[str, str] = MappingProxyType(
         "kernel.keys.root_maxbytes": "25000000",
     }
 )
-"""What the kubelet sets by itself, unless protectKernelDefaults makes it refuse to start instead
+"""The kubelet sets these, or with protectKernelDefaults refuses to start without them
 (component-helpers node/util/sysctl/sysctl.go)."""
 
 TUNED_SETTINGS: Mapping[str, str] = MappingProxyType(
@@ -62,19 +62,19 @@ TUNED_SETTINGS: Mapping[str, str] = MappingProxyType(
         "vm.swappiness": "0",
     }
 )
-"""The long list that guides to kubeadm on Rocky and CentOS hand on. Left out of it:
+"""The usual list in guides to kubeadm on Rocky and CentOS, without:
 
-- net.ipv4.tcp_tw_recycle: gone since Linux 4.12;
+- net.ipv4.tcp_tw_recycle: removed in Linux 4.12;
 - net.ipv4.tcp_timestamps=0: tcp_tw_reuse=1 has no effect without timestamps;
-- net.ipv4.ip_conntrack_max: gone, and it contradicted nf_conntrack_max;
-- net.netfilter.nf_conntrack_max: kube-proxy sets its own (cmd/kube-proxy/app/conntrack.go):
-  kubeProxy.config.conntrack is the place;
-- fs.file-max, fs.nr_open: systemd already sets the largest file-max; a huge nr_open makes programs
-  that loop over all descriptors crawl;
+- net.ipv4.ip_conntrack_max: removed from Linux, and it contradicted nf_conntrack_max;
+- net.netfilter.nf_conntrack_max: kube-proxy sets it (cmd/kube-proxy/app/conntrack.go), from
+  kubeProxy.config.conntrack;
+- fs.file-max, fs.nr_open: systemd already sets the largest file-max; a huge nr_open slows
+  programs that loop over all descriptors;
 - fs.may_detach_mounts: RHEL 7 only;
-- net.ipv4.conf.all.route_localnet: exposes what listens on loopback only (CVE-2020-8558);
+- net.ipv4.conf.all.route_localnet: exposes services that listen only on loopback (CVE-2020-8558);
 - vm.overcommit_memory, vm.panic_on_oom, kernel.panic*: the kubelet sets them;
-- net.ipv6.conf.*.disable_ipv6: either the default, or it breaks ::1 that components listen on;
+- net.ipv6.conf.*.disable_ipv6: 0 is the default, and 1 breaks components that listen on ::1;
 - fs.inotify.max_user_watches=89100: less than today's default.
 """
 
@@ -88,7 +88,7 @@ def kernel_modules(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
 
 
 def kernel_settings(plan: Plan, kind: NodeKind) -> Mapping[str, str]:
-    """Settings of nodes of that kind; the spec's own win."""
+    """Settings of nodes of that kind; the spec's own settings take precedence."""
     sysctl = plan.spec.os.sysctl
     settings: dict[str, str] = {}
     if sysctl.profile is SysctlProfile.TUNED:

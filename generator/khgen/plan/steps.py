@@ -1,11 +1,11 @@
 """The boot: every step of each kind of node, as one table in boot order.
 
-Why those that install and prepare do it so:
-- prepare-swap: the swap units of fstab, GPT and zram all hang on swap.target (systemd.special(7)).
-- install-deb: what is there already, at a version that the spec takes, is left alone; before the
-  rest `dpkg --configure -a` and `apt-get -f install` finish what a crash may have left.
-- prepare-metadata comes after the packages: it needs iptables.
-- containerd: `grep -q` would close the pipe on ctr, which pipefail takes for a failure.
+Reasons behind the steps that install and prepare:
+- prepare-swap: swap.target pulls in the swap units of fstab, GPT and zram (systemd.special(7)).
+- install-deb: packages that are installed at an accepted version stay as they are. First, `dpkg
+  --configure -a` and `apt-get -f install` complete an installation that a crash interrupted.
+- prepare-metadata comes after the packages, because it needs iptables.
+- containerd: `grep -q` would close the pipe of ctr, which is a failure under pipefail.
 """
 
 from collections.abc import Callable
@@ -40,34 +40,34 @@ class Step:
     name: str
     applies: Applies
     in_bake: bool = False
-    """Whether a bake runs it: it installs or prepares the machine, whatever its cluster."""
+    """Whether a bake runs it: it installs or prepares the machine for any cluster."""
     number: int = 0
     """Its place in the boot."""
 
     @property
     def file_name(self) -> str:
-        """Its name in /etc/khgen/steps.d; the number is the same on every kind of node."""
+        """Its name in /etc/khgen/steps.d, with the same number on every kind of node."""
         return f"{self.number:02d}-{self.name}"
 
 
 def steps_of(plan: Plan, kind: NodeKind) -> tuple[Step, ...]:
-    """What a node of that kind does at its boot, in order."""
+    """The boot steps of a node of that kind, in order."""
     return tuple(step for step in STEPS if step.applies(plan, kind))
 
 
 def sets_time_sources(plan: Plan, _: NodeKind) -> bool:
-    """Whether the time program is to leave the distribution's own sources for the spec's."""
+    """Whether the spec's time sources replace the distribution's."""
     sync = plan.spec.os.time_sync
     return sync.program is not TimeProgram.UNMANAGED and bool(sync.servers or sync.pools)
 
 
 def closes_metadata(plan: Plan, kind: NodeKind) -> bool:
-    """Whether nodes of that kind keep their pods from the cloud's metadata service."""
+    """Whether nodes of that kind block their pods from the cloud's metadata service."""
     return plan.spec.os.block_metadata and hosts_kubernetes(kind)
 
 
 def expects_pod_network(plan: Plan, _: NodeKind) -> bool:
-    """Whether the spec brings what a Node needs to become Ready."""
+    """Whether the spec has a pod network, which a Node needs to become Ready."""
     return plan.spec.addons.calico is not None or bool(plan.spec.addons.manifests)
 
 
@@ -76,7 +76,7 @@ def _always(_plan: Plan, _kind: NodeKind) -> bool:
 
 
 def _on(*kinds: NodeKind, where: Applies = _always) -> Applies:
-    """Nodes of these kinds have it, where something else is true as well."""
+    """Whether nodes of these kinds have a step, if a further condition is true."""
     return lambda plan, kind: kind in kinds and where(plan, kind)
 
 
@@ -146,14 +146,14 @@ FOUNDER, JOINER = NodeKind.FOUNDER, NodeKind.CONTROL_PLANE_JOINER
 WORKER, LOAD_BALANCER = NodeKind.WORKER, NodeKind.LOAD_BALANCER
 ETCD_FOUNDER, ETCD_JOINER = NodeKind.ETCD_FOUNDER, NodeKind.ETCD_JOINER
 IMAGE_STEP = "image"
-"""The only step that no image brings: it looks whether the image is the right one."""
+"""The only step that is not in an image: it checks that the image is the right one."""
 
 _IN_ORDER = (
     Step(name=IMAGE_STEP, applies=_bakes_images),
-    # What sets the clock comes before the gate that waits for it.
+    # The clock is set before the gate that waits for it.
     Step(name="prepare-clock", applies=sets_time_sources),
     Step(name="clock", applies=_always),
-    # What a bake does too.
+    # A bake runs these too.
     Step(name="prepare-swap", applies=_swap_off, in_bake=True),
     Step(name="prepare-selinux", applies=_selinux_permissive, in_bake=True),
     Step(name="prepare-firewall", applies=_firewall_off, in_bake=True),
@@ -171,31 +171,31 @@ _IN_ORDER = (
     Step(name="load-balancer", applies=_on(FOUNDER, LOAD_BALANCER, where=balances_load)),
     Step(name="vip-hosts", applies=_on(LOAD_BALANCER)),
     Step(name="identity", applies=_on(FOUNDER, JOINER, WORKER)),
-    # A founder, up to its own API server.
+    # Founders, up to their own API servers.
     Step(name="founder", applies=_on(FOUNDER, where=_stacked)),
     Step(name="founder", applies=_on(ETCD_FOUNDER)),
     Step(name="preflight", applies=_on(FOUNDER)),
     Step(name="etcd", applies=_on(FOUNDER, where=_stacked)),
     Step(name="kubelet", applies=_on(FOUNDER)),
-    # An external etcd host.
+    # External etcd hosts.
     Step(name="etcd-host-join", applies=_on(ETCD_JOINER)),
     Step(name="etcd-host", applies=_on(*ETCD_KINDS)),
     Step(name="etcd-quorum", applies=_on(FOUNDER, *ETCD_KINDS)),
     Step(name="control-plane", applies=_on(FOUNDER)),
     Step(name="apiserver", applies=_on(FOUNDER)),
-    # Whoever uses the API.
+    # Nodes that use the API.
     Step(name="endpoint", applies=_on(FOUNDER, JOINER, WORKER)),
     Step(name="kubeadm-config", applies=_on(JOINER, WORKER)),
     Step(name="join", applies=_on(WORKER)),
     Step(name="join-control-plane", applies=_on(JOINER)),
     Step(name="node", applies=_on(*CONTROL_PLANE_KINDS)),
-    # Others hold the virtual IP, and learn from the API of a control plane that has joined.
+    # Until then the others hold the virtual IP; they read from the API that a control plane joined.
     Step(name="load-balancer", applies=_on(JOINER, where=balances_load)),
-    # The cluster, once.
+    # Once per cluster.
     Step(name="cluster-admins", applies=_on(FOUNDER, where=_keyless)),
     Step(name="cluster", applies=_on(FOUNDER)),
     Step(name="manifests", applies=_on(FOUNDER, where=expects_pod_network)),
-    # Done means: well by itself, not only seen through the others.
+    # A node is done if it is healthy itself, not only reachable through others.
     Step(name="etcd-member", applies=_on(*CONTROL_PLANE_KINDS, where=_stacked)),
     Step(name="etcd-member", applies=_on(*ETCD_KINDS)),
     Step(name="vip-hosts", applies=_on(JOINER, where=balances_load)),

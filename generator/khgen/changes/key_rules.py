@@ -1,8 +1,102 @@
-"""What a change of each key of cluster.yaml means: first the cluster's own keys, then the machines'."""
+"""What a change of each key of cluster.yaml means: its effect, where, and what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
 
-from khgen.changes.rules import Concerned, Effect, KeyRule, table
+from khgen.spec.model import NodeRole
+
+
+class Effect(StrEnum):
+    """What it takes to apply a change to a running cluster, least disruptive first."""
+
+    NOTHING = "nothing"
+    NEW_MACHINE = "new machine"
+    RELOAD = "reload"
+    RESTART = "restart"
+    DRAIN = "drain"
+    REPLACE = "replace"
+    NOT_POSSIBLE = "not possible"
+
+
+_ORDER = {effect: number for number, effect in enumerate(Effect)}
+
+MEANINGS: Mapping[Effect, str] = MappingProxyType(
+    {
+        Effect.NOTHING: "no machine has to change",
+        Effect.NEW_MACHINE: "only machines that boot for the first time get it",
+        Effect.RELOAD: "a service reads its configuration again;"
+        " for now, give the machine its new seed and reboot it",
+        Effect.RESTART: "programs restart;"
+        " for now, give each machine its new seed and reboot it, one machine at a time",
+        Effect.DRAIN: "drain the node first, so that its pods move to other nodes",
+        Effect.REPLACE: "make a new machine for it with khgen node replace, one node at a time",
+        Effect.NOT_POSSIBLE: "a running cluster cannot change it: make a new cluster",
+    }
+)
+"""Each effect in one clause."""
+
+
+def strongest(effects: Iterable[Effect]) -> Effect:
+    """The most disruptive of these effects; NOTHING if there are none."""
+    return max(effects, key=_ORDER.__getitem__, default=Effect.NOTHING)
+
+
+class Concerned(StrEnum):
+    """Which machines a key concerns."""
+
+    EVERYONE = "every machine"
+    CONTAINER_HOSTS = "all but load balancers"
+    KUBERNETES = "control planes, workers"
+    CONTROL_PLANES = "control planes"
+    ETCD = "etcd members"
+    LOAD_BALANCERS = "load balancers"
+    ITSELF = "the node itself"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRule:
+    """What a change of one key means: its effect, where, what happens, and what to do."""
+
+    effect: Effect
+    concerned: Concerned
+    means: str
+
+
+def table(rows: Mapping[str, tuple[Effect, Concerned, str]]) -> Mapping[str, KeyRule]:
+    """The rows of a literal table as rules."""
+    return MappingProxyType(
+        {
+            key: KeyRule(effect=effect, concerned=concerned, means=means)
+            for key, (effect, concerned, means) in rows.items()
+        }
+    )
+
+
+_ROLES: Mapping[Concerned, frozenset[NodeRole]] = MappingProxyType(
+    {
+        Concerned.EVERYONE: frozenset(NodeRole),
+        Concerned.CONTAINER_HOSTS: frozenset(NodeRole) - {NodeRole.LOAD_BALANCER},
+        Concerned.KUBERNETES: frozenset({NodeRole.CONTROL_PLANE, NodeRole.WORKER}),
+        Concerned.CONTROL_PLANES: frozenset({NodeRole.CONTROL_PLANE}),
+        Concerned.ETCD: frozenset({NodeRole.ETCD}),
+        Concerned.LOAD_BALANCERS: frozenset({NodeRole.LOAD_BALANCER}),
+        Concerned.ITSELF: frozenset(),
+    }
+)
+
+
+def concerns(concerned: Concerned, role: NodeRole, present: Collection[NodeRole]) -> bool:
+    """Whether nodes of that role are concerned, in a cluster that has the roles `present`.
+
+    In clusters without etcd or load-balancer hosts, the control planes take their place.
+    """
+    roles = _ROLES[concerned]
+    return role in roles or (
+        bool(roles) and not roles & set(present) and role is NodeRole.CONTROL_PLANE
+    )
+
 
 _NOTHING, _NEW, _RELOAD = Effect.NOTHING, Effect.NEW_MACHINE, Effect.RELOAD
 _RESTART = Effect.RESTART
@@ -15,8 +109,8 @@ _ITSELF = Concerned.ITSELF
 _ONE_VALUE = "There is only one value."
 _NAME = "The secrets file belongs to the name: another name is another cluster."
 _UPGRADE = (
-    "khgen does not upgrade machines that are up: run kubeadm upgrade on each, drained, one minor"
-    " version at a time. A new seed leaves a running node's kubeadm, kubelet and kubectl as they are."
+    "khgen does not upgrade running machines: drain each and run kubeadm upgrade, one minor version"
+    " at a time. A new seed leaves a running node's kubeadm, kubelet and kubectl as they are."
 )
 _STATIC_POD = (
     "kubeadm wrote the static pods once, and joining control planes follow the kubeadm-config"
@@ -31,74 +125,74 @@ _KUBELET = (
     " change that ConfigMap, then replace the machines one by one."
 )
 _PROXY = (
-    "The founders wrote the kube-proxy ConfigMap once: change it with kubectl, then restart the"
+    "The founders wrote the kube-proxy ConfigMap once: change it with kubectl and restart the"
     " DaemonSet."
 )
 _CERTIFICATES = (
-    "The certificates are issued anew: they come into force with a new seed and a reboot, one"
-    " machine at a time."
+    "The certificates are issued again: give machines their new seeds and reboot them, one machine"
+    " at a time."
 )
 _NETWORK = "Certificates, pods and Services hold the old value: it needs a new cluster."
 _ENDPOINT = "Certificates, kubeconfigs and kubelets hold the endpoint: it needs a new cluster."
 _CLUSTER_NAME = "Every kubeconfig and the kubeadm-config ConfigMap hold it: it needs a new cluster."
-_VIP_INTERFACE = "keepalived reads it again with a new seed and a reboot."
+_VIP_INTERFACE = "keepalived reads it after a new seed and a reboot."
 _VRRP = (
-    "Load balancers with the old value and with the new one do not hear each other, so two may hold"
-    " the VIP: give all of them their new seeds and reboot them together."
+    "Load balancers with different values ignore each other, so two may hold the VIP: give all of"
+    " them their new seeds and reboot them together."
 )
 _TOPOLOGY = "The members of etcd cannot move to other hosts: it needs a new cluster."
 _DATA = "etcd's data stays where it is: it needs a new cluster."
 _MEMBER = (
-    "The static pod of etcd was written once; beside control planes it follows the kubeadm-config"
-    " ConfigMap too: change that, then replace the members one by one."
+    "etcd's static pod was written once. On control planes it also follows the kubeadm-config"
+    " ConfigMap: change that, then replace the members one by one."
 )
-_ALGORITHM = "The CAs and all keys are of the old algorithm: it needs a new cluster."
+_ALGORITHM = "The CAs and all keys use the old algorithm: it needs a new cluster."
 _CA_KEYS = (
-    "Machines that are up keep their CA keys, and the flags that go with them: replace the control"
-    " planes one by one. Keys that a machine once had do not become secret again."
+    "Running machines keep their CA keys and the matching flags: replace the control planes one by"
+    " one. Keys that a machine once had do not become secret again."
 )
-_NEW_CA = "The CAs stay as they are. The key is the lifetime of new CAs."
+_NEW_CA = "The CAs stay as they are. The value applies to new CAs."
 _CHECKED = "Only khgen render uses it."
-_TOKEN = "The founders made the token once: kubeadm token create makes another."  # noqa: S105 - no token
+_TOKEN = "The founders made the token once: make another with kubeadm token create."  # noqa: S105 - no token
 _APPLIED = "The founders applied it once: apply the change with kubectl."
 
 _SYSTEM = "khgen does not change a running system: replace the machines one by one."
-_CLOUD_INIT = "cloud-init does it for a new instance: with a new seed and a reboot."
-_CLOUD_INIT_AGAIN = "With a new seed and a reboot, cloud-init runs all of it again."
-_TIME = "The time program restarts with a new seed and a reboot."
+_CLOUD_INIT = "cloud-init does it after a new seed and a reboot."
+_CLOUD_INIT_AGAIN = "After a new seed and a reboot, cloud-init runs all of it again."
+_TIME = "The time program uses it after a new seed and a reboot."
 _KERNEL = (
-    "The settings come into force with a new seed and a reboot; one that was taken out goes back to"
-    " the kernel's default."
+    "The settings take effect after a new seed and a reboot. One that you remove returns to the"
+    " kernel's default."
 )
-_PREPARED = "It takes effect with a new seed and a reboot. The value unmanaged reverts nothing."
+_PREPARED = "It takes effect after a new seed and a reboot. The value unmanaged reverts nothing."
 _METADATA = "A new seed and a reboot set the rule. Without the key, running machines keep the rule."
-_ALIASES = "/etc/hosts is placed with a new seed and a reboot."
+_ALIASES = "/etc/hosts is written after a new seed and a reboot."
 _INSTALLED = (
-    "Programs that are installed stay. Leave the new seed for new machines: a machine that is up"
-    " would install them again."
+    "Installed programs stay. Give the new seed only to new machines: a running machine would"
+    " install the programs again."
 )
-_REPOSITORY = "Programs that are installed stay; later installations use it."
-_CONTAINERD = "containerd reads it with a new seed and a reboot."
+_REPOSITORY = "Installed programs stay; later installations use it."
+_CONTAINERD = "containerd reads it after a new seed and a reboot."
 _RUNTIME = "A new seed and a reboot install it: drain the node first."
 _KUBELET_PROGRAM = (
-    "Machines that are up keep theirs: install it by hand, one minor version at a time, drained."
+    "Running machines keep theirs: drain each and install it by hand, one minor version at a time."
 )
-_TOOL = "Machines that are up keep theirs: install it by hand, or leave it to new machines."
-_IMAGE = "Machines that are up keep their image: bake a new one for new machines."
+_TOOL = "Running machines keep theirs: install it by hand, or leave it to new machines."
+_IMAGE = "Running machines keep their image: bake a new one for new machines."
 _DELIVERY = "It only changes how user-data reaches a machine."
-_NODE_NAME = "Another name is another node: khgen node remove for the old one; the new one joins."
-_ROLE = "The machine has to start over with its new role: replace it."
+_NODE_NAME = (
+    "Another name is another node: remove the old one with khgen node remove; the new one joins."
+)
+_ROLE = "A machine cannot change its role: replace it."
 _ADDRESS = (
     "Certificates, kubelet and etcd member hold the address: replace the machine. The others reload"
-    " what names it."
+    " the files that contain it."
 )
-_NODE_NETWORK = "cloud-init sets the network up again with a new seed and a reboot."
-_LABELS = "Kubelets register with them once: use kubectl label on nodes that are up."
-_TAINTS = "Kubelets register with them once: use kubectl taint on nodes that are up."
+_NODE_NETWORK = "cloud-init sets up the network again after a new seed and a reboot."
+_LABELS = "Kubelets register with them once: use kubectl label on running nodes."
+_TAINTS = "Kubelets register with them once: use kubectl taint on running nodes."
 _FLAGS = "kubeadm wrote the kubelet's flags once, when the node joined: replace the machine."
-_OWN_CERTIFICATES = (
-    "Its certificates are issued anew: they come into force with a new seed and a reboot."
-)
+_OWN_CERTIFICATES = "Its certificates are issued again: give it its new seed and reboot it."
 
 KEYS: Mapping[str, KeyRule] = table(
     {
