@@ -23,7 +23,7 @@ from khgen.pki.credentials import (
 from khgen.pki.secrets import Secrets, incarnation
 from khgen.plan.cluster_plan import NodeKind, NodePlan, Plan
 from khgen.plan.node_file import NodeFile
-from khgen.spec.model.addons import Calico, Manifest
+from khgen.spec.model.cluster import Calico, Manifest
 
 SharedFiles = Callable[[Plan, NodeKind], tuple[NodeFile, ...]]
 OwnFiles = Callable[[Plan, NodePlan], tuple[NodeFile, ...]]

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from khgen.problems import Finding, Severity, ValuePath
+from khgen.problems import Finding, Severity, ValuePath, quoted
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.addons import Calico, Manifest
-from khgen.spec.model.values import quoted
+from khgen.spec.model.cluster import Calico, Manifest
 
 CALICO = ("addons", "calico")
 MANIFESTS = ("addons", "manifests")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_interface, ip_network
 
-from khgen.problems import Finding, ValuePath
+from khgen.problems import Finding, ValuePath, quoted
 from khgen.spec.check.machines import ADDRESSES, node_addresses
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeSpec
-from khgen.spec.model.values import IPAddress, IPNetwork, quoted
+from khgen.spec.model.values import IPAddress, IPNetwork
 
 VIP = ("controlPlaneEndpoint", "vip")
 HOST = ("controlPlaneEndpoint", "host")

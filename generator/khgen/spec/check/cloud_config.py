@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from khgen.problems import Finding
+from khgen.problems import Finding, quoted
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import quoted
 
 EXTRA = ("userData", "extra")
 OWN_KEYS: Mapping[str, str] = MappingProxyType(

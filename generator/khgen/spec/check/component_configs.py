@@ -10,8 +10,8 @@ from khgen.problems import Finding, ValuePath
 from khgen.spec.check.rule import Check
 from khgen.spec.check.versions import VERSION
 from khgen.spec.component_fields import FIELDS, FIELDS_OF_MINOR
-from khgen.spec.messages import shown
 from khgen.spec.model import ClusterSpec
+from khgen.spec.schema_errors import shown
 
 KUBELET = ("kubernetes", "kubelet", "config")
 KUBE_PROXY = ("kubernetes", "kubeProxy", "config")

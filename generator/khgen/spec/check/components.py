@@ -10,13 +10,12 @@ from types import MappingProxyType
 
 from khgen.facts.kubernetes import facts_for
 from khgen.facts.version import KubernetesVersion
-from khgen.problems import Finding, Severity, ValuePath
+from khgen.problems import Finding, Severity, ValuePath, quoted
 from khgen.spec.check.go_text import go_bool
 from khgen.spec.check.rule import Check
 from khgen.spec.check.versions import VERSION
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import ProxyMode
-from khgen.spec.model.values import quoted
 
 KUBERNETES = ("kubernetes",)
 OWN_FLAGS: Mapping[ValuePath, frozenset[str]] = MappingProxyType(

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from posixpath import normpath
 from types import MappingProxyType
 
-from khgen.problems import Finding
+from khgen.problems import Finding, quoted
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import quoted
 
 DATA_DIR = ("etcd", "dataDir")
 SYSTEM_FOLDERS = frozenset(

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from khgen.facts.distributions import family_of, releases_of
-from khgen.problems import Finding, Severity, ValuePath
+from khgen.problems import Finding, Severity, ValuePath, quoted
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeSpec
 from khgen.spec.model.machine import SelinuxMode, TimeProgram
-from khgen.spec.model.values import IPAddress, quoted
+from khgen.spec.model.values import IPAddress
 
 ADDRESSES = ("address", "additionalAddresses")
 """The fields of a node that `node_addresses` reads."""

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from posixpath import normpath
 from types import MappingProxyType
 
-from khgen.problems import Finding, ValuePath
+from khgen.problems import Finding, ValuePath, quoted
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import quoted
 
 API_SERVER = ("kubernetes", "apiServer", "extraArgs")
 CONTROLLER_MANAGER = ("kubernetes", "controllerManager", "extraArgs")

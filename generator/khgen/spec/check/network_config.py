@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from khgen.problems import Finding, ValuePath
+from khgen.problems import Finding, ValuePath, quoted
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import quoted
 
 DEVICES = (
     "ethernets",

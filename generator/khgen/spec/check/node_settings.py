@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from khgen.problems import Finding, Severity
+from khgen.problems import Finding, Severity, quoted
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeRole
-from khgen.spec.model.values import quoted
 
 KUBELET_LABELS = frozenset(
     {

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from khgen.problems import Finding, Severity
+from khgen.problems import Finding, Severity, quoted
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import ContainerdSource, KubernetesSource
-from khgen.spec.model.values import quoted
 
 INSTALL = ("install",)
 ARTIFACTS = ("install", "artifacts")

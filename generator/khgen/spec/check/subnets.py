@@ -6,12 +6,12 @@ calls) and app/constants/constants.go.
 
 from collections.abc import Iterator
 
-from khgen.problems import Finding
+from khgen.problems import Finding, quoted
 from khgen.spec.check.go_text import go_bool
 from khgen.spec.check.networks import POD, SERVICE
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeRole
-from khgen.spec.model.values import IPNetwork, quoted
+from khgen.spec.model.values import IPNetwork
 
 MINIMUM_ADDRESSES_IN_SERVICE_SUBNET = 10
 MAXIMUM_BITS_FOR_SERVICE_SUBNET = 20

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from khgen.problems import Finding, Severity, ValuePath
+from khgen.problems import Finding, Severity, ValuePath, quoted
 from khgen.spec.check.go_text import go_list
 from khgen.spec.check.rule import Check
 from khgen.spec.check.weak_settings import (
@@ -16,7 +16,6 @@ from khgen.spec.check.weak_settings import (
     WEAK_FLAGS,
 )
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import quoted
 
 
 def node_authorization(spec: ClusterSpec) -> Iterator[Finding]:
