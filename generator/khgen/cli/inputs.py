@@ -31,7 +31,7 @@ from khgen.pki.secrets_seal import KEY_VARIABLE
 from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.problems import Finding, Place, Problem, Problems
 from khgen.spec.addon_manifests import network_problems, read_manifest
-from khgen.spec.check.signing_keys import first_use
+from khgen.spec.check.downloads import first_use
 from khgen.spec.load import Loaded, load_spec
 from khgen.spec.model import ClusterSpec
 

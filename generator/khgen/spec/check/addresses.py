@@ -1,14 +1,15 @@
-"""Addresses that no host can have: by what they are, and by their place in their own network."""
+"""Addresses of machines, gateways and DNS servers: each given once, and one that a host can have."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_interface, ip_network
 
 from khgen.problems import Finding, ValuePath, quoted
-from khgen.spec.check.machines import ADDRESSES, node_addresses
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeSpec
 from khgen.spec.model.values import IPAddress, IPNetwork
 
+ADDRESSES = ("address", "additionalAddresses")
+"""The fields of a node that `node_addresses` reads."""
 VIP = ("controlPlaneEndpoint", "vip")
 HOST = ("controlPlaneEndpoint", "host")
 LINK_LOCAL = "link-local"
@@ -29,6 +30,25 @@ SPECIAL: tuple[tuple[IPNetwork, str], ...] = tuple(
     )
 )
 """What is no host's address (RFC 6890; kubelet 1.29 nodestatus/setters.go refuses most of it)."""
+
+
+def node_addresses(node: NodeSpec, index: int) -> Iterator[tuple[ValuePath, IPAddress]]:
+    """Each address of a node, with the path of that value."""
+    yield ("nodes", index, "address"), node.address
+    for number, address in enumerate(node.additional_addresses):
+        yield ("nodes", index, "additionalAddresses", number), address
+
+
+def duplicate_addresses(spec: ClusterSpec) -> Iterator[Finding]:
+    """Two machines, or one machine twice, with one address."""
+    first: dict[IPAddress, str] = {}
+    for index, node in enumerate(spec.nodes):
+        for path, address in node_addresses(node, index):
+            if address in first:
+                message = f"address '{address}' is already that of {quoted(first[address])}"
+                hint = "give each machine addresses of its own"
+                yield Finding(path=path, message=message, hint=hint)
+            first.setdefault(address, node.name)
 
 
 def kind_of(address: IPAddress) -> str:
@@ -95,6 +115,35 @@ def own_network(node: NodeSpec) -> IPNetwork | None:
     return ip_interface(f"{node.address}/{length}").network if length <= 30 else None
 
 
+def gateway_outside(spec: ClusterSpec) -> Iterator[Finding]:
+    """A default route that is not in the node's own network, or is the node itself."""
+    for index, node in enumerate(spec.nodes):
+        path = ("nodes", index, "network", "gateway")
+        if node.network is None or node.network.gateway is None:
+            continue
+        gateway, length = node.network.gateway, node.network.prefix_length
+        if length > node.address.max_prefixlen:
+            continue
+        network = ip_interface(f"{node.address}/{length}").network
+        if gateway == node.address:
+            yield Finding(path=path, message=f"gateway '{gateway}' is the node's own address")
+        elif gateway not in network and not gateway.is_link_local:
+            message = f"gateway '{gateway}' is not in the node's network {network}"
+            hint = "correct the gateway or prefixLength"
+            yield Finding(path=path, message=message, hint=hint)
+
+
+def prefix_too_long(spec: ClusterSpec) -> Iterator[Finding]:
+    """A prefix length that the address's family does not have."""
+    for index, node in enumerate(spec.nodes):
+        if node.network and node.network.prefix_length > node.address.max_prefixlen:
+            message = (
+                f"prefix length {node.network.prefix_length} is more than "
+                f"{node.address.max_prefixlen}, the most for '{node.address}'"
+            )
+            yield Finding(path=("nodes", index, "network", "prefixLength"), message=message)
+
+
 def unusable_servers(spec: ClusterSpec) -> Iterator[Finding]:
     """Gateways and DNS servers that are no hosts; link-local ones are usual in clouds."""
     for index, node in enumerate(spec.nodes):
@@ -135,6 +184,9 @@ def _finding(path: ValuePath, address: IPAddress, use: str, kind: str, hint: str
 
 
 CHECKS = (
+    Check(find=duplicate_addresses, of_nodes=("name", *ADDRESSES)),
+    Check(find=gateway_outside, of_nodes=("address", "network")),
+    Check(find=prefix_too_long, of_nodes=("address", "network")),
     Check(find=unusable_addresses, of_nodes=ADDRESSES),
     Check(find=unusable_endpoint, reads=(VIP, HOST)),
     Check(find=unusable_in_its_network, reads=(VIP,), of_nodes=("address", "network")),

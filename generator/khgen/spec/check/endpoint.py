@@ -5,7 +5,7 @@ from ipaddress import ip_interface, ip_network
 from types import MappingProxyType
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.machines import ADDRESSES, node_addresses
+from khgen.spec.check.addresses import ADDRESSES, node_addresses
 from khgen.spec.check.rule import ROLES, Check
 from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
 from khgen.spec.model.values import IPAddress
