@@ -6,13 +6,13 @@ from dataclasses import replace
 from khgen.problems import Finding, ValuePath
 from khgen.spec.check import (
     addresses,
+    boot_window,
     cloud_init,
     component_configs,
     components,
     downloads,
     endpoint,
     host_paths,
-    lifetimes,
     machines,
     membership,
     networks,
@@ -33,7 +33,7 @@ CHECKS: tuple[Check, ...] = (
     *downloads.CHECKS,
     *cloud_init.CHECKS,
     *weakening.CHECKS,
-    *lifetimes.CHECKS,
+    *boot_window.CHECKS,
 )
 """Every check there is."""
 
