@@ -11,7 +11,6 @@ from khgen.spec.check import (
     component_configs,
     components,
     downloads,
-    endpoint,
     host_paths,
     machines,
     membership,
@@ -24,7 +23,6 @@ from khgen.spec.model import ClusterSpec
 CHECKS: tuple[Check, ...] = (
     *machines.CHECKS,
     *addresses.CHECKS,
-    *endpoint.CHECKS,
     *membership.CHECKS,
     *networks.CHECKS,
     *components.CHECKS,
