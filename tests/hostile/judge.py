@@ -14,10 +14,10 @@ from urllib.parse import unquote
 import yaml
 
 from hostile.places import Field
-from khgen.excerpt import problem_text
 from khgen.files.golden_image import in_image
 from khgen.pki.secrets import Secrets
 from khgen.plan.cluster_plan import NodeFile, build_plan
+from khgen.problems import problem_text
 from khgen.render import ClusterRender
 from khgen.spec.load import load_spec
 from khgen.spec.model import ClusterSpec

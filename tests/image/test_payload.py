@@ -14,7 +14,7 @@ from khgen.bake.work_folder import PLUGINS, WorkFolder, private_folders
 from khgen.facts.version import Version
 from khgen.files.golden_image import image_payload
 from khgen.resources import resource_folder
-from khgen.spec.model.image import ImageSpec
+from khgen.spec.model.machine import ImageSpec
 from support.rendering import plan_of, spec_of
 
 PACKER = Packer(program="packer", version=Version((1, 6, 6)), environment={})

@@ -221,9 +221,10 @@ def test_places_are_where_the_part_is() -> None:
         ("a: b\n---\nc: d\n", "not YAML: "),
         ("\x00\x01", "not YAML: "),
         ("a: &x [*x]\n", "unknown key"),
+        ("- " * 100, "not YAML: nested more than 64 levels deep"),
         (TEXT.replace("seed:", "seed: AAAA\nseed:"), "duplicate key 'seed'"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_what_is_no_secrets_file(text: str, words: str) -> None:
     secrets, problems = decode_secrets(text, "s.yaml")

@@ -2,10 +2,9 @@
 
 import pytest
 
-from khgen.excerpt import problem_text
-from khgen.spec.manifest_text import read_manifest
+from khgen.problems import problem_text
+from khgen.spec.addon_manifests import network_problems, read_manifest
 from khgen.spec.model.values import parse_network_list
-from khgen.spec.pod_network import network_problems
 
 OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 CALICO = """\

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from khgen.disk.spec_file import find_spec, read_spec
-from khgen.excerpt import problem_text, summary_text
+from khgen.problems import problem_text, summary_text
 from khgen.spec.load import load_spec
 
 MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))

@@ -5,16 +5,13 @@ from typing import get_args, get_origin, get_type_hints
 import pytest
 from pydantic import BaseModel
 
-from khgen.excerpt import problem_text
-from khgen.problems import Place, ValuePath
-from khgen.spec.free_form import EVERY, FREE_FORM
-from khgen.spec.load import load_spec
+from khgen.problems import Place, ValuePath, problem_text
+from khgen.spec.check.rule import EVERY
+from khgen.spec.load import FREE_FORM, Places, load_spec
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.texts import ACCEPTED
-from khgen.spec.model.values import Passthrough, PlainNumber
-from khgen.spec.places import Places
-from khgen.spec.yaml_nodes import PlainValue
-from khgen.spec.yaml_reader import YamlReader
+from khgen.spec.model.values import Passthrough
+from khgen.yaml_reader import PlainNumber, PlainValue, YamlReader
 from support.spec_texts import Changes, loaded
 
 

@@ -6,7 +6,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from khgen.spec.schema import schema, schema_text
-from khgen.spec.yaml_reader import YamlReader
+from khgen.yaml_reader import YamlReader
 from support.rendering import EXAMPLES, EXAMPLES_FOLDER
 from support.spec_texts import Changes, changed
 

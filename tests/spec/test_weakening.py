@@ -3,9 +3,9 @@
 import pytest
 
 from khgen.problems import Severity
-from khgen.spec.check.go_text import go_bool, go_int
-from khgen.spec.check.signing_keys import first_use
-from khgen.spec.check.weak_settings import INSECURE_CIPHERS, WEAK_FIELDS, WEAK_FLAGS
+from khgen.spec.check.components import go_bool, go_int
+from khgen.spec.check.downloads import first_use
+from khgen.spec.check.weakening import INSECURE_CIPHERS, WEAK_FIELDS, WEAK_FLAGS
 from support.rendering import EXAMPLES, example_spec
 from support.spec_texts import Changes, loaded
 

@@ -21,7 +21,7 @@ from khgen.rehearse.rehearsed_spec import MANIFESTS, rehearsed
 from khgen.rehearse.testbed import new_host, open_testbed, seed_files
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.image import ImageSpec
+from khgen.spec.model.machine import ImageSpec
 from support.fixed import known_entropy
 from support.programs import require_namespaces, require_program
 from support.rendering import ROOT

@@ -13,16 +13,15 @@ from copy import deepcopy
 import yaml
 
 from khgen.disk.spec_file import local_manifests
-from khgen.excerpt import problem_text
 from khgen.export.platforms import PLATFORMS
 from khgen.export.rendered_machines import ExportCluster, ExportNode
 from khgen.export.seeds import SeedFormat, seed_files
 from khgen.files.golden_image import in_image
+from khgen.problems import problem_text
 from khgen.render import ClusterRender, RenderedNode
 from khgen.spec.load import load_spec
 from khgen.spec.model import ClusterSpec
-from khgen.spec.yaml_nodes import PlainValue
-from khgen.spec.yaml_reader import YamlReader
+from khgen.yaml_reader import PlainValue, YamlReader
 from khgen.yaml_text import dump_yaml
 from support.fixed import fixed_secrets
 from support.rendering import EXAMPLES, EXAMPLES_FOLDER, plan_of

@@ -20,7 +20,7 @@ from khgen.bake.packer import BakeError, Packer, PackerLine, installed_packer
 from khgen.bake.work_folder import Preload, WorkFolder, new_login, private_folders, work_folder
 from khgen.files.golden_image import ImagePayload
 from khgen.plan.cluster_plan import Plan
-from khgen.spec.model.image import ImageSpec
+from khgen.spec.model.machine import ImageSpec
 
 Show = Callable[[str, str], None]
 """Prints Packer's output as it comes: its kind (say, message or error) and the unchanged text."""

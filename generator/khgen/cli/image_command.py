@@ -24,7 +24,7 @@ from khgen.plan.cluster_plan import build_plan, founders_of
 from khgen.problems import Finding, Place, Problem, Problems
 from khgen.rehearse.rootfs import cache_folder
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.image import ImageSpec
+from khgen.spec.model.machine import ImageSpec
 
 BAKE_HINT = "bake it again with khgen image build, or restore the file from a copy"
 DEFAULT_FOLDER = Path("images")

@@ -30,11 +30,10 @@ from khgen.pki.secrets_decode import SealCheck
 from khgen.pki.secrets_encode import KEY_VARIABLE
 from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.problems import Finding, Place, Problem, Problems
-from khgen.spec.check.signing_keys import first_use
+from khgen.spec.addon_manifests import network_problems, read_manifest
+from khgen.spec.check.downloads import first_use
 from khgen.spec.load import Loaded, load_spec
-from khgen.spec.manifest_text import read_manifest
 from khgen.spec.model import ClusterSpec
-from khgen.spec.pod_network import network_problems
 
 EPOCH = re.compile("[0-9]+")
 LAST_YEAR = 9899

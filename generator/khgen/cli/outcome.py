@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from khgen.problems import Problem, Problems, Severity, one_line
+from khgen.problems import Problem, Problems, Severity, one_line, problem_text, summary_text
 
 _ELSEWHERE = "name a place elsewhere with -o, or with --secrets for the secrets file"
 _HINTS = {
@@ -168,8 +168,6 @@ class Report:
 
         With `closing`, that line also says what was written: it is the last of the command.
         """
-        from khgen.excerpt import problem_text, summary_text
-
         for problem in self.problems:
             text = problem_text(problem, self.sources.get(problem.place.file, ""))
             click.echo(_coloured(problem, text), err=True)

@@ -3,8 +3,7 @@
 import click
 
 from khgen.changes.page import changes_text
-from khgen.spec.reference import reference_text
-from khgen.spec.schema import schema_text
+from khgen.spec.schema import reference_text, schema_text
 
 
 @click.command()

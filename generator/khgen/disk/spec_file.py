@@ -11,10 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from khgen.disk.private_file import STANDARD_INPUT, STANDARD_INPUT_NAME
-from khgen.problems import Finding, ValuePath
+from khgen.problems import Finding, ValuePath, quoted
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import RepositoryKey
-from khgen.spec.model.values import quoted
 
 _DEVICES, _SHARED_MEMORY, _PROCESSES = Path("/dev"), Path("/dev/shm"), Path("/proc")  # noqa: S108
 

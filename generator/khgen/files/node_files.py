@@ -22,7 +22,7 @@ from khgen.pki.credentials import (
 )
 from khgen.pki.secrets import Secrets, incarnation
 from khgen.plan.cluster_plan import NodeFile, NodeKind, NodePlan, Plan
-from khgen.spec.model.addons import Calico, Manifest
+from khgen.spec.model.cluster import Calico, Manifest
 
 SharedFiles = Callable[[Plan, NodeKind], tuple[NodeFile, ...]]
 OwnFiles = Callable[[Plan, NodePlan], tuple[NodeFile, ...]]

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 import yaml
 
 from khgen.problems import Place, Problem, Problems, ValuePath, path_text
+from khgen.yaml_reader import read_documents
 
 Value = TypeVar("Value")
 Fields = dict[str, yaml.Node]
@@ -31,19 +33,19 @@ class SecretsReader:
 
     def root(self, text: str) -> yaml.Node | None:
         """The document's root node."""
-        try:
-            node = yaml.compose(text, Loader=LOADER)
-        except yaml.MarkedYAMLError as error:
+        documents, fault = read_documents(text, self._file)
+        if fault is not None:
             # PyYAML's own parser, where libyaml is missing, quotes what it found.
-            problem = _QUOTED.sub("", error.problem or "syntax error")
-            self._fail(error.problem_mark, (), f"not YAML: {problem}")
+            message = _QUOTED.sub("", fault.message.removeprefix("not YAML: "))
+            self._found.append(replace(fault, message=f"not YAML: {message}", hint=RESTORE_HINT))
             return None
-        except (yaml.YAMLError, ValueError, RecursionError):
-            self._fail(None, (), "not YAML: invalid characters or structure")
+        if len(documents) > 1:
+            self.fail(documents[1], (), "not YAML: a second document starts here")
             return None
-        if node is None:
+        if not documents:
             self._fail(None, (), "the secrets file is empty")
-        return node
+            return None
+        return documents[0]
 
     def fields(
         self, node: yaml.Node | None, path: ValuePath, known: Iterable[str] | None

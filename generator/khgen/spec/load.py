@@ -1,20 +1,76 @@
 """From the text of cluster.yaml to a checked model, or to every problem in it at once."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 
+import yaml
 from pydantic import ValidationError
 
-from khgen.problems import Finding, Place, Problem, Problems, ValuePath
+from khgen.problems import (
+    BYTE_ORDER_MARK,
+    Finding,
+    Place,
+    Problem,
+    Problems,
+    Step,
+    ValuePath,
+    path_text,
+    quoted,
+)
 from khgen.spec.check import findings_of
-from khgen.spec.free_form import unclear_words
+from khgen.spec.check.rule import EVERY
 from khgen.spec.model import ClusterSpec
-from khgen.spec.places import Places
 from khgen.spec.repair import sound_part
 from khgen.spec.schema_errors import schema_findings
-from khgen.spec.source import BYTE_ORDER_MARK, masked, text_fault
-from khgen.spec.yaml_nodes import PlainValue
-from khgen.spec.yaml_reader import YamlReader
+from khgen.yaml_reader import (
+    OTHER_WORDS,
+    Located,
+    PlainValue,
+    PlainWord,
+    YamlReader,
+    masked,
+    text_fault,
+)
+
+FREE_FORM: tuple[ValuePath, ...] = (
+    ("kubernetes", "kubelet", "config"),
+    ("kubernetes", "kubeProxy", "config"),
+    ("userData", "extra"),
+    ("nodes", EVERY, "network", "raw"),
+)
+"""Where the schema has a Passthrough; a test compares."""
+
+
+@dataclass(slots=True)
+class Places:
+    """The places of one document's values; the document is read for them on the first question."""
+
+    file: str
+    text: str
+    _index: dict[ValuePath, Located] = field(default_factory=dict)
+
+    def place(self, path: ValuePath, *, at_key: bool = False) -> Place:
+        """Where the value (or its key) was written, or the deepest parent that was."""
+        if not self._index:
+            self._read()
+        known = path
+        while known and known not in self._index:
+            known = known[:-1]
+        found = self._index[known].place(self.file, at_key=at_key or known != path)
+        return replace(found, path=path_text(path))
+
+    def problem(self, finding: Finding) -> Problem:
+        """The finding, with its place."""
+        return Problem(
+            message=finding.message,
+            place=self.place(finding.path, at_key=finding.at_key),
+            hint=finding.hint,
+            severity=finding.severity,
+        )
+
+    def _read(self) -> None:
+        YamlReader(self.file, places=self._index).read(self.text)
+        self._index.setdefault((), Located(yaml.StreamStartEvent(), None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +157,42 @@ def _once(problems: list[Problem]) -> list[Problem]:
     for problem in problems:
         seen.setdefault((problem.place, problem.message), problem)
     return list(seen.values())
+
+
+def unclear_words(document: PlainValue) -> Iterator[Finding]:
+    """Unquoted words like yes and off: text in YAML 1.2, a boolean to cloud-init and Kubernetes."""
+    for path in FREE_FORM:
+        for place, value in _values(document, path):
+            yield from _words_in(value, place)
+
+
+def _values(value: PlainValue, path: ValuePath) -> Iterator[tuple[ValuePath, PlainValue]]:
+    """Each value at a path, with its place."""
+    found: list[tuple[ValuePath, PlainValue]] = [((), value)]
+    for step in path:
+        found = [
+            ((*place, key), item)
+            for place, holder in found
+            for key, item in _items(holder)
+            if step in {key, EVERY}
+        ]
+    yield from found
+
+
+def _items(value: PlainValue) -> Iterator[tuple[Step, PlainValue]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)
+
+
+def _words_in(value: PlainValue, path: ValuePath) -> Iterator[Finding]:
+    if isinstance(value, PlainWord):
+        meant = OTHER_WORDS[value]
+        message = (
+            f"{quoted(value)} without quotes is text to khgen, {meant} to others that read YAML"
+        )
+        hint = f'write {meant}, or "{value}" in quotes if text is meant'
+        yield Finding(path=path, message=message, hint=hint)
+    for step, item in _items(value):
+        yield from _words_in(item, (*path, step))

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from khgen.problems import ValuePath
 from khgen.spec.model import ClusterSpec
 from khgen.spec.schema_errors import path_of
-from khgen.spec.yaml_nodes import PlainValue
+from khgen.yaml_reader import PlainValue
 
 ATTEMPTS = 6
 _Mapping = dict[str, Any]

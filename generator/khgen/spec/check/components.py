@@ -1,27 +1,25 @@
-"""Settings of Kubernetes' components that khgen or kubeadm must make themselves.
-
-Flags: kubeadm 1.29 app/phases/controlplane/manifests.go and app/phases/etcd/local.go. A flag of
-the static start in the uploaded configuration would be inherited by every later join and upgrade.
-"""
+"""Versions, flags and fields of Kubernetes' components."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from khgen.facts.kubernetes import facts_for
+from khgen.facts.kubernetes import SUPPORTED_MINORS, facts_for
 from khgen.facts.version import KubernetesVersion
-from khgen.problems import Finding, Severity, ValuePath
-from khgen.spec.check.go_text import go_bool
+from khgen.problems import Finding, Severity, ValuePath, quoted
 from khgen.spec.check.rule import Check
-from khgen.spec.check.versions import VERSION
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import ProxyMode
-from khgen.spec.model.values import quoted
 
 KUBERNETES = ("kubernetes",)
+API_SERVER: ValuePath = ("kubernetes", "apiServer", "extraArgs")
+CONTROLLER_MANAGER: ValuePath = ("kubernetes", "controllerManager", "extraArgs")
+SCHEDULER: ValuePath = ("kubernetes", "scheduler", "extraArgs")
+ETCD: ValuePath = ("etcd", "extraArgs")
+"""Where the spec has the flags of each component of the control plane."""
 OWN_FLAGS: Mapping[ValuePath, frozenset[str]] = MappingProxyType(
     {
-        ("kubernetes", "apiServer", "extraArgs"): frozenset(
+        API_SERVER: frozenset(
             [
                 "advertise-address",
                 "client-ca-file",
@@ -42,7 +40,7 @@ OWN_FLAGS: Mapping[ValuePath, frozenset[str]] = MappingProxyType(
                 "tls-private-key-file",
             ]
         ),
-        ("kubernetes", "controllerManager", "extraArgs"): frozenset(
+        CONTROLLER_MANAGER: frozenset(
             [
                 "authentication-kubeconfig",
                 "authorization-kubeconfig",
@@ -59,10 +57,10 @@ OWN_FLAGS: Mapping[ValuePath, frozenset[str]] = MappingProxyType(
                 "use-service-account-credentials",
             ]
         ),
-        ("kubernetes", "scheduler", "extraArgs"): frozenset(
+        SCHEDULER: frozenset(
             ("authentication-kubeconfig", "authorization-kubeconfig", "kubeconfig")
         ),
-        ("etcd", "extraArgs"): frozenset(
+        ETCD: frozenset(
             [
                 "advertise-client-urls",
                 "cert-file",
@@ -87,6 +85,8 @@ OWN_FLAGS: Mapping[ValuePath, frozenset[str]] = MappingProxyType(
         ),
     }
 )
+"""Flags that khgen or kubeadm sets (kubeadm 1.29 app/phases/controlplane/manifests.go and
+app/phases/etcd/local.go): every later join and upgrade would inherit another value."""
 KUBELET_FIELDS: Mapping[str, object] = MappingProxyType(
     {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -98,17 +98,63 @@ KUBELET_FIELDS: Mapping[str, object] = MappingProxyType(
 """Fields that may only say what is so anyway."""
 
 
+VERSION = ("kubernetes", "version")
+PACKAGE_VERSIONS = ("install", "packageVersions")
+ALLOWED_SKEW: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"kubeadm": (0, 1), "kubelet": (-3, 0), "kubectl": (-1, 1)}
+)
+"""How many minors a program may be older and newer than the control plane.
+
+Source: kubernetes.io Version Skew Policy; kubeadm 1.29 app/constants/constants.go
+(MinimumControlPlaneVersion, MinimumKubeletVersion).
+"""
+RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "kubeadm": "kubeadm deploys its own minor and the one before",
+        "kubelet": "the kubelet may be up to three minors older than the API server, never newer",
+        "kubectl": "kubectl may be one minor older or newer than the API server",
+    }
+)
+TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+"""https://pkg.go.dev/strconv#ParseBool: what pflag's and etcd's switches accept."""
+
+
+def go_bool(text: str | None) -> bool | None:
+    """What strconv.ParseBool makes of it; None where there is no text, or Go refuses it."""
+    if text in TRUE:
+        return True
+    return False if text in FALSE else None
+
+
+def go_int(text: str) -> int | None:
+    """What strconv.ParseInt with base 0 makes of it; None where Go refuses it."""
+    try:
+        leading_zero = text.isdecimal() and text.isascii()
+        return int(text, 8 if leading_zero and text.startswith("0") else 0)
+    except ValueError:
+        return None
+
+
+def go_list(text: str) -> tuple[str, ...]:
+    """The elements of a comma-separated list."""
+    return tuple(part.strip() for part in text.split(","))
+
+
+def component_flags(spec: ClusterSpec) -> tuple[tuple[ValuePath, Mapping[str, str]], ...]:
+    """The flags that the spec gives to each component of the control plane, with their path."""
+    kubernetes = spec.kubernetes
+    return (
+        (API_SERVER, kubernetes.api_server.extra_args),
+        (CONTROLLER_MANAGER, kubernetes.controller_manager.extra_args),
+        (SCHEDULER, kubernetes.scheduler.extra_args),
+        (ETCD, spec.etcd.extra_args),
+    )
+
+
 def own_flags(spec: ClusterSpec) -> Iterator[Finding]:
     """Flags that come from elsewhere in the spec, or from the machine."""
-    given = {
-        ("kubernetes", "apiServer", "extraArgs"): spec.kubernetes.api_server.extra_args,
-        ("kubernetes", "controllerManager", "extraArgs"): (
-            spec.kubernetes.controller_manager.extra_args
-        ),
-        ("kubernetes", "scheduler", "extraArgs"): spec.kubernetes.scheduler.extra_args,
-        ("etcd", "extraArgs"): spec.etcd.extra_args,
-    }
-    for path, flags in given.items():
+    for path, flags in component_flags(spec):
         for flag in flags:
             if flag in OWN_FLAGS[path]:
                 message = f"flag {quoted(flag)} is set by khgen or kubeadm"
@@ -118,15 +164,14 @@ def own_flags(spec: ClusterSpec) -> Iterator[Finding]:
 
 def api_server_flags(spec: ClusterSpec) -> Iterator[Finding]:
     """API server flags that break the health checks or the encryption."""
-    path = ("kubernetes", "apiServer", "extraArgs")
     flags = spec.kubernetes.api_server.extra_args
     if go_bool(flags.get("anonymous-auth")) is False:
         message = "anonymous-auth=false stops the health checks of haproxy and kubeadm"
-        yield Finding(path=(*path, "anonymous-auth"), message=message, hint="leave it out")
+        yield Finding(path=(*API_SERVER, "anonymous-auth"), message=message, hint="leave it out")
     if spec.kubernetes.encryption_at_rest and "encryption-provider-config" in flags:
         message = "encryption-provider-config is set by encryptionAtRest"
         hint = "keep one of the two"
-        at = (*path, "encryption-provider-config")
+        at = (*API_SERVER, "encryption-provider-config")
         yield Finding(path=at, message=message, hint=hint, at_key=True)
 
 
@@ -193,10 +238,49 @@ def kube_proxy_fields(spec: ClusterSpec) -> Iterator[Finding]:
         yield Finding(path=at, message=message, hint=hint, severity=Severity.WARNING)
 
 
+def unsupported_minor(spec: ClusterSpec) -> Iterator[Finding]:
+    """A Kubernetes that khgen has no facts about."""
+    minor = KubernetesVersion.parse(spec.kubernetes.version).minor
+    if minor not in SUPPORTED_MINORS:
+        first, last = SUPPORTED_MINORS[0], SUPPORTED_MINORS[-1]
+        message = f"Kubernetes {minor} is not supported"
+        yield Finding(path=VERSION, message=message, hint=f"use a version of {first} to {last}")
+
+
+def program_skew(spec: ClusterSpec) -> Iterator[Finding]:
+    """kubeadm, kubelet or kubectl too far from the control plane."""
+    wanted = KubernetesVersion.parse(spec.kubernetes.version)
+    for program, (older, newer) in ALLOWED_SKEW.items():
+        text: str | None = getattr(spec.install.package_versions, program)
+        if text is None:
+            continue
+        version = KubernetesVersion.parse(text)
+        ahead = version.minor_number - wanted.minor_number
+        if version.major != wanted.major or not older <= ahead <= newer:
+            message = f"{program} {version} does not go with Kubernetes {spec.kubernetes.version}"
+            yield Finding(path=(*PACKAGE_VERSIONS, program), message=message, hint=RULES[program])
+
+
+def kubelet_newer_than_kubeadm(spec: ClusterSpec) -> Iterator[Finding]:
+    """A kubelet that kubeadm refuses: newer than itself, or more than three minors older."""
+    versions = spec.install.package_versions
+    if versions.kubeadm is None or versions.kubelet is None:
+        return
+    kubeadm = KubernetesVersion.parse(versions.kubeadm)
+    kubelet = KubernetesVersion.parse(versions.kubelet)
+    if not 0 <= kubeadm.minor_number - kubelet.minor_number <= 3:
+        message = f"kubelet {kubelet} does not go with kubeadm {kubeadm}"
+        hint = "kubeadm takes kubelets of its own minor and three before"
+        yield Finding(path=(*PACKAGE_VERSIONS, "kubelet"), message=message, hint=hint)
+
+
 CHECKS = (
     Check(find=own_flags),
     Check(find=api_server_flags, reads=(KUBERNETES,)),
     Check(find=feature_gates, reads=(VERSION, ("kubernetes", "featureGates"))),
     Check(find=kubelet_fields, reads=(("kubernetes", "kubelet"),)),
     Check(find=kube_proxy_fields, reads=(VERSION, ("kubernetes", "kubeProxy"))),
+    Check(find=unsupported_minor, reads=(VERSION,)),
+    Check(find=program_skew, reads=(VERSION, PACKAGE_VERSIONS)),
+    Check(find=kubelet_newer_than_kubeadm, reads=(PACKAGE_VERSIONS,)),
 )

@@ -1,26 +1,68 @@
-"""Names and addresses of the machines, and their operating system."""
+"""The machines: names, operating system, labels, taints and kubelet flags."""
 
-from collections.abc import Iterator
-from ipaddress import ip_interface
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from khgen.facts.distributions import family_of, releases_of
-from khgen.problems import Finding, Severity, ValuePath
+from khgen.problems import Finding, Severity, quoted
 from khgen.spec.check.rule import Check
-from khgen.spec.model import ClusterSpec, NodeSpec
+from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.machine import SelinuxMode, TimeProgram
-from khgen.spec.model.values import IPAddress, quoted
 
-ADDRESSES = ("address", "additionalAddresses")
-"""The fields of a node that `node_addresses` reads."""
 LINUX_NAME_MAX = 64
 """hostname(7), HOST_NAME_MAX: a longer node name cannot be the host's name."""
 
 
-def node_addresses(node: NodeSpec, index: int) -> Iterator[tuple[ValuePath, IPAddress]]:
-    """Each address of a node, with the path of that value."""
-    yield ("nodes", index, "address"), node.address
-    for number, address in enumerate(node.additional_addresses):
-        yield ("nodes", index, "additionalAddresses", number), address
+KUBELET_LABELS = frozenset(
+    {
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+        "topology.kubernetes.io/region",
+        "failure-domain.beta.kubernetes.io/zone",
+        "failure-domain.beta.kubernetes.io/region",
+        "beta.kubernetes.io/instance-type",
+        "node.kubernetes.io/instance-type",
+        "kubernetes.io/os",
+        "kubernetes.io/arch",
+        "beta.kubernetes.io/os",
+        "beta.kubernetes.io/arch",
+    }
+)
+KUBELET_NAMESPACES = ("kubelet.kubernetes.io", "node.kubernetes.io")
+"""What a kubelet may say of itself under kubernetes.io (staging k8s.io/kubelet/pkg/apis)."""
+RESERVED_DOMAINS = ("kubernetes.io", "k8s.io")
+
+KUBELET_FLAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "bootstrap-kubeconfig": "",
+        "cgroup-driver": "",
+        "config": "use kubernetes.kubelet.config",
+        "container-runtime-endpoint": "",
+        "hostname-override": "the node's name is its host name",
+        "kubeconfig": "",
+        "node-ip": "it comes from address and additionalAddresses",
+        "node-labels": "use labels",
+        "pod-infra-container-image": "use containerd.sandboxImage",
+        "pod-manifest-path": "",
+        "register-with-taints": "use taints",
+    }
+)
+"""Kubelet flags that khgen or kubeadm sets, and what to use instead."""
+SYSCTLS = ("os", "sysctl", "extra")
+SET_BY_KUBE_PROXY: Mapping[str, str] = MappingProxyType(
+    {
+        "net.netfilter.nf_conntrack_max": "maxPerCore and min",
+        "net.nf_conntrack_max": "maxPerCore and min",
+        "net.netfilter.nf_conntrack_tcp_timeout_established": "tcpEstablishedTimeout",
+        "net.netfilter.nf_conntrack_tcp_timeout_close_wait": "tcpCloseWaitTimeout",
+    }
+)
+"""cmd/kube-proxy/app/conntrack.go, with the fields of KubeProxyConfiguration.conntrack.
+
+At boot systemd-sysctl only logs that they are not there: nothing has loaded nf_conntrack yet. Later
+kube-proxy loads it, and writes values of its own.
+"""
 
 
 def duplicate_names(spec: ClusterSpec) -> Iterator[Finding]:
@@ -33,18 +75,6 @@ def duplicate_names(spec: ClusterSpec) -> Iterator[Finding]:
             yield Finding(path=("nodes", index, "name"), message=message, hint="rename one of them")
 
 
-def duplicate_addresses(spec: ClusterSpec) -> Iterator[Finding]:
-    """Two machines, or one machine twice, with one address."""
-    first: dict[IPAddress, str] = {}
-    for index, node in enumerate(spec.nodes):
-        for path, address in node_addresses(node, index):
-            if address in first:
-                message = f"address '{address}' is already that of {quoted(first[address])}"
-                hint = "give each machine addresses of its own"
-                yield Finding(path=path, message=message, hint=hint)
-            first.setdefault(address, node.name)
-
-
 def long_names(spec: ClusterSpec) -> Iterator[Finding]:
     """A name that Linux cannot take as a host name."""
     for index, node in enumerate(spec.nodes):
@@ -54,35 +84,6 @@ def long_names(spec: ClusterSpec) -> Iterator[Finding]:
                 f"a Linux host name has at most {LINUX_NAME_MAX}"
             )
             yield Finding(path=("nodes", index, "name"), message=message, hint="shorten it")
-
-
-def gateway_outside(spec: ClusterSpec) -> Iterator[Finding]:
-    """A default route that is not in the node's own network, or is the node itself."""
-    for index, node in enumerate(spec.nodes):
-        path = ("nodes", index, "network", "gateway")
-        if node.network is None or node.network.gateway is None:
-            continue
-        gateway, length = node.network.gateway, node.network.prefix_length
-        if length > node.address.max_prefixlen:
-            continue
-        network = ip_interface(f"{node.address}/{length}").network
-        if gateway == node.address:
-            yield Finding(path=path, message=f"gateway '{gateway}' is the node's own address")
-        elif gateway not in network and not gateway.is_link_local:
-            message = f"gateway '{gateway}' is not in the node's network {network}"
-            hint = "correct the gateway or prefixLength"
-            yield Finding(path=path, message=message, hint=hint)
-
-
-def prefix_too_long(spec: ClusterSpec) -> Iterator[Finding]:
-    """A prefix length that the address's family does not have."""
-    for index, node in enumerate(spec.nodes):
-        if node.network and node.network.prefix_length > node.address.max_prefixlen:
-            message = (
-                f"prefix length {node.network.prefix_length} is more than "
-                f"{node.address.max_prefixlen}, the most for '{node.address}'"
-            )
-            yield Finding(path=("nodes", index, "network", "prefixLength"), message=message)
 
 
 def unknown_release(spec: ClusterSpec) -> Iterator[Finding]:
@@ -117,15 +118,91 @@ def selinux_elsewhere(spec: ClusterSpec) -> Iterator[Finding]:
         yield Finding(path=("os", "selinux"), message=message, severity=Severity.WARNING)
 
 
+def own_kubelet_flags(spec: ClusterSpec) -> Iterator[Finding]:
+    """Kubelet flags that come from elsewhere."""
+    for index, node in enumerate(spec.nodes):
+        for flag in node.kubelet_extra_args:
+            if flag in KUBELET_FLAGS:
+                message = f"kubelet flag {quoted(flag)} is set by khgen or kubeadm"
+                path = ("nodes", index, "kubeletExtraArgs", flag)
+                hint = KUBELET_FLAGS[flag] or "leave it out"
+                yield Finding(path=path, message=message, hint=hint, at_key=True)
+
+
+def forbidden_labels(spec: ClusterSpec) -> Iterator[Finding]:
+    """Labels that the API server does not let a kubelet set on its own Node."""
+    for index, node in enumerate(spec.nodes):
+        for key in node.labels:
+            if not may_set(key):
+                message = f"a kubelet may not set the label {quoted(key)} on its own node"
+                hint = "use a domain of your own, or node.kubernetes.io/..., or kubectl label"
+                path = ("nodes", index, "labels", key)
+                yield Finding(path=path, message=message, hint=hint, at_key=True)
+
+
+def may_set(key: str) -> bool:
+    """Whether a kubelet may register with a label (IsKubeletLabel, and --node-labels' own check)."""
+    namespace = key.rpartition("/")[0]
+    if key in KUBELET_LABELS or _within(namespace, KUBELET_NAMESPACES):
+        return True
+    return not _within(namespace, RESERVED_DOMAINS)
+
+
+def _within(namespace: str, domains: tuple[str, ...]) -> bool:
+    return any(namespace == domain or namespace.endswith(f".{domain}") for domain in domains)
+
+
+def settings_of_no_node(spec: ClusterSpec) -> Iterator[Finding]:
+    """Labels and taints of hosts that never become Kubernetes nodes."""
+    for index, node in enumerate(spec.nodes):
+        if node.role in {NodeRole.CONTROL_PLANE, NodeRole.WORKER}:
+            continue
+        for key, value in (("labels", node.labels), ("taints", node.taints)):
+            if value:
+                message = f"{key} have no effect: {node.role} hosts are not Kubernetes nodes"
+                yield Finding(
+                    path=("nodes", index, key),
+                    message=message,
+                    hint="leave them out",
+                    severity=Severity.WARNING,
+                    at_key=True,
+                )
+
+
+def duplicate_taints(spec: ClusterSpec) -> Iterator[Finding]:
+    """Two taints with one key and effect, which the API server refuses."""
+    for index, node in enumerate(spec.nodes):
+        seen = set()
+        for number, taint in enumerate(node.taints or ()):
+            if (taint.key, taint.effect) in seen:
+                message = f"taint {quoted(taint.key)} with {taint.effect} is there twice"
+                path = ("nodes", index, "taints", number)
+                yield Finding(path=path, message=message, hint="keep one of them")
+            seen.add((taint.key, taint.effect))
+
+
+def set_by_kube_proxy(spec: ClusterSpec) -> Iterator[Finding]:
+    """Settings that come too early at boot, and that kube-proxy overwrites."""
+    for key in spec.os.sysctl.extra:
+        name = key.removeprefix("-").replace("/", ".")
+        fields = next((f for n, f in SET_BY_KUBE_PROXY.items() if fnmatchcase(n, name)), None)
+        if fields is not None:
+            message = f"{quoted(key)} has no effect: kube-proxy sets it at its start"
+            hint = f"use {fields} of kubernetes.kubeProxy.config.conntrack"
+            yield Finding(path=(*SYSCTLS, key), message=message, hint=hint, at_key=True)
+
+
 CHECKS = (
     # The message names a node by its place in the list, so none is left out: no other has the name
     # of a stand-in.
     Check(find=duplicate_names),
-    Check(find=duplicate_addresses, of_nodes=("name", *ADDRESSES)),
     Check(find=long_names, of_nodes=("name",)),
-    Check(find=gateway_outside, of_nodes=("address", "network")),
-    Check(find=prefix_too_long, of_nodes=("address", "network")),
     Check(find=unknown_release, reads=(("os", "family"), ("os", "release"))),
     Check(find=time_program, reads=(("os", "family"), ("os", "timeSync"))),
     Check(find=selinux_elsewhere, reads=(("os", "family"), ("os", "selinux"))),
+    Check(find=own_kubelet_flags),
+    Check(find=forbidden_labels),
+    Check(find=settings_of_no_node, of_nodes=("role",)),
+    Check(find=duplicate_taints),
+    Check(find=set_by_kube_proxy, reads=(SYSCTLS,)),
 )

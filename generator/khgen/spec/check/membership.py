@@ -1,4 +1,4 @@
-"""Who runs what: control planes and etcd members, in numbers that can hold a quorum."""
+"""Who runs what: control planes, etcd members and load balancers, in numbers that hold."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,7 @@ from khgen.spec.model.cluster import EtcdTopology
 
 TOPOLOGY = ("etcd", "topology")
 MANY_MEMBERS = 7
+HOST = ("controlPlaneEndpoint", "host")
 
 
 def no_control_plane(spec: ClusterSpec) -> Iterator[Finding]:
@@ -61,6 +62,27 @@ def quorum(spec: ClusterSpec) -> Iterator[Finding]:
         yield _warning(message, "use 3 or 5 (etcd FAQ: no more than 7)")
 
 
+def balancers_without_vip(spec: ClusterSpec) -> Iterator[Finding]:
+    """Load-balancer nodes while the endpoint is somebody else's load balancer."""
+    if spec.control_plane_endpoint.vip is not None:
+        return
+    for index, node in enumerate(spec.nodes):
+        if node.role is NodeRole.LOAD_BALANCER:
+            message = f"load balancer '{node.name}' has no VIP to carry"
+            hint = "give controlPlaneEndpoint.vip instead of host"
+            yield Finding(path=("nodes", index, "role"), message=message, hint=hint)
+
+
+def single_balancer(spec: ClusterSpec) -> Iterator[Finding]:
+    """One load balancer alone: the VIP cannot move."""
+    found = [i for i, node in enumerate(spec.nodes) if node.role is NodeRole.LOAD_BALANCER]
+    if len(found) == 1:
+        message = "one load balancer alone is not highly available"
+        hint = "add a second load-balancer node"
+        path = ("nodes", found[0], "role")
+        yield Finding(path=path, message=message, hint=hint, severity=Severity.WARNING)
+
+
 def _etcd_members(spec: ClusterSpec) -> tuple[NodeRole, int]:
     external = spec.etcd.topology is EtcdTopology.EXTERNAL
     role = NodeRole.ETCD if external else NodeRole.CONTROL_PLANE
@@ -76,4 +98,10 @@ CHECKS = (
     Check(find=etcd_hosts, reads=(ROLES, TOPOLOGY), of_nodes=("name",)),
     Check(find=even_members, reads=(ROLES, TOPOLOGY)),
     Check(find=quorum, reads=(ROLES, TOPOLOGY)),
+    Check(
+        find=balancers_without_vip,
+        reads=(("controlPlaneEndpoint", "vip"), HOST),
+        of_nodes=("name", "role"),
+    ),
+    Check(find=single_balancer, reads=(ROLES,)),
 )

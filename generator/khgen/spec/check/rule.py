@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from khgen.problems import Finding, ValuePath
-from khgen.spec.free_form import EVERY
 from khgen.spec.model import ClusterSpec
 
+EVERY = "*"
+"""Stands for each entry of a list."""
 NODES = ("nodes",)
 ROLES = ("nodes", EVERY, "role")
 """For checks that count nodes by their roles."""

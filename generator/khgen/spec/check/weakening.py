@@ -1,22 +1,198 @@
-"""Settings that give up a protection: errors where one node could act for another, else warnings."""
+"""Settings that give up a protection: errors where one node could act for another, else warnings.
 
-from collections.abc import Iterator
+Flags and their meaning: the references of the components on kubernetes.io (1.29), etcd.io
+(configuration options of 3.5), and Kubernetes' hardening guides. Only what leaves the programs
+running is here: flags that no version of today has (`insecure-port`, `basic-auth-file`) end them.
+"""
 
-from khgen.problems import Finding, Severity, ValuePath
-from khgen.spec.check.go_text import go_list
-from khgen.spec.check.rule import Check
-from khgen.spec.check.weak_settings import (
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from khgen.problems import Finding, Severity, ValuePath, quoted
+from khgen.spec.check.components import (
     API_SERVER,
     CONTROLLER_MANAGER,
     ETCD,
-    KUBELET,
-    KUBELET_CONFIG,
     SCHEDULER,
-    WEAK_FIELDS,
-    WEAK_FLAGS,
+    component_flags,
+    go_bool,
+    go_int,
+    go_list,
 )
+from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import quoted
+
+KUBELET: ValuePath = ("nodes", "kubeletExtraArgs")
+"""Of every node; the path of one has its index in it."""
+KUBELET_CONFIG: ValuePath = ("kubernetes", "kubelet", "config")
+SERVERS = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET)
+
+INSECURE_CIPHERS = frozenset(
+    [
+        "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+        "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
+        "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+        "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+        "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+        "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+        "TLS_RSA_WITH_AES_128_CBC_SHA",
+        "TLS_RSA_WITH_AES_128_CBC_SHA256",
+        "TLS_RSA_WITH_AES_128_GCM_SHA256",
+        "TLS_RSA_WITH_AES_256_CBC_SHA",
+        "TLS_RSA_WITH_AES_256_GCM_SHA384",
+        "TLS_RSA_WITH_RC4_128_SHA",
+    ]
+)
+"""crypto/tls InsecureCipherSuites of Go 1.22, which the components take all the same."""
+OLD_TLS = frozenset({"VersionTLS10", "VersionTLS11"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeakFlag:
+    """A flag of some components, the values that give up a protection, and which one."""
+
+    name: str
+    of: tuple[ValuePath, ...]
+    weak: Callable[[str], bool]
+    gives_up: str
+    hint: str = "leave it out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeakField:
+    """A field of KubeletConfiguration that gives up a protection."""
+
+    path: tuple[str, ...]
+    weak: Callable[[object], bool]
+    gives_up: str
+
+
+def _on(text: str) -> bool:
+    return go_bool(text) is True
+
+
+def _off(text: str) -> bool:
+    return go_bool(text) is False
+
+
+def _given(text: str) -> bool:
+    return bool(text)
+
+
+def _always_allows(text: str) -> bool:
+    return "AlwaysAllow" in go_list(text)
+
+
+def _is_port(text: str) -> bool:
+    return go_int(text) not in {None, 0}
+
+
+def _old_tls(version: object) -> bool:
+    return version in OLD_TLS
+
+
+def _insecure_cipher(text: str) -> bool:
+    return not INSECURE_CIPHERS.isdisjoint(go_list(text))
+
+
+def plain(text: str) -> bool:
+    """Whether one of the URLs is without TLS."""
+    return any(url.lower().startswith("http://") for url in go_list(text))
+
+
+ANONYMOUS_KUBELET = "lets anybody who reaches a node read its pods, and run programs in them"
+ALLOWS_ALL = "lets everybody do everything"
+READ_ONLY_PORT = "shows pods and their environment to anybody who reaches a node"
+ANY_MEMBER = "takes a member's certificate from any address"
+NO_TLS_12 = "allows versions of TLS that RFC 8996 forbids"
+NO_SAFE_CIPHER = "allows cipher suites that Go calls insecure"
+
+WEAK_FLAGS: tuple[WeakFlag, ...] = (
+    WeakFlag(
+        name="authorization-mode",
+        of=(API_SERVER, KUBELET),
+        weak=_always_allows,
+        gives_up=ALLOWS_ALL,
+        hint="leave AlwaysAllow out",
+    ),
+    WeakFlag(
+        name="token-auth-file",
+        of=(API_SERVER,),
+        weak=_given,
+        gives_up="takes passwords that never expire, and stand in a file",
+        hint="use ServiceAccounts, OIDC or client certificates",
+    ),
+    WeakFlag(
+        name="service-account-lookup",
+        of=(API_SERVER,),
+        weak=_off,
+        gives_up="keeps the tokens of deleted ServiceAccounts valid",
+    ),
+    WeakFlag(name="anonymous-auth", of=(KUBELET,), weak=_on, gives_up=ANONYMOUS_KUBELET),
+    WeakFlag(name="read-only-port", of=(KUBELET,), weak=_is_port, gives_up=READ_ONLY_PORT),
+    WeakFlag(
+        name="auto-tls",
+        of=(ETCD,),
+        weak=_on,
+        gives_up="has etcd make a certificate that no client can verify",
+    ),
+    WeakFlag(
+        name="peer-auto-tls",
+        of=(ETCD,),
+        weak=_on,
+        gives_up="has etcd make a certificate that no member can verify",
+    ),
+    WeakFlag(
+        name="experimental-peer-skip-client-san-verification",
+        of=(ETCD,),
+        weak=_on,
+        gives_up=ANY_MEMBER,
+    ),
+    WeakFlag(name="peer-skip-client-san-verification", of=(ETCD,), weak=_on, gives_up=ANY_MEMBER),
+    WeakFlag(
+        name="listen-client-http-urls",
+        of=(ETCD,),
+        weak=plain,
+        gives_up="serves etcd without TLS, so without client certificates",
+        hint="use https, or leave it out",
+    ),
+    WeakFlag(
+        name="tls-min-version",
+        of=SERVERS,
+        weak=_old_tls,
+        gives_up=NO_TLS_12,
+        hint="use VersionTLS12 or VersionTLS13",
+    ),
+    WeakFlag(name="tls-cipher-suites", of=SERVERS, weak=_insecure_cipher, gives_up=NO_SAFE_CIPHER),
+    WeakFlag(name="cipher-suites", of=(ETCD,), weak=_insecure_cipher, gives_up=NO_SAFE_CIPHER),
+)
+"""`client-cert-auth` of etcd and its like are no warnings: the spec may not set them at all."""
+
+WEAK_FIELDS: tuple[WeakField, ...] = (
+    WeakField(
+        path=("authentication", "anonymous", "enabled"),
+        weak=lambda value: value is True,
+        gives_up=ANONYMOUS_KUBELET,
+    ),
+    WeakField(
+        path=("authorization", "mode"),
+        weak=lambda value: value == "AlwaysAllow",
+        gives_up=ALLOWS_ALL,
+    ),
+    WeakField(
+        path=("readOnlyPort",),
+        weak=lambda value: isinstance(value, int) and value != 0,
+        gives_up=READ_ONLY_PORT,
+    ),
+    WeakField(path=("tlsMinVersion",), weak=_old_tls, gives_up=NO_TLS_12),
+    WeakField(
+        path=("tlsCipherSuites",),
+        weak=lambda value: (
+            isinstance(value, list) and not INSECURE_CIPHERS.isdisjoint(map(str, value))
+        ),
+        gives_up=NO_SAFE_CIPHER,
+    ),
+)
 
 
 def node_authorization(spec: ClusterSpec) -> Iterator[Finding]:
@@ -61,15 +237,9 @@ def weak_kubelet_fields(spec: ClusterSpec) -> Iterator[Finding]:
             yield _warning((*KUBELET_CONFIG, *row.path), message, "leave it out")
 
 
-def _flags(spec: ClusterSpec) -> Iterator[tuple[ValuePath, ValuePath, dict[str, str]]]:
+def _flags(spec: ClusterSpec) -> Iterator[tuple[ValuePath, ValuePath, Mapping[str, str]]]:
     """The flags of each component: whose they are, and their path."""
-    kubernetes = spec.kubernetes
-    for path, flags in (
-        (API_SERVER, kubernetes.api_server.extra_args),
-        (CONTROLLER_MANAGER, kubernetes.controller_manager.extra_args),
-        (SCHEDULER, kubernetes.scheduler.extra_args),
-        (ETCD, spec.etcd.extra_args),
-    ):
+    for path, flags in component_flags(spec):
         yield path, path, flags
     for index, node in enumerate(spec.nodes):
         yield KUBELET, ("nodes", index, "kubeletExtraArgs"), node.kubelet_extra_args

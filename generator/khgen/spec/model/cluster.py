@@ -5,13 +5,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from khgen.spec.model.addons import Addons
-from khgen.spec.model.image import ImageSpec
-from khgen.spec.model.machine import ContainerdSpec, InstallSpec, OsSpec
+from khgen.spec.model.machine import ContainerdSpec, ImageSpec, InstallSpec, OsSpec
 from khgen.spec.model.node import NodeSpec
 from khgen.spec.model.texts import (
     DnsDomain,
     EndpointHost,
+    FilePath,
     FlagName,
     FlagValue,
     ImageRepository,
@@ -19,8 +18,10 @@ from khgen.spec.model.texts import (
     InterfaceName,
     KubernetesVersionText,
     SafePath,
+    Sha256,
     ShortName,
     SubjectName,
+    Url,
     Word,
 )
 from khgen.spec.model.values import (
@@ -192,6 +193,34 @@ class BootstrapToken(SpecModel):
     ttl: Duration = Field(
         "24h", validate_default=True, description="Lifetime, counted from founding"
     )
+
+
+class Calico(SpecModel):
+    """Calico from its published manifest: a pinned URL with digest, or a file beside the spec."""
+
+    url: Url | None = Field(None, description="URL of the manifest")
+    sha256: Sha256 | None = Field(None, description="Digest of the manifest at that URL")
+    path: FilePath | None = Field(None, description="Manifest file, relative to cluster.yaml")
+    typha: bool = Field(False, description="The manifest is the one with Typha (calico-typha.yaml)")
+    typha_replicas: WholeNumber = Field(
+        1, ge=1, le=20, description="Replicas of Typha, where it is used"
+    )
+
+
+class Manifest(SpecModel):
+    """A manifest that the founders apply once."""
+
+    name: ShortName = Field(description="What it is called, once in the list")
+    url: Url | None = Field(None, description="URL of the manifest")
+    sha256: Sha256 | None = Field(None, description="Digest of the manifest at that URL")
+    path: FilePath | None = Field(None, description="File, relative to cluster.yaml")
+
+
+class Addons(SpecModel):
+    """What is applied to the cluster once it stands."""
+
+    calico: Calico | None = Field(None, description="Calico as the network")
+    manifests: tuple[Manifest, ...] = Field((), description="Further manifests, in this order")
 
 
 class Datasource(StrEnum):

@@ -1,4 +1,4 @@
-"""What runs below Kubernetes: operating system, container runtime, and how programs get there."""
+"""What runs below Kubernetes: operating system, container runtime, how programs get there, and the golden image."""
 
 from enum import StrEnum
 from typing import Literal
@@ -9,8 +9,10 @@ from khgen.facts.distributions import OsFamily, known_releases
 from khgen.spec.model.texts import (
     AuthorizedKey,
     ContainerdVersionText,
+    DiskSize,
     FilePath,
     HostName,
+    ImageChecksum,
     ImageName,
     KeyBlock,
     KubernetesVersionText,
@@ -231,3 +233,24 @@ class InstallSpec(SpecModel):
     )
     artifacts: Artifacts = part(Artifacts, "URLs and digests of downloads")
     architecture: Literal["amd64", "arm64"] = Field("amd64", description="CPU of the nodes")
+
+
+class ImageBase(SpecModel):
+    """The distribution's cloud image."""
+
+    url: FilePath = Field(description="A URL, or a file beside this one")
+    checksum: ImageChecksum = Field(description="sha256:… or sha512:…, from the distribution")
+
+
+class ImageSpec(SpecModel):
+    """A golden image that khgen bakes; `install` then says how the bake gets the programs."""
+
+    base: ImageBase | None = Field(
+        None, description="What is baked on; only clouds with images of their own need none"
+    )
+    disk_size: DiskSize = Field("8G", description="Size of the image's disk")
+    preload: bool = Field(True, description="Pull kubeadm's own container images of this version")
+    preload_images: tuple[ImageName, ...] = Field((), description="Further images to pull")
+    preload_archives: tuple[FilePath, ...] = Field(
+        (), description="Image archives beside this file, imported: no network is needed for them"
+    )

@@ -19,6 +19,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticKnownError
 
+from khgen.problems import quoted
+from khgen.yaml_reader import PlainNumber
+
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
@@ -49,25 +52,6 @@ def part(model: type[Part], description: str) -> Part:
     return field
 
 
-class PlainNumber(str):
-    """A number with a fraction or an exponent, as it was written.
-
-    The loader keeps `1.30` as text, so that a version stays a version; free-form
-    mappings, which want a number, turn it into one.
-    """
-
-    __slots__ = ()
-
-
-class PlainWord(str):
-    """An unquoted word that other readers of YAML take for a boolean or null, like yes or off.
-
-    It is text here, as YAML 1.2 has it; in a free-form mapping nobody could say what was meant.
-    """
-
-    __slots__ = ()
-
-
 def whole_number(value: object) -> object:
     """The value itself, unless pydantic would make an integer of what is none: true, 1.0, "1_0"."""
     fraction = isinstance(value, str) and not re.fullmatch("-?[0-9]+", value)
@@ -88,12 +72,6 @@ def parse_address(value: object) -> IPAddress:
     except ValueError:
         message = f"{quoted(value)} is not an IP address like 192.168.10.11 or fd00::11"
         raise ValueError(message) from None
-
-
-def quoted(value: object) -> str:
-    """The value as a message shows it: in quotes, printable, and no longer than a line."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
-    return f"'{text}'" if len(text) <= 60 else f"'{text[:57]}...'"
 
 
 def parse_duration(value: object) -> timedelta:

@@ -1,17 +1,27 @@
-"""A node's own network-config: whether cloud-init would take it for one.
-
-Source: cloud-init's "Networking config Version 2" and "Version 1"; what netplan alone knows is
-handed on to it.
-"""
+"""What cloud-init is given: further cloud-config, and a node's own network-config."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from khgen.problems import Finding, ValuePath
+from khgen.problems import Finding, Severity, ValuePath, quoted
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import quoted
+from khgen.spec.model.cluster import CaKeys, Datasource
+
+EXTRA = ("userData", "extra")
+OWN_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "write_files": "put the file into the image, or write it in runcmd",
+        "preserve_hostname": "the node's name is its host name",
+        "manage_etc_hosts": "use os.hosts",
+        "hostname": "the node's name is its host name",
+        "fqdn": "the node's name is its host name",
+        "ssh_authorized_keys": "use os.sshAuthorizedKeys",
+    }
+)
+"""Keys that khgen writes, and what to use instead."""
+
 
 DEVICES = (
     "ethernets",
@@ -51,6 +61,44 @@ SHAPES: Mapping[str, tuple[type, str]] = MappingProxyType(
     }
 )
 """What the keys of a device hold, where khgen knows them."""
+LINK_LOCAL = frozenset(
+    {Datasource.EC2, Datasource.HETZNER, Datasource.OPENSTACK, Datasource.AZURE, Datasource.GCE}
+)
+"""Where user-data is served at 169.254.169.254, for as long as the machine lives."""
+METADATA_SERVICES = LINK_LOCAL | {Datasource.CLOUDSTACK}
+"""CloudStack's is the virtual router (cloud-init, DataSourceCloudStack)."""
+
+
+def own_keys(spec: ClusterSpec) -> Iterator[Finding]:
+    """Keys that would stand twice, or undo what the nodes depend on."""
+    for key in spec.user_data.extra:
+        if key in OWN_KEYS:
+            message = f"cloud-config key {quoted(key)} is khgen's own"
+            yield Finding(path=(*EXTRA, key), message=message, hint=OWN_KEYS[key], at_key=True)
+
+
+def runcmd_shape(spec: ClusterSpec) -> Iterator[Finding]:
+    """runcmd that is not a list of commands: khgen adds its own to the end."""
+    if not isinstance(spec.user_data.extra.get("runcmd", []), list):
+        hint = "write a list of commands"
+        yield Finding(path=(*EXTRA, "runcmd"), message="runcmd must be a list", hint=hint)
+
+
+def exposed_ca_keys(spec: ClusterSpec) -> Iterator[Finding]:
+    """CA keys in user-data that a metadata service hands to whoever asks, pods among them."""
+    source = spec.user_data.datasource
+    closed = spec.os.block_metadata and source in LINK_LOCAL
+    if spec.pki.ca_keys is CaKeys.OFFLINE or source not in METADATA_SERVICES or closed:
+        return
+    message = (
+        f"CA keys travel through the metadata service of {source}, which pods can reach: whoever"
+        " reads it there owns the cluster"
+    )
+    hint = "set os.blockMetadata: true, or pki.caKeys: offline"
+    if source not in LINK_LOCAL:
+        hint = "set pki.caKeys: offline, or close the virtual router's port 80 to pods"
+    path = ("userData", "datasource")
+    yield Finding(path=path, message=message, hint=hint, severity=Severity.WARNING)
 
 
 def network_configs(spec: ClusterSpec) -> Iterator[Finding]:
@@ -127,4 +175,9 @@ def _misshapen(path: ValuePath, wanted: str) -> Finding:
     return Finding(path=path, message=message, hint="see cloud-init's Networking config Version 2")
 
 
-CHECKS = (Check(find=network_configs, of_nodes=("network",)),)
+CHECKS = (
+    Check(find=own_keys, reads=(EXTRA,)),
+    Check(find=runcmd_shape, reads=(EXTRA,)),
+    Check(find=network_configs, of_nodes=("network",)),
+    Check(find=exposed_ca_keys, reads=(("userData",), ("pki", "caKeys"), ("os", "blockMetadata"))),
+)

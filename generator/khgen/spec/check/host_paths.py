@@ -1,25 +1,23 @@
-"""Flags that name files which the component's static pod does not see.
-
-Source: kubeadm 1.29 app/phases/controlplane/volumes.go and app/phases/etcd/local.go. The real
-kube-apiserver ends at once where such a file is missing, and so does the founding.
-"""
+"""Paths on the machine: etcd's data directory, and files that flags name."""
 
 import re
 from collections.abc import Iterator, Mapping
 from posixpath import normpath
 from types import MappingProxyType
 
-from khgen.problems import Finding, ValuePath
+from khgen.problems import Finding, ValuePath, quoted
+from khgen.spec.check.components import (
+    API_SERVER,
+    CONTROLLER_MANAGER,
+    ETCD,
+    SCHEDULER,
+    component_flags,
+)
 from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.values import quoted
 
-API_SERVER = ("kubernetes", "apiServer", "extraArgs")
-CONTROLLER_MANAGER = ("kubernetes", "controllerManager", "extraArgs")
-SCHEDULER = ("kubernetes", "scheduler", "extraArgs")
-ETCD = ("etcd", "extraArgs")
+DATA_DIR = ("etcd", "dataDir")
 ENCRYPTION = "encryption-provider-config"
-ETCD_DATA_DIR = ("etcd", "dataDir")
 PKI = "/etc/kubernetes/pki"
 CA_CERTIFICATES = (
     "/etc/ssl/certs",
@@ -38,7 +36,11 @@ MOUNTED: Mapping[ValuePath, tuple[str, ...]] = MappingProxyType(
         ETCD: (f"{PKI}/etcd",),
     }
 )
-"""The folders and files of the machine that each component sees."""
+"""The folders and files of the machine that each component's static pod sees.
+
+Source: kubeadm 1.29 app/phases/controlplane/volumes.go and app/phases/etcd/local.go. The real
+kube-apiserver ends at once where such a file is missing, and so does the founding.
+"""
 SPOKEN: Mapping[ValuePath, str] = MappingProxyType(
     {
         API_SERVER: "the API server",
@@ -64,17 +66,56 @@ FILE_FLAG = re.compile(
     r"|encryption-provider-config|kubeconfig)"
 )
 """Flags whose values name a file even without a leading /."""
+SYSTEM_FOLDERS = frozenset(
+    [
+        "/",
+        "/bin",
+        "/boot",
+        "/etc",
+        "/home",
+        "/lib",
+        "/lib64",
+        "/media",
+        "/mnt",
+        "/opt",
+        "/root",
+        "/sbin",
+        "/srv",
+        "/usr",
+        "/usr/lib",
+        "/usr/local",
+        "/usr/share",
+        "/var",
+        "/var/cache",
+        "/var/lib",
+        "/var/lib/cloud",
+        "/var/lib/containers",
+        "/var/log",
+        "/var/spool",
+    ]
+)
+"""Folders that hold other things; a folder in them is accepted."""
+TAKEN_TREES: Mapping[str, str] = MappingProxyType(
+    {
+        "/dev": "it is not on a disk",
+        "/proc": "it is not on a disk",
+        "/run": "it is empty after every boot",
+        "/sys": "it is not on a disk",
+        "/tmp": "it is emptied by systemd-tmpfiles",  # noqa: S108 - refused
+        "/var/run": "it is empty after every boot",
+        "/var/tmp": "it is emptied by systemd-tmpfiles",  # noqa: S108 - refused
+        "/etc/kubernetes": "kubeadm's files are there",
+        "/etc/khgen": "khgen's files are there",
+        "/usr/local/share/khgen": "khgen's files are there",
+        "/var/lib/containerd": "containerd's data is there",
+        "/var/lib/kubelet": "the kubelet's data is there",
+    }
+)
 
 
 def unmounted_files(spec: ClusterSpec) -> Iterator[Finding]:
     """Flags that name a file of the machine which is not in the container."""
-    flags: tuple[tuple[ValuePath, Mapping[str, str]], ...] = (
-        (API_SERVER, spec.kubernetes.api_server.extra_args),
-        (CONTROLLER_MANAGER, spec.kubernetes.controller_manager.extra_args),
-        (SCHEDULER, spec.kubernetes.scheduler.extra_args),
-        (ETCD, spec.etcd.extra_args),
-    )
-    for path, given in flags:
+    for path, given in component_flags(spec):
         seen = MOUNTED[path] + ((spec.etcd.data_dir,) if path == ETCD else ())
         for flag, value in given.items():
             if spec.kubernetes.encryption_at_rest and flag == ENCRYPTION:
@@ -111,9 +152,31 @@ def _finding(path: ValuePath, file: str, seen: tuple[str, ...]) -> Finding:
     return Finding(path=path, message=message, hint=hint)
 
 
+def shared_data_directory(spec: ClusterSpec) -> Iterator[Finding]:
+    """A data directory that is somebody else's, or that a boot empties."""
+    written = spec.etcd.data_dir
+    folder = "/" + normpath(written).lstrip("/")
+    reasons = [
+        reason for tree, reason in TAKEN_TREES.items() if f"{folder}/".startswith(f"{tree}/")
+    ]
+    if ".." in written.split("/"):
+        message = f"{quoted(written)} goes up by '..'"
+        yield Finding(
+            path=DATA_DIR, message=message, hint=f"write {quoted(folder)}, if it is meant"
+        )
+    elif folder in SYSTEM_FOLDERS:
+        message = f"{quoted(written)} is a folder of the system, not one for etcd alone"
+        below = f"{folder.rstrip('/')}/etcd" if folder != "/" else "/var/lib/etcd"
+        yield Finding(path=DATA_DIR, message=message, hint=f"use a folder like {below}")
+    elif reasons:
+        message = f"{quoted(written)} cannot be etcd's data directory: {reasons[0]}"
+        yield Finding(path=DATA_DIR, message=message, hint="use a folder like /var/lib/etcd")
+
+
 CHECKS = (
     Check(
         find=unmounted_files,
-        reads=(API_SERVER, CONTROLLER_MANAGER, SCHEDULER, ETCD, ETCD_DATA_DIR),
+        reads=(API_SERVER, CONTROLLER_MANAGER, SCHEDULER, ETCD, DATA_DIR),
     ),
+    Check(find=shared_data_directory, reads=(DATA_DIR,)),
 )
