@@ -11,10 +11,16 @@ from pathlib import Path
 import click
 from click.decorators import FC
 
-from khgen.bake.builders import Accelerator, Builder
-from khgen.bake.image_build import Bake, Show, build, validate
-from khgen.bake.image_manifest import ImageManifest, ListedImage, listed_images
-from khgen.bake.packer import BakeError, BakeInterruptedError
+from khgen.bake.image_build import (
+    Bake,
+    ImageManifest,
+    ListedImage,
+    Show,
+    build,
+    listed_images,
+    validate,
+)
+from khgen.bake.packer import Accelerator, BakeError, BakeInterruptedError, Builder
 from khgen.cli.ending import EndedError, exit_code
 from khgen.cli.inputs import Inputs, read_inputs
 from khgen.cli.options import PATH, format_option, output_option, spec_argument
@@ -22,7 +28,7 @@ from khgen.cli.outcome import Exit, Report, Run, current_run, wrote
 from khgen.files.golden_image import image_payload
 from khgen.plan.cluster_plan import build_plan, founders_of
 from khgen.problems import Finding, Place, Problem, Problems
-from khgen.rehearse.rootfs import cache_folder
+from khgen.rehearse.cached_images import cache_folder
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.image import ImageSpec
 

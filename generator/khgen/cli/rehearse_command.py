@@ -18,8 +18,7 @@ from khgen.cli.outcome import Exit, Report, current_run
 from khgen.pki.continuity import founder_findings, founding_findings
 from khgen.pki.secrets import founding_nodes, new_secrets
 from khgen.plan.cluster_plan import build_plan
-from khgen.rehearse.host_status import HostStatus, State, Watch
-from khgen.rehearse.local_host import LocalHost
+from khgen.rehearse.local_host import HostStatus, LocalHost, State, Watch
 from khgen.rehearse.processes import ProgramError
 from khgen.rehearse.rehearsed_spec import MANIFESTS, Rehearsal, rehearsed
 from khgen.rehearse.testbed import external_balancer, new_host, open_testbed
