@@ -41,8 +41,7 @@ from khgen.plan.cluster_plan import (
     founders_of,
 )
 from khgen.plan.steps import steps_of
-from khgen.rehearse.host_status import State, host_status
-from khgen.rehearse.local_host import LocalHost, Testbed
+from khgen.rehearse.local_host import LocalHost, State, Testbed, host_status
 from khgen.rehearse.processes import ProgramError, run
 from khgen.rehearse.rehearsed_spec import MANIFESTS, Rehearsal, rehearsed
 from khgen.rehearse.testbed import new_host, open_testbed

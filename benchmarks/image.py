@@ -29,9 +29,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from khgen.bake.builders import Hypervisor, qemu_cpu, working_qemu
-from khgen.rehearse.container_images import PAUSE, Image, write_archive
-from khgen.rehearse.rootfs import mirror
+from khgen.bake.packer import Hypervisor, qemu_cpu, working_qemu
+from khgen.rehearse.cached_images import PAUSE, Image, mirror, write_archive
 
 SUITE = "bookworm"
 PACKAGES = (

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from khgen.files.golden_image import ImagePayload, image_payload
-from khgen.rehearse.host_status import STATUS
-from khgen.rehearse.local_host import LocalHost, put
+from khgen.rehearse.local_host import STATUS, LocalHost, put
 from khgen.rehearse.processes import wait_until
 from support.local_cluster import LocalCluster, local_cluster
 from support.topologies import cluster

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from khgen.rehearse.cgroups import PREFIX as CGROUPS
-from khgen.rehearse.cgroups import ROOT as CGROUP_ROOT
-from khgen.rehearse.rootfs import cache_folder, rootfs
+from khgen.rehearse.cached_images import cache_folder, rootfs
+from khgen.rehearse.namespaces import CGROUP_PREFIX as CGROUPS
+from khgen.rehearse.namespaces import CGROUP_ROOT
 from support.local_cluster import STAND_IN
 from support.programs import require_namespaces, require_program
 

@@ -12,9 +12,8 @@ from ipaddress import IPv4Network
 import pytest
 
 from khgen.plan.steps import STEPS
-from khgen.rehearse.container_images import Image
-from khgen.rehearse.host_status import STATUS
-from khgen.rehearse.local_host import LocalHost, put
+from khgen.rehearse.cached_images import Image
+from khgen.rehearse.local_host import STATUS, LocalHost, put
 from khgen.rehearse.processes import wait_until
 from support.kubernetes import kube_bin, kubeadm_version
 from support.local_cluster import ENDPOINT, STAND_IN, LocalCluster, local_cluster

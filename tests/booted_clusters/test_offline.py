@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from khgen.rehearse.host_status import host_status
+from khgen.rehearse.local_host import host_status
 from khgen.rehearse.processes import wait_until
 from support.kubernetes import kube_bin, kubeadm_version
 from support.local_cluster import ENDPOINT, LocalCluster, local_cluster

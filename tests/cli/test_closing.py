@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from khgen.cli import closing
-from khgen.cli.summary import LISTED_NODES
+from khgen.cli.outcome import LISTED_NODES
 from support.command import SMALL_SPEC, khgen
 
 NOT_SEEN = "machines that are up see none of this until they get their new seed and reboot"

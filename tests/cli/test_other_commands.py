@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from khgen.cli import COMMANDS
+from khgen.cli import cli
 from support.command import SMALL_SPEC, khgen
 from support.rendering import EXAMPLES, ROOT
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS))
+@pytest.mark.parametrize("command", sorted(cli.commands))
 def test_every_command_has_help(command: str) -> None:
     done = khgen(command, "--help", cwd=ROOT)
     assert done.returncode == 0

@@ -132,7 +132,7 @@ IN_USE = textwrap.dedent(
     from pathlib import Path
     from khgen.disk.ending_signals import take_signals
     from khgen.disk.temporary import temporary_folder
-    from khgen.cli.ending import EndedError, ending_in_order
+    from khgen.cli.outcome import EndedError, ending_in_order
     try:
         with ending_in_order(), temporary_folder(Path(sys.argv[1])) as folder:
             (folder / "key").write_text("key")

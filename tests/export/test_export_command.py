@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.cli.export_command import run_export
+from khgen.cli.export_command import write_export
 from khgen.export.platforms import PLATFORMS
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import (
@@ -63,9 +63,9 @@ def test_no_key_is_shown_and_bytes_are_the_same(
 ) -> None:
     out = write_example_out(tmp_path, example)
     for platform in taken_by(PLATFORMS, example):
-        run_export(platform, out, tmp_path / platform)
+        write_export(platform, out, tmp_path / platform)
         first = tree(tmp_path / platform)
-        run_export(platform, out, tmp_path / platform)
+        write_export(platform, out, tmp_path / platform)
         assert tree(tmp_path / platform) == first
         shown = capsys.readouterr().out + first.get("create.sh", b"").decode()
         assert shown.startswith(f"wrote {example} for {platform} into ")
@@ -80,10 +80,10 @@ def test_ec2_takes_the_examples_that_could_run_there(
 ) -> None:
     out = write_example_out(tmp_path, example)
     if example not in TOO_LARGE_FOR_EC2:
-        run_export("aws", out, tmp_path / "aws")
+        write_export("aws", out, tmp_path / "aws")
         return
     with pytest.raises(SystemExit):
-        run_export("aws", out, tmp_path / "aws")
+        write_export("aws", out, tmp_path / "aws")
     assert "bytes gzipped, EC2 takes 16,384" in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from khgen.cli import cli
-from khgen.export.terraform import VARIABLES
+from khgen.export.platforms import VARIABLES
 from support.command import SMALL_SPEC, khgen
 from support.programs import SYSTEM_PATH, assert_accepts, require_program
 from support.rendered_out import ADDRESSED_SPEC, tree, write_out

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from khgen.cli.export_command import run_export
+from khgen.cli.export_command import write_export
 from support.command import khgen
 from support.programs import assert_accepts, require_program
 from support.recorded import Recorder
@@ -51,7 +51,7 @@ def out(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def exported(platform: str, out: Path) -> Path:
     """The folder that khgen export writes for that platform, made in this process."""
     folder = out.parent / platform
-    run_export(platform, out, folder)
+    write_export(platform, out, folder)
     return folder
 
 

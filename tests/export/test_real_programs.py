@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from khgen.cli.export_command import run_export
+from khgen.cli.export_command import write_export
 from support.programs import SYSTEM_PATH, require_program, run
 from support.recorded import Recorder
 from support.rendered_out import ADDRESSED_SPEC, MAC, write_out
@@ -56,7 +56,7 @@ def out(tmp_path: Path) -> Path:
 def test_terraform_takes_the_variables_in_for_each(out: Path, tmp_path: Path) -> None:
     program = terraform()
     folder = tmp_path / "infra"
-    run_export("terraform", out, folder)
+    write_export("terraform", out, folder)
     (folder / "main.tf").write_text(MAIN)
     for command in (["init"], ["validate"], ["apply", "-auto-approve"]):
         done = run([program, f"-chdir={folder}", *command, "-no-color"], seconds=300)
@@ -76,7 +76,7 @@ def test_terraform_takes_the_variables_in_for_each(out: Path, tmp_path: Path) ->
 def test_virt_install_takes_its_line(out: Path, tmp_path: Path) -> None:
     program = require_program("virt-install")
     folder = tmp_path / "libvirt"
-    run_export("libvirt", out, folder)
+    write_export("libvirt", out, folder)
     host = tmp_path / "host.xml"
     host.write_text(TEST_HOST)
     recorder = Recorder(tmp_path, ("virsh",), {"virsh dominfo w1": ("", 1)})
@@ -124,7 +124,7 @@ def ec2() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
 def test_the_aws_command_line_sends_the_bytes_as_they_are(out: Path, tmp_path: Path) -> None:
     program = require_program("aws")
     folder = tmp_path / "aws"
-    run_export("aws", out, folder)
+    write_export("aws", out, folder)
     with ec2() as (url, requests):
         # Debian 12's AWS CLI (2.9) does not read AWS_ENDPOINT_URL.
         here = tmp_path / "bin" / "aws"

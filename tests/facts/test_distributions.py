@@ -3,7 +3,7 @@
 import pytest
 
 from khgen.facts.distributions import DEB, DISTRIBUTIONS, RPM, Distribution, OsFamily, distribution
-from khgen.files.packages import package_files
+from khgen.files.operating_system import package_files
 from khgen.plan.cluster_plan import NodeKind
 from support.machine_specs import machine_plan
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from faults.cases import CLOUD_INIT, SHAPES, Case
 from khgen.plan.cluster_plan import NodeKind
 from khgen.plan.steps import steps_of
-from khgen.rehearse.host_status import STATUS, State, host_status
-from khgen.rehearse.local_host import LocalHost, put
+from khgen.rehearse.local_host import STATUS, LocalHost, State, host_status, put
 from khgen.rehearse.processes import ProgramError
 from khgen.rehearse.testbed import seed_files
 from support.local_cluster import LocalCluster, local_cluster

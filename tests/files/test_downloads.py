@@ -2,7 +2,7 @@
 
 import pytest
 
-from khgen.files.packages import download_files
+from khgen.files.operating_system import download_files
 from khgen.plan.cluster_plan import NodeKind
 from khgen.plan.installation import DOWNLOAD_TARGETS, image_programs
 from khgen.spec.model.machine import Artifacts

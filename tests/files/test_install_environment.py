@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from khgen.files.packages import install_environment
+from khgen.files.operating_system import install_environment
 from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeKind
 from support.boot_steps import machine_steps

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from khgen.files.golden_image import image_files
-from khgen.files.packages import apt_url, fetched_keys, install_environment, package_files
+from khgen.files.operating_system import apt_url, fetched_keys, install_environment, package_files
 from khgen.plan.cluster_plan import NodeKind, Plan
 from support.machine_specs import BAKED, DEBIAN, ROCKY, UBUNTU, machine_plan
 from support.programs import assert_accepts, require_program

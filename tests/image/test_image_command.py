@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.bake.image_manifest import Artifact, ImageManifest, file_digest, write_manifest
+from khgen.bake.image_build import Artifact, ImageManifest, file_digest, write_manifest
 from khgen.rehearse.processes import wait_until
 from support.command import SMALL_SPEC, khgen
 from support.image_specs import CHECKSUM

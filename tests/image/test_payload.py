@@ -7,9 +7,8 @@ from pathlib import Path
 import hcl2
 import pytest
 
-from khgen.bake.builders import Builder, Hypervisor
 from khgen.bake.image_build import Bake, prepare
-from khgen.bake.packer import Packer
+from khgen.bake.packer import Builder, Hypervisor, Packer
 from khgen.bake.work_folder import PLUGINS, WorkFolder, private_folders
 from khgen.facts.version import Version
 from khgen.files.golden_image import image_payload

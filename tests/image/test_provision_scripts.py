@@ -9,13 +9,12 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from khgen.bake.builders import Builder, Hypervisor
 from khgen.bake.image_build import Bake, prepare
-from khgen.bake.packer import Packer
+from khgen.bake.packer import Builder, Hypervisor, Packer
 from khgen.bake.work_folder import private_folders
 from khgen.facts.version import Version
 from khgen.files.golden_image import image_payload
-from khgen.rehearse.rootfs import rootfs
+from khgen.rehearse.cached_images import rootfs
 from khgen.resources import resource_folder
 from support.programs import require_namespaces, require_program, run
 from support.rendering import plan_of, spec_of

@@ -8,7 +8,7 @@ from typing import Any
 import hcl2
 import pytest
 
-from khgen.bake.builders import Builder
+from khgen.bake.packer import Builder
 from khgen.resources import resource_folder
 from support.programs import assert_accepts, require_program, run
 

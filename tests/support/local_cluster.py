@@ -13,8 +13,7 @@ import pytest
 
 from khgen.pki.secrets import new_secrets, with_removed, with_replaced
 from khgen.plan.cluster_plan import build_plan, founders_of
-from khgen.rehearse.host_status import Watch
-from khgen.rehearse.local_host import LocalHost, Testbed
+from khgen.rehearse.local_host import LocalHost, Testbed, Watch
 from khgen.rehearse.namespaces import Namespaces
 from khgen.rehearse.processes import ProgramError, wait_until
 from khgen.rehearse.rehearsed_spec import MANIFESTS, rehearsed

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from khgen.rehearse.container_images import CONTAINERD, Image, write_archive
+from khgen.rehearse.cached_images import CONTAINERD, Image, write_archive
 from khgen.rehearse.local_host import LocalHost
 from khgen.rehearse.namespaces import Namespaces
 from khgen.rehearse.processes import wait_until

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khgen.changes.compare import (
+    Change,
     KeyChange,
     NodeChange,
     NodeTree,
@@ -22,6 +23,8 @@ from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.disk.rendered_output import load_spec_values, load_tree
 from khgen.problems import Problems
 from khgen.render import ClusterRender, RenderedNode
+
+SIGNS = {Change.CHANGED: "~", Change.NEW: "+", Change.GONE: "-"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,34 +1,20 @@
 """`khgen diff`: what a render would change against an output folder."""
 
+import os
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from khgen.changes.compare import Change, NodeChange, new_node
-from khgen.cli.changes_text import Changes, changes_json, changes_lines
-from khgen.cli.comparing import Comparison, Held, held_in
-from khgen.cli.inputs import (
-    Inputs,
-    SecretsSource,
-    identity_problems,
-    now,
-    read_inputs,
-    read_secrets,
-    require_nodes,
-)
-from khgen.cli.options import (
-    READ_SECRETS,
-    format_option,
-    node_option,
-    output_option,
-    secrets_option,
-    spec_argument,
-)
-from khgen.cli.outcome import CHANGES, Exit, Report
+from khgen.changes.compare import Change, FileChange, KeyChange, NodeChange, new_node, patch_lines
+from khgen.changes.key_rules import MEANINGS, Effect, KeyRule
+from khgen.cli.comparing import SIGNS, Comparison, Held, held_in
+from khgen.cli.inputs import Inputs, now, read_inputs, require_nodes
+from khgen.cli.outcome import CHANGES, LISTED_NODES, Exit, Report
 from khgen.cli.output_folder import read_manifest
+from khgen.cli.secrets_source import SecretsSource, identity_problems, read_secrets
 from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
 from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.pki.continuity import continuity_findings, founder_findings
@@ -38,23 +24,152 @@ from khgen.plan.cluster_plan import Plan
 from khgen.problems import Problems, Severity
 from khgen.render import ClusterRender, RenderedNode
 
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+_STRONG = {Effect.REPLACE: "yellow", Effect.DRAIN: "yellow", Effect.NOT_POSSIBLE: "red"}
 
-@click.command()
-@spec_argument
-@output_option("Folder of the last render; diff only reads it.", "out")
-@secrets_option(READ_SECRETS)
-@node_option("Compare only this node; repeatable.")
-@click.option("-p", "--patch", is_flag=True, help="Show changed lines, except of private files.")
-@format_option
-def diff(
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """All that a render would change in an output folder."""
+
+    out: Path
+    nodes: tuple[NodeChange, ...]
+    unchanged: tuple[str, ...]
+    keys: tuple[KeyChange, ...]
+    keys_known: bool
+    """Whether the output says which spec it was rendered from."""
+    admin_conf: Change | None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self.nodes or self.keys or self.admin_conf)
+
+    @property
+    def rules(self) -> Mapping[str, KeyRule]:
+        """What each changed key means, once."""
+        return {key.key: key.rule for key in self.keys}
+
+
+def changes_lines(changes: Changes, *, patch: bool) -> Iterator[str]:
+    """The report for people: a block for each node, then what the keys and effects mean."""
+    for node in changes.nodes:
+        yield from _node_lines(node, patch=patch)
+        yield ""
+    if changes.admin_conf is not None:
+        yield f"{SIGNS[changes.admin_conf]} {changes.out}/admin.conf, your kubeconfig"
+        yield ""
+    yield from _key_lines(changes)
+    yield from _effect_lines(changes)
+    if changes.unchanged or not changes.any:
+        yield _unchanged_line(changes)
+
+
+def changes_json(changes: Changes, *, patch: bool) -> dict[str, object]:
+    """The report for programs."""
+    return {
+        "output": str(changes.out),
+        "changes": changes.any,
+        "nodes": [_node_json(node, patch=patch) for node in changes.nodes],
+        "unchanged": list(changes.unchanged),
+        "keysKnown": changes.keys_known,
+        "keys": [
+            {"key": key, "effect": rule.effect, "concerns": rule.concerned, "means": rule.means}
+            for key, rule in changes.rules.items()
+        ],
+        "adminConf": changes.admin_conf,
+    }
+
+
+def _node_lines(node: NodeChange, *, patch: bool) -> Iterator[str]:
+    if node.change is Change.GONE:
+        yield f"{node.name}: gone from the spec; its machine is left as it is"
+        yield "  khgen node remove records that it left the cluster"
+        return
+    reason = ", it joins with a fresh identity" if node.replaced else ""
+    new = ", not in the output yet" if node.change is Change.NEW else ""
+    yield f"{_coloured(node.name, 'bold')}: {_effect(node.effect)}{reason}{new}"
+    if node.keys:
+        yield f"  for {', '.join(key.path for key in node.keys)}"
+    width = max((len(file.path) for file in node.files), default=0)
+    for file in node.files:
+        yield f"  {SIGNS[file.change]} {file.path.ljust(width)}  {file.effect}: {file.rule.what}"
+        if patch:
+            yield from (f"    {_patch_coloured(line)}" for line in patch_lines(node.name, file))
+
+
+def _key_lines(changes: Changes) -> Iterator[str]:
+    if not changes.keys_known:
+        yield f"{changes.out}/ has no spec.json, so the changed keys of the spec are not known"
+        yield ""
+    for key, rule in changes.rules.items():
+        yield f"{key} ({_effect(rule.effect)}, {rule.concerned})"
+        yield f"  {rule.means}"
+    if changes.keys:
+        yield ""
+
+
+def _effect_lines(changes: Changes) -> Iterator[str]:
+    shown = {node.effect for node in changes.nodes if node.change is Change.CHANGED}
+    for effect in Effect:
+        if effect in shown:
+            yield f"{effect}: {MEANINGS[effect]}"
+    if any(file.change is Change.GONE for node in changes.nodes for file in node.files):
+        yield "a new seed removes no file: what is marked - stays on machines that are up"
+    if shown:
+        yield ""
+
+
+def _unchanged_line(changes: Changes) -> str:
+    if not changes.any:
+        return f"nothing changes against {changes.out}/"
+    count, shown = len(changes.unchanged), changes.unchanged[:LISTED_NODES]
+    names = ", ".join(shown) + (" and others" if count > LISTED_NODES else "")
+    return f"unchanged: {count} {'node' if count == 1 else 'nodes'} ({names})"
+
+
+def _node_json(node: NodeChange, *, patch: bool) -> dict[str, object]:
+    return {
+        "name": node.name,
+        "role": node.role,
+        "change": node.change,
+        "effect": None if node.change is Change.GONE else node.effect,
+        "replaced": node.replaced,
+        "keys": [key.path for key in node.keys],
+        "files": [_file_json(node, file, patch=patch) for file in node.files],
+    }
+
+
+def _file_json(node: NodeChange, file: FileChange, *, patch: bool) -> dict[str, object]:
+    plain: dict[str, object] = {
+        "path": file.path,
+        "change": file.change,
+        "effect": file.effect,
+        "what": file.rule.what,
+        "private": file.private,
+    }
+    return plain | ({"patch": list(patch_lines(node.name, file))} if patch else {})
+
+
+def _effect(effect: Effect) -> str:
+    return _coloured(effect, _STRONG[effect]) if effect in _STRONG else effect.value
+
+
+def _patch_coloured(line: str) -> str:
+    return _coloured(line, _COLOURS[line[0]]) if line[:1] in _COLOURS else line
+
+
+def _coloured(text: str, style: str) -> str:
+    """The text in colour; click takes the colours away where there is no terminal."""
+    if "NO_COLOR" in os.environ:
+        return text
+    return click.style(text, bold=True) if style == "bold" else click.style(text, fg=style)
+
+
+def print_changes(
     spec: Path, output: Path, named: str | None, names: tuple[str, ...], *, patch: bool
 ) -> None:
-    """Show what a render would change, and write nothing.
-
-    Each change has an effect on a cluster that is up: nothing, new machine, reload, restart, drain,
-    replace, not possible. Exit code 0: nothing changes, 2: something does; docs/commands.md lists
-    the others.
-    """
+    """Print what a render would change in the output folder; ends the command with 2 if it would."""
     report = Report()
     inputs = read_inputs(spec, report)
     manifest = read_manifest(output)

@@ -1,35 +1,40 @@
-"""`khgen export`: what was rendered, in the form that a platform takes."""
+"""`khgen export` and `khgen seed`: the rendered nodes in the form that a platform or cloud-init takes."""
 
 from pathlib import Path
 
 import click
 
-from khgen.cli.options import output_option, rendered_argument
 from khgen.cli.outcome import Report, wrote
 from khgen.cli.output_folder import read_manifest, read_nodes, refuse_overlap
 from khgen.disk.export_folder import ExportFolder, replace_files
 from khgen.export.platforms import PLATFORMS
 from khgen.export.rendered_machines import Refusal
+from khgen.export.seeds import SeedFormat, seed_files
 from khgen.problems import Place, Problem, Problems
 
-
-@click.command(name="export")
-@click.argument("platform", metavar="FORMAT", type=click.Choice(list(PLATFORMS)))
-@rendered_argument
-@output_option("Output folder; default: the FORMAT.")
-def export(platform: str, out: Path, output: Path | None) -> None:
-    """Write the nodes in OUT in the form that a platform takes.
-
-    OUT is a folder that `khgen render` wrote.
-
-    FORMAT is terraform (OpenTofu too), libvirt, proxmox, incus or aws. All files but scripts hold
-    private keys, and only you can read them.
-    """
-    run_export(platform, out, output or Path(platform))
+_NEXT = {
+    "iso": "attach {output}/<name>.iso to each machine as a disk, then boot them in any order",
+    "dir": "put the files of {output}/<name>/ into /var/lib/cloud/seed/nocloud/ of each machine,\n"
+    "or serve the folder and boot with ds=nocloud-net;s=http://…/<name>/",
+}
 
 
-def run_export(name: str, out: Path, output: Path) -> None:
-    """Read what was rendered, write the platform's files, and tell what comes next."""
+def write_seeds(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> None:
+    """Write a seed for each of these nodes, or for all, and print the next step."""
+    refuse_overlap(out, output)
+    manifest = read_manifest(out)
+    cluster = read_nodes(out, manifest, names)
+    folder = ExportFolder(path=output, name="seeds", cluster=cluster.name)
+    keep = manifest.nodes.keys() - {node.name for node in cluster.nodes}
+    folder.publish(seed_files(cluster, SeedFormat(seed_format)), frozenset(keep))
+    wrote(output)
+    count = f"{len(cluster.nodes)} seed{'' if len(cluster.nodes) == 1 else 's'}"
+    click.echo(f"wrote {count} of {cluster.name} into {output}/: they hold private keys")
+    click.echo(f"next: {_NEXT[SeedFormat(seed_format)].format(output=output)}")
+
+
+def write_export(name: str, out: Path, output: Path) -> None:
+    """Read what was rendered, write the platform's files, and print the next step."""
     platform = PLATFORMS[name]
     refuse_overlap(out, output, beside=platform.beside)
     cluster = read_nodes(out, read_manifest(out), ())

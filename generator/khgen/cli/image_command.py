@@ -9,69 +9,34 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from click.decorators import FC
 
-from khgen.bake.builders import Accelerator, Builder
-from khgen.bake.image_build import Bake, Show, build, validate
-from khgen.bake.image_manifest import ImageManifest, ListedImage, listed_images
-from khgen.bake.packer import BakeError, BakeInterruptedError
-from khgen.cli.ending import EndedError, exit_code
+from khgen.bake.image_build import (
+    Bake,
+    ImageManifest,
+    ListedImage,
+    Show,
+    build,
+    listed_images,
+    validate,
+)
+from khgen.bake.packer import Accelerator, BakeError, BakeInterruptedError, Builder
 from khgen.cli.inputs import Inputs, read_inputs
-from khgen.cli.options import PATH, format_option, output_option, spec_argument
-from khgen.cli.outcome import Exit, Report, Run, current_run, wrote
+from khgen.cli.outcome import EndedError, Exit, Report, Run, current_run, exit_code, wrote
 from khgen.files.golden_image import image_payload
 from khgen.plan.cluster_plan import build_plan, founders_of
 from khgen.problems import Finding, Place, Problem, Problems
-from khgen.rehearse.rootfs import cache_folder
+from khgen.rehearse.cached_images import cache_folder
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import ImageSpec
 
 BAKE_HINT = "bake it again with khgen image build, or restore the file from a copy"
-DEFAULT_FOLDER = Path("images")
-"""What `khgen image` takes without another name; before the first bake it is not there."""
 LIST_HINT = "name the folder of khgen image build, which is images/ without -o"
 
 
-def _shared_options(command: FC) -> FC:
-    """What says how an image is baked, for both commands that run Packer."""
-    options = (
-        click.option(
-            "--builder", type=click.Choice([each.value for each in Builder]), default="qemu", show_default=True,
-            help="What bakes the image.",
-        ),
-        click.option(
-            "--var", "settings", multiple=True, metavar="NAME=VALUE",
-            help="Set a variable of packer/variables.pkr.hcl; repeatable.",
-        ),
-        click.option(
-            "--accelerator", type=click.Choice(["auto", *(each.value for each in Accelerator)]), default="auto", show_default=True,
-            help="QEMU's accelerator; auto: KVM where it works.",
-        ),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-@click.group()
-def image() -> None:
-    """Bake golden images with Packer.
-
-    An image holds everything that is the same on every node."""
-
-
-@image.command("build")
-@spec_argument
-@output_option("Folder for the image and its manifest.", str(DEFAULT_FOLDER))
-@_shared_options
-@format_option
 def build_image(
     spec: Path, output: Path, builder: str, settings: tuple[str, ...], accelerator: str
 ) -> None:
-    """Bake the image that the spec's `image` section describes.
-
-    What Packer prints is shown as it comes, and nothing is left of a bake that fails.
-    """
+    """Bake the spec's image into that folder, and print what was baked."""
     report = Report()
     bake = _bake(spec, Builder(builder), settings, accelerator, report)
     with _reporting(report.run):
@@ -85,14 +50,8 @@ def build_image(
     click.echo(f"manifest: {path}")
 
 
-@image.command("validate")
-@spec_argument
-@_shared_options
 def validate_image(spec: Path, builder: str, settings: tuple[str, ...], accelerator: str) -> None:
-    """Let Packer check the templates with this spec's variables.
-
-    It needs no hypervisor.
-    """
+    """Let Packer check the templates, and print that it takes them."""
     report = Report()
     bake = _bake(spec, Builder(builder), settings, accelerator, report)
     with _reporting(report.run):
@@ -100,12 +59,9 @@ def validate_image(spec: Path, builder: str, settings: tuple[str, ...], accelera
     click.echo(f"Packer {packer.version} takes the bake of {bake.name} with {bake.builder}")
 
 
-@image.command("list")
-@click.argument("folder", type=PATH, default=DEFAULT_FOLDER)
-@format_option
-def list_images(folder: Path) -> None:
-    """List the images in FOLDER and check their digests."""
-    if not folder.is_dir() and (folder.exists() or folder != DEFAULT_FOLDER):
+def list_images(folder: Path, *, must_exist: bool) -> None:
+    """Print the images in that folder; ends the command with 1 if one is not as it was baked."""
+    if not folder.is_dir() and (folder.exists() or must_exist):
         current_run().fail(Exit.FILES, "is not a folder", hint=LIST_HINT, file=str(folder))
     report = Report()
     images = list(listed_images(folder))

@@ -6,35 +6,29 @@ from pathlib import Path
 
 import click
 
-from khgen.cli.options import output_option
 from khgen.cli.outcome import Exit, current_run, wrote
 from khgen.disk.spec_file import text_files
 from khgen.disk.system_calls import about, write_all
 from khgen.resources import resource_folder
 from khgen.spec.load import load_spec
 
-DEFAULT_EXAMPLE = "rocky-stacked-ha"
 
-
-def example_names() -> list[str]:
+def _example_names() -> list[str]:
     """The examples that `khgen init` knows."""
     return sorted(spec.parent.name for spec in resource_folder("examples").glob("*/cluster.yaml"))
 
 
-@click.command()
-@click.argument("example", required=False, default=DEFAULT_EXAMPLE)
-@output_option("File to create; default: cluster.yaml.")
-@click.option("--list", "list_only", is_flag=True, help="Only list the examples.")
-def init(example: str, output: Path | None, *, list_only: bool) -> None:
-    """Write a commented cluster.yaml to start from."""
-    names = example_names()
-    if list_only:
-        click.echo("\n".join(names))
-        return
+def list_examples() -> None:
+    """Print the names of the examples."""
+    click.echo("\n".join(_example_names()))
+
+
+def write_example(example: str, path: Path) -> None:
+    """Write the example's spec to that path, or to standard output for `-`."""
+    names = _example_names()
     if example not in names:
         message = f"no example '{example}'; there are: {', '.join(names)}"
         raise click.UsageError(message)
-    path = output or Path("cluster.yaml")
     source = resource_folder("examples") / example / "cluster.yaml"
     text = source.read_text(encoding="utf-8")
     if str(path) == "-":

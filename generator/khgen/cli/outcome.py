@@ -4,17 +4,21 @@ import errno
 import io
 import json
 import os
+import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 import click
 
+from khgen.disk.ending_signals import ENDING
 from khgen.problems import Problem, Problems, Severity, one_line, problem_text, summary_text
 
 _ELSEWHERE = "name a place elsewhere with -o, or with --secrets for the secrets file"
@@ -53,6 +57,8 @@ CHANGES = Exit.USAGE
 """diff's "something changes", as terraform plan has it; an error of usage prints nothing to stdout."""
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _FORMAT_OPTION = "--format"
+LISTED_NODES = 24
+"""How many nodes a message lists; a larger cluster is summed up by role."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -257,3 +263,66 @@ def _coloured(problem: Problem, text: str) -> str:
         return text
     word = f"{problem.severity}:"
     return text.replace(word, click.style(word, fg=_COLOURS[problem.severity], bold=True), 1)
+
+
+class EndedError(BaseException):
+    """A signal ended the command; no Exception, so that nothing takes it for a failure."""
+
+    def __init__(self, number: int) -> None:
+        """With the signal's number."""
+        super().__init__(number)
+        self.number = number
+
+
+def exit_code(number: int) -> Exit:
+    """What a shell reports of a program that this signal ended."""
+    return Exit(128 + number)
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Raise EndedError in the block for the first of these signals, and ignore all after it.
+
+    What is begun is cleared on the way out, and nothing disturbs that. A signal that was ignored
+    before stays ignored (nohup). Where a library took EndedError for a failure of its own, and
+    raised another exception in its place, it is EndedError again.
+    """
+    came: list[int] = []
+    handled = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        for each in handled:
+            signal.signal(each, signal.SIG_IGN)
+        came.append(number)
+        raise EndedError(number)
+
+    before = {number: signal.signal(number, end) for number in handled}
+    try:
+        yield
+    except Exception:
+        if came:
+            raise EndedError(came[0]) from None
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def closed_pipe_ends() -> Iterator[None]:
+    """End the command as SIGPIPE would, where nobody reads its output any more."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise EndedError(signal.SIGPIPE) from None
+
+
+def forget_unread_output() -> None:
+    """Let Python's own end not fail for output that cannot be written (its manual on SIGPIPE)."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

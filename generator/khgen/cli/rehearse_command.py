@@ -6,85 +6,52 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from khgen.cli.ending import EndedError, exit_code
-from khgen.cli.inputs import chosen_nodes, now, read_inputs, read_secrets
-from khgen.cli.options import PATH, node_option, secrets_option, spec_argument
-from khgen.cli.outcome import Exit, Report, current_run
+from khgen.cli.inputs import chosen_nodes, now, read_inputs
+from khgen.cli.outcome import EndedError, Exit, Report, current_run, exit_code
+from khgen.cli.secrets_source import read_secrets
 from khgen.pki.continuity import founder_findings, founding_findings
 from khgen.pki.secrets import founding_nodes, new_secrets
 from khgen.plan.cluster_plan import build_plan
-from khgen.rehearse.host_status import HostStatus, State, Watch
-from khgen.rehearse.local_host import LocalHost
+from khgen.rehearse.local_host import HostStatus, LocalHost, State, Watch
 from khgen.rehearse.processes import ProgramError
 from khgen.rehearse.rehearsed_spec import MANIFESTS, Rehearsal, rehearsed
 from khgen.rehearse.testbed import external_balancer, new_host, open_testbed
 from khgen.render import ClusterRender
 
 
-@click.command()
-@spec_argument
-@secrets_option("Secrets file; only its list of founders is used.")
-@node_option("Boot only this node; repeatable.")
-@click.option(
-    "--timeout",
-    type=float,
-    default=600,
-    show_default=True,
-    help="Seconds until all nodes must be done.",
-)
-@click.option("--keep", is_flag=True, help="Keep the hosts until ^C when all is done.")
-@click.option(
-    "--rootfs",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Root directory of the hosts; default: a cached Debian.",
-)
-@click.option(
-    "--kube-bin",
-    "programs",
-    envvar="KHGEN_KUBE_BIN",
-    show_envvar=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with kubeadm, kubelet, kubectl and the kube-* programs.",
-)
-@click.option(
-    "--cpus",
-    type=click.FloatRange(min=0.01),
-    help="Most processors for each host, like 0.66; default: all.",
-)
-@click.option("--consoles", type=PATH, help="Folder for the console logs.")
-def rehearse(  # noqa: PLR0913 - one for each option
-    *,
-    spec: Path,
-    named: str | None,
-    names: tuple[str, ...],
-    timeout: float,
-    rootfs: Path | None,
-    programs: Path | None,
-    cpus: float | None,
-    consoles: Path | None,
-    keep: bool,
-) -> None:
-    """Boot the rendered nodes as local hosts (Linux, as root).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalRequest:
+    """How the hosts are to be booted."""
 
-    They are systemd-nspawn containers with a network of their own and new keys; nothing is left.
-    """
+    timeout: float
+    rootfs: Path | None
+    programs: Path | None
+    cpus: float | None
+    consoles: Path | None
+    keep: bool
+
+
+def rehearse_cluster(
+    spec: Path, named: str | None, names: tuple[str, ...], request: RehearsalRequest
+) -> None:
+    """Boot these nodes, or all; ends the command with 4 unless every host is done in time."""
     rehearsal, cluster = _render(spec, named)
     nodes = chosen_nodes(cluster.plan, names)
-    folder = _required(programs)
+    folder = _required(request.programs)
     click.echo("preparing the hosts (the first time, their root directory: a minute or two)")
     with (
         _reporting(),
-        open_testbed(rehearsal, cluster, folder, rootfs, cpus) as here,
+        open_testbed(rehearsal, cluster, folder, request.rootfs, request.cpus) as here,
         external_balancer(here, cluster.plan),
     ):
         data_dir = rehearsal.spec.etcd.data_dir
         hosts = [new_host(here, cluster.node(node), data_dir) for node in nodes]
-        _boot(hosts, timeout, consoles, keep=keep)
+        _boot(hosts, request)
 
 
 def _render(spec: Path, named: str | None) -> tuple[Rehearsal, ClusterRender]:
@@ -121,19 +88,19 @@ def _reporting() -> Iterator[None]:
         sys.exit(exit_code(ended.number))
 
 
-def _boot(hosts: Sequence[LocalHost], timeout: float, consoles: Path | None, *, keep: bool) -> None:
+def _boot(hosts: Sequence[LocalHost], request: RehearsalRequest) -> None:
     """Boot the hosts and print what they do; ends the command with 4 unless every host is done."""
     watch = Watch(hosts=hosts)
     try:
         for host in hosts:
             host.power_on()
-        for change in watch.until_done(timeout):
+        for change in watch.until_done(request.timeout):
             click.echo(_line(change))
         click.echo(_table(watch))
-        if keep:
+        if request.keep:
             _wait_for_interrupt(hosts)
     finally:
-        _keep_consoles(hosts, consoles)
+        _keep_consoles(hosts, request.consoles)
     if not watch.all_done:
         sys.exit(Exit.PROGRAM)
 

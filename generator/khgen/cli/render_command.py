@@ -9,29 +9,21 @@ from pathlib import Path
 
 import click
 
-from khgen.cli.closing import Closing
-from khgen.cli.inputs import (
-    Inputs,
-    SecretsSource,
-    chosen_nodes,
-    identity_problems,
-    now,
-    read_inputs,
-    read_secrets,
-    secrets_path,
-)
-from khgen.cli.options import (
-    READ_SECRETS,
-    format_option,
-    node_option,
-    output_option,
-    secrets_option,
-    spec_argument,
-)
+from khgen.cli.closing import Closing, summary
+from khgen.cli.inputs import Inputs, chosen_nodes, now, read_inputs
 from khgen.cli.outcome import Report, wrote
 from khgen.cli.output_folder import refuse_inside
-from khgen.cli.recording import SecretsAppearedError, founders_line, keep_new, record, unrecorded
-from khgen.cli.summary import summary
+from khgen.cli.secrets_source import (
+    SecretsAppearedError,
+    SecretsSource,
+    founders_line,
+    identity_problems,
+    keep_new,
+    read_secrets,
+    record,
+    secrets_path,
+    unrecorded,
+)
 from khgen.disk.manifest import NodeEntry, budget_findings
 from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
@@ -52,7 +44,7 @@ PKI = "rootfs/etc/kubernetes/pki"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
+class RenderRequest:
     """What the user asked for, which may be rendered twice."""
 
     spec: Path
@@ -64,39 +56,15 @@ class _Request:
     strict: bool
 
 
-@click.command()
-@spec_argument
-@output_option("Output folder; existing contents are replaced.", "out")
-@secrets_option(READ_SECRETS)
-@node_option("Render only this node; repeatable.")
-@click.option("--check", is_flag=True, help="Check everything and write nothing.")
-@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
-@format_option
-def render(  # noqa: PLR0913 - one for each option
-    spec: Path,
-    output: Path,
-    named: str | None,
-    names: tuple[str, ...],
-    *,
-    check: bool,
-    strict: bool,
-) -> None:
-    """Render the files of all nodes into a folder.
-
-    The folder gets each node's user-data and files, and the operator's kubeconfig.
-
-    The secrets file beside the spec is created at the first render and never replaced.
-    """
-    request = _Request(
-        spec=spec, output=output, check=check, named=named, names=names, strict=strict
-    )
+def render_cluster(request: RenderRequest) -> None:
+    """Render, and once more where another first render made the secrets file meanwhile."""
     try:
         _render(request)
     except SecretsAppearedError:
         _render(request)
 
 
-def _render(request: _Request) -> None:
+def _render(request: RenderRequest) -> None:
     report = Report(strict=request.strict)
     inputs = read_inputs(request.spec, report)
     _refuse_inputs_inside(request, inputs)
@@ -124,7 +92,7 @@ def _render(request: _Request) -> None:
     _tell(request, closing, entries, source, report)
 
 
-def _refuse_inputs_inside(request: _Request, inputs: Inputs) -> None:
+def _refuse_inputs_inside(request: RenderRequest, inputs: Inputs) -> None:
     """The output is replaced whole: what it is made from must be elsewhere."""
     assert inputs.loaded.spec is not None, "a spec that was read is a spec"  # noqa: S101
     files = [inputs.file.folder / name for name in text_files(inputs.loaded.spec)]
@@ -136,7 +104,7 @@ def _refuse_inputs_inside(request: _Request, inputs: Inputs) -> None:
     refuse_inside(request.output, files)
 
 
-def _secrets(request: _Request, inputs: Inputs, report: Report) -> SecretsSource:
+def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsSource:
     """The cluster's secrets, if the spec does not contradict them."""
     # Asked before the secrets file is read: another first render makes that one before its output.
     missing = not os.path.lexists(secrets_path(inputs, request.named))
@@ -178,7 +146,7 @@ def _adoption(spec: Path, out: Path) -> str:
 
 
 def _rendered(
-    request: _Request,
+    request: RenderRequest,
     cluster: ClusterRender,
     nodes: tuple[NodePlan, ...],
     progress: Progress,
@@ -203,7 +171,7 @@ def _progress(nodes: int) -> Iterator[Progress]:
 
 
 def _tell(
-    request: _Request,
+    request: RenderRequest,
     closing: Closing,
     entries: Mapping[str, NodeEntry],
     source: SecretsSource,

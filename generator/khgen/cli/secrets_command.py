@@ -11,20 +11,18 @@ import click
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from khgen.cli.inputs import (
+from khgen.cli.inputs import now, read_inputs
+from khgen.cli.outcome import Exit, Report, wrote
+from khgen.cli.secrets_source import (
     changed_file,
-    now,
+    founders_line,
     owner_problems,
-    read_inputs,
     read_secrets,
+    recorded_spec,
     require_folder,
     secrets_key,
     secrets_path,
 )
-from khgen.cli.options import CHANGED_SECRETS, secrets_option, spec_argument
-from khgen.cli.outcome import Exit, Report, wrote
-from khgen.cli.recording import founders_line
-from khgen.cli.secrets_place import recorded_spec
 from khgen.disk import secrets_file
 from khgen.pki.certificates import Authority, PrivateKey
 from khgen.pki.continuity import founding_findings
@@ -55,21 +53,8 @@ SEAL = Question(
 )
 
 
-@click.group()
-def secrets() -> None:
-    """Import, reset or accept the secrets file."""
-
-
-@secrets.command("import")
-@spec_argument
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@secrets_option("Secrets file to create; default: beside the spec.")
 def import_directory(spec: Path, directory: Path, named: str | None) -> None:
-    """Adopt the CAs of an existing /etc/kubernetes/pki.
-
-    Takes the cluster, etcd and front-proxy CAs and the service-account key from DIRECTORY, RSA or
-    ECDSA, and creates the secrets file around them. Everything else is newly issued.
-    """
+    """Create the secrets file around the CAs in that directory."""
     report, today = Report(), now()
     inputs = read_inputs(spec, report)
     adopted, problems = secrets_file.import_pki(directory, today)
@@ -93,17 +78,8 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     click.echo(founders_line(made, spec))
 
 
-@secrets.command()
-@spec_argument
-@secrets_option(CHANGED_SECRETS)
-@click.option("--no-machine-has-booted", is_flag=True, help="Confirm it here, not at the prompt.")
-def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> None:
-    """Record the founders again, before any machine has booted.
-
-    Records the control planes (and etcd hosts) of SPEC as the founders, and its networks, endpoint,
-    version and the like. Keys stay; every machine needs its new user-data. A cluster that has
-    booted would be founded a second time, so this command first asks for the cluster's name.
-    """
+def refound(spec: Path, named: str | None, *, confirmed: bool) -> None:
+    """Record the founders again; asks for the cluster's name unless that is confirmed."""
     report = Report()
     inputs = read_inputs(spec, report)
     report.add(inputs.problems(founding_findings(inputs.spec)), {})
@@ -111,30 +87,21 @@ def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> No
     path = changed_file(source, "refound")
     report.add(owner_problems(inputs, source), {})
     report.stop_if_fatal()
-    if not no_machine_has_booted:
+    if not confirmed:
         _confirm(REFOUND, inputs.spec.metadata.name)
     founders = ", ".join(founding_nodes(secrets_file.refound(path, inputs.spec, source.key)))
     wrote(path)
     click.echo(f"{path}: the founders are {founders}; next: khgen render {spec}")
 
 
-@secrets.command()
-@spec_argument
-@secrets_option(CHANGED_SECRETS)
-@click.option("--content-is-right", is_flag=True, help="Confirm it here, not at the prompt.")
-def seal(spec: Path, named: str | None, *, content_is_right: bool) -> None:
-    """Accept the secrets file's content as it stands.
-
-    Use it after a change by hand, or for a file of an older khgen. It shows all of the content but
-    the keys, asks for the cluster's name, and writes a new digest. If KHGEN_SECRETS_KEY_FILE is set,
-    the key in that file seals the content.
-    """
+def seal(spec: Path, named: str | None, *, confirmed: bool) -> None:
+    """Write a new digest of the content; asks for the cluster's name unless that is confirmed."""
     report = Report()
     inputs = read_inputs(spec, report)
     source = read_secrets(inputs, named, report, must_exist=True, sealed=False)
     path = changed_file(source, "seal")
     click.echo("\n".join(_shown(source.secrets)), err=True)
-    if not content_is_right:
+    if not confirmed:
         _confirm(SEAL, inputs.spec.metadata.name)
     if not secrets_file.seal(path, source.secrets, source.key):
         hint = "run the command again, and look at what it prints"

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from khgen.files.etcd_manifest import peer_url
 from khgen.files.kubeadm import CRI_SOCKET
 from khgen.files.load_balancer import load_balancer_environment
-from khgen.files.packages import install_environment
+from khgen.files.operating_system import install_environment
 from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import (
     API_SERVER_PORT,

@@ -20,8 +20,14 @@ from khgen.files.container_runtime import (
 )
 from khgen.files.kubeadm import kubelet_files
 from khgen.files.load_balancer import VIP_SCRIPTS
-from khgen.files.operating_system import kernel_files, metadata_files, time_sync_files
-from khgen.files.packages import download_files, install_environment, package_files
+from khgen.files.operating_system import (
+    download_files,
+    install_environment,
+    kernel_files,
+    metadata_files,
+    package_files,
+    time_sync_files,
+)
 from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeFile, NodeKind, Plan
 from khgen.plan.steps import IMAGE_STEP, steps_of

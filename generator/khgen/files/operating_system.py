@@ -1,13 +1,16 @@
-"""The operating system: clock, kernel modules and settings, /etc/hosts, and the metadata service.
+"""The operating system: clock, kernel, /etc/hosts, the metadata service, and packages.
 
-/etc/hosts lets no name that a node needs depend on DNS.
-
-The cloud's metadata service is closed to pods by a rule at each boot, before the kubelet starts.
+/etc/hosts has every name that a node needs, so that none of them depends on DNS.
+A rule closes the cloud's metadata service to pods at each boot, before the kubelet starts.
+The install steps read the package repositories, mirrors, downloads, and the values in node.env.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TypeVar
 
+from khgen.facts.distributions import DEB, RPM, PackageFormat
 from khgen.files.templates import filled, verbatim
 from khgen.plan.cluster_plan import (
     CONTROL_PLANE_KINDS,
@@ -17,9 +20,25 @@ from khgen.plan.cluster_plan import (
     NodePlan,
     Plan,
 )
+from khgen.plan.installation import (
+    KUBERNETES_PROGRAMS,
+    Package,
+    Program,
+    baked,
+    downloads,
+    image_programs,
+    packages,
+    program_version,
+    runs_containerd,
+)
 from khgen.plan.kernel import kernel_modules, kernel_settings
-from khgen.plan.steps import closes_metadata
-from khgen.spec.model.machine import TimeProgram
+from khgen.plan.steps import closes_metadata, sets_time_sources
+from khgen.spec.model.machine import (
+    ContainerdSource,
+    KubernetesSource,
+    RepositoryKey,
+    TimeProgram,
+)
 
 TIMESYNCD_CONF = PurePosixPath("/etc/systemd/timesyncd.conf.d/khgen.conf")
 MODULES = PurePosixPath("/etc/modules-load.d/khgen.conf")
@@ -85,3 +104,204 @@ def metadata_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
         NodeFile(path=METADATA_PROGRAM, content=verbatim("khgen-metadata"), mode=0o755),
         NodeFile(path=METADATA_UNIT, content=verbatim("khgen-metadata.service")),
     )
+
+
+KUBERNETES_HELD = "kubelet kubeadm kubectl cri-tools kubernetes-cni"
+DOWNLOAD_LIST = PurePosixPath("/etc/khgen/downloads")
+Wanted = TypeVar("Wanted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """A further package repository: URL, signing key, and the packages that it must not upgrade."""
+
+    name: str
+    url: str
+    suite: str
+    """What follows the URL in a line of sources.list."""
+    key: str
+    pinned: RepositoryKey | None
+    """What is known of the key beforehand; without it, whatever stands at its URL is taken."""
+    held: str
+
+
+def apt_url(url: str) -> str:
+    """The URL as sources.list has it: apt decodes %xx there (strutl.cc, ParseQuoteWord)."""
+    return url.replace("%", "%25")
+
+
+def yum_url(url: str) -> str:
+    """The URL as a .repo file has it: dnf takes a comma for the end of one (dnf.conf(5), lists)."""
+    return url.replace(",", "%2C")
+
+
+def package_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """The list of repositories, and their keys that travel; none where the image has everything."""
+    found = repositories(plan, kind)
+    manager = plan.distribution.family.package_format
+    if manager is RPM:
+        content = "\n".join(map(_yum_section, found))
+    else:
+        content = "".join((*_mirror_lines(plan), *map(_apt_line, found)))
+    listing = (NodeFile(path=manager.repository_list, content=content),) if content else ()
+    return (*listing, *(file for one in found for file in _key_file(one, manager)))
+
+
+def repositories(plan: Plan, kind: NodeKind) -> tuple[Repository, ...]:
+    """The repositories that nodes of that kind install from."""
+    if baked(plan):
+        return ()
+    return (*_kubernetes_repositories(plan, kind), *_docker_repository(plan, kind))
+
+
+def fetched_keys(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
+    """name=URL of each key that the install step fetches, with #digest where one is pinned.
+
+    dnf fetches a key that nobody pinned by itself, from where the repository's own file says.
+    """
+    rpm = _is_rpm(plan)
+    return tuple(
+        f"{repo.name}={repo.key}#{repo.pinned.sha256}" if repo.pinned else f"{repo.name}={repo.key}"
+        for repo in repositories(plan, kind)
+        if (repo.pinned.sha256 is not None if repo.pinned else not rpm)
+    )
+
+
+def key_path(name: str, manager: PackageFormat) -> PurePosixPath:
+    """Where the key of a repository is on a node."""
+    return PurePosixPath(manager.key_file.format(name=name))
+
+
+def _key_file(repository: Repository, manager: PackageFormat) -> Iterator[NodeFile]:
+    pinned = repository.pinned
+    if pinned is None or pinned.sha256 is not None:
+        return
+    if pinned.text is None:
+        message = f"the key of {repository.name} was not read from {pinned.path}"
+        raise LookupError(message)
+    yield NodeFile(path=key_path(repository.name, manager), content=pinned.text)
+
+
+def _kubernetes_repositories(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
+    # https://kubernetes.io/blog/2023/08/15/pkgs-k8s-io-introduction/: one repository a minor.
+    if plan.spec.install.kubernetes is not KubernetesSource.PACKAGES:
+        return
+    manager = plan.distribution.family.package_format
+    programs = KUBERNETES_PROGRAMS[kind]
+    versions = (program_version(plan, p).minor for p in programs)
+    for number, minor in enumerate(dict.fromkeys(versions)):
+        base = plan.spec.install.kubernetes_repository.rstrip("/")
+        url = f"{base}/v{minor}/{manager.name}/"
+        yield Repository(
+            name=f"kubernetes-{minor}" if number else "kubernetes",
+            url=url,
+            suite="/",
+            key=f"{url}{manager.kubernetes_key}",
+            pinned=plan.spec.install.kubernetes_repository_key,
+            held=KUBERNETES_HELD,
+        )
+
+
+def _docker_repository(plan: Plan, kind: NodeKind) -> Iterator[Repository]:
+    if plan.spec.install.containerd is not ContainerdSource.DOCKER or not runs_containerd(kind):
+        return
+    distribution = plan.distribution
+    rpm = _is_rpm(plan)
+    root = plan.spec.install.docker_repository.rstrip("/")
+    base = f"{root}/{distribution.family.docker_name}"
+    yield Repository(
+        name="docker",
+        url=f"{base}/{distribution.release}/$basearch/stable" if rpm else base,
+        suite="" if rpm else f"{distribution.codename} stable",
+        key=f"{base}/gpg",
+        pinned=plan.spec.install.docker_repository_key,
+        held="containerd.io",
+    )
+
+
+def _apt_line(repository: Repository) -> str:
+    key = key_path(repository.name, DEB)
+    return f"deb [signed-by={key}] {apt_url(repository.url)} {repository.suite}\n"
+
+
+def _yum_section(repository: Repository) -> str:
+    here = f"file://{key_path(repository.name, RPM)}"
+    return (
+        f"[{repository.name}]\nname={repository.name}\nbaseurl={yum_url(repository.url)}\n"
+        f"gpgcheck=1\ngpgkey={here if repository.pinned else yum_url(repository.key)}\nexclude={repository.held}\n"
+    )
+
+
+def _mirror_lines(plan: Plan) -> Iterator[str]:
+    family, suite = plan.distribution.family, plan.distribution.codename
+    if plan.spec.os.package_mirror is None or baked(plan):
+        return
+    mirror = plan.spec.os.package_mirror.rstrip("/")
+    key = f"[signed-by=/usr/share/keyrings/{family.name}-archive-keyring.gpg]"
+    for url, name in (
+        (mirror, suite),
+        (mirror, f"{suite}-updates"),
+        (mirror + family.security_suffix, f"{suite}-security"),
+    ):
+        yield f"deb {key} {apt_url(url)} {name} {family.archive_components}\n"
+
+
+def download_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
+    """The list, for nodes that download something."""
+    lines = [f"{item.sha256} {item.target} {item.url}\n" for item in downloads(plan, kind)]
+    return (NodeFile(path=DOWNLOAD_LIST, content="".join(lines)),) if lines else ()
+
+
+def install_environment(plan: Plan, *kinds: NodeKind) -> dict[str, str]:
+    """Each key that a step of nodes of these kinds reads; no key is empty."""
+    repos = _of_all(repositories, plan, kinds)
+    values = {
+        "TIME_UNIT": _time_unit(plan, kinds),
+        "PACKAGES": " ".join(_pinned(plan, p) for p in _of_all(packages, plan, kinds)),
+        "REPOSITORY_KEYS": " ".join(_of_all(fetched_keys, plan, kinds)),
+        "PACKAGE_REPOS": _package_repos(plan, repos),
+        "PACKAGE_MIRROR": _rpm_mirror(plan),
+        "PROGRAMS": " ".join(map(_program, _of_all(image_programs, plan, kinds))),
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def _of_all(
+    wanted: Callable[[Plan, NodeKind], Iterable[Wanted]], plan: Plan, kinds: Iterable[NodeKind]
+) -> tuple[Wanted, ...]:
+    """What any of the kinds wants, once."""
+    return tuple(dict.fromkeys(one for kind in kinds for one in wanted(plan, kind)))
+
+
+def _is_rpm(plan: Plan) -> bool:
+    return plan.distribution.family.package_format is RPM
+
+
+def _time_unit(plan: Plan, kinds: Iterable[NodeKind]) -> str:
+    if not any(sets_time_sources(plan, kind) for kind in kinds):
+        return ""
+    return {
+        TimeProgram.CHRONY: plan.distribution.family.chrony_unit,
+        TimeProgram.TIMESYNCD: "systemd-timesyncd",
+        TimeProgram.UNMANAGED: "",
+    }[plan.spec.os.time_sync.program]
+
+
+def _pinned(plan: Plan, package: Package) -> str:
+    if package.version is None:
+        return package.name
+    return f"{package.name}{plan.distribution.family.package_format.pin}{package.version}"
+
+
+def _package_repos(plan: Plan, repos: Iterable[Repository]) -> str:
+    return ",".join(repo.name for repo in repos) if _is_rpm(plan) else ""
+
+
+def _rpm_mirror(plan: Plan) -> str:
+    if not _is_rpm(plan) or baked(plan):
+        return ""
+    return yum_url((plan.spec.os.package_mirror or "").rstrip("/"))
+
+
+def _program(program: Program) -> str:
+    return f"{program.name}={program.version}" if program.version else program.name

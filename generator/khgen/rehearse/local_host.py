@@ -1,15 +1,22 @@
-"""One local host: systemd-nspawn on an overlay of the root directory, with power and a cable."""
+"""A local host, and its status.
 
+The host is a systemd-nspawn container on an overlay of the root directory, with power and a cable.
+Its status is read from its /run/khgen/status.json.
+"""
+
+import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from signal import SIGKILL
 
-from khgen.rehearse.cgroups import Cgroups, Layout
-from khgen.rehearse.namespaces import Namespaces, Network, children
+from khgen.rehearse.namespaces import CgroupLayout, Cgroups, Namespaces, Network, children
 from khgen.rehearse.processes import ProgramError, run, try_run, wait_until
 
 SEED = Path("var/lib/cloud/seed/nocloud")
@@ -92,7 +99,7 @@ class LocalHost:
         network = testbed.network.connect(self.name)
         cgroups = [str(cgroup) for cgroup in testbed.cgroups.of(self.name)]
         command = ["sh", "-c", START, "sh", *cgroups, "--", *self._nspawn(network)]
-        unified = testbed.cgroups.layout is Layout.V2
+        unified = testbed.cgroups.layout is CgroupLayout.V2
         environment = os.environ | {
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if unified else "0",
             # Of /proc/sys, net.* is the host's own; the rest is this machine's: read-only.
@@ -197,3 +204,98 @@ def put(path: Path, wanted: bytes | Path) -> None:
         path.write_bytes(wanted)
         content = wanted[:4]
     path.chmod(0o755 if content.startswith((b"#!", b"\x7fELF")) else 0o644)
+
+
+STATUS = "/run/khgen/status.json"
+STEPS = "/etc/khgen/steps.d"
+
+
+class State(StrEnum):
+    """How far a host is; the last three are khgen-boot's own words."""
+
+    OFF = "off"
+    BOOTING = "booting"
+    RUNNING = "running"
+    STALLED = "stalled"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStatus:
+    """How far a host is, and what it reports."""
+
+    host: str
+    state: State
+    seconds: float
+    """Since the rehearsal began, when it was first seen there."""
+    step: str = ""
+    about: str = ""
+    said: str = ""
+    hint: str = ""
+
+
+def host_status(host: LocalHost, seconds: float) -> HostStatus:
+    """The host's status now."""
+    text = host.read(STATUS)
+    if text is None:
+        state = State.BOOTING if host.runs else State.OFF
+        return HostStatus(host=host.name, state=state, seconds=seconds)
+    try:
+        status = json.loads(text)
+    except ValueError:  # a damaged disk is the host's, not ours
+        status = {}
+    known = {state.value for state in State}
+    step = str(status.get("step", ""))
+    script = host.read(f"{STEPS}/{step}") if step else None
+    about = re.search("^#: (.*)", script or "", re.MULTILINE)
+    return HostStatus(
+        host=host.name,
+        state=State(status["state"]) if status.get("state") in known else State.BOOTING,
+        seconds=seconds,
+        step=step,
+        about=about[1] if about else "",
+        said=str(status.get("output", "")),
+        hint=str(status.get("hint", "")),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """Follows hosts from now on."""
+
+    hosts: Sequence[LocalHost]
+    since: float = field(default_factory=time.monotonic)
+    last: dict[str, HostStatus] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been watching."""
+        return time.monotonic() - self.since
+
+    @property
+    def all_done(self) -> bool:
+        """Whether every host is done."""
+        done = [s for s in self.last.values() if s.state is State.DONE]
+        return len(done) == len(self.hosts)
+
+    def look(self) -> Iterator[HostStatus]:
+        """Each host that changed its state or its step since the last look."""
+        for host in self.hosts:
+            new = host_status(host, self.seconds)
+            old = self.last.get(host.name)
+            if old is not None and (old.state, old.step) == (new.state, new.step):
+                if old.said == new.said:
+                    continue
+                self.last[host.name] = new
+            else:
+                self.last[host.name] = new
+                yield new
+
+    def until_done(self, timeout: float, every: float = 0.2) -> Iterator[HostStatus]:
+        """Each change, until all hosts are done, one has no power, or the time is over."""
+        while True:
+            yield from self.look()
+            off = any(s.state is State.OFF for s in self.last.values())
+            if self.all_done or off or self.seconds > timeout:
+                return
+            time.sleep(every)

@@ -1,9 +1,17 @@
-"""The namespaces in which everything of a rehearsal runs, and with which it all ends; and its
-network: one bridge in them, one cable to each host, nothing beyond."""
+"""What isolates a rehearsal: its namespaces, its network and a cgroup for each host.
 
+Everything of a rehearsal runs in its namespaces and ends with them. The network is one bridge, with
+one cable to each host and nothing beyond. Each host has a cgroup in every hierarchy that this
+machine has; its share of processors can be limited.
+"""
+
+import os
+import re
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from enum import StrEnum
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -163,3 +171,117 @@ class Network:
 def _port(host: str) -> str:
     # Names of interfaces have at most 15 characters.
     return "p" + sha256(host.encode()).hexdigest()[:12]
+
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+CGROUP_PREFIX = "khgen-rehearsal-"
+CGROUP_PATIENCE = 5.0
+CPU_PERIOD = 100_000
+"""Microseconds in which a host has its share; the kernel's own default (sched-bwc.rst)."""
+
+
+class CgroupLayout(StrEnum):
+    """How this machine's controllers are arranged (cgroups(7))."""
+
+    V1 = "v1"
+    V2 = "v2"
+
+
+def cgroup_layout() -> CgroupLayout:
+    """Where the controllers are: in one tree (v2), or each in its own (v1, hybrid)."""
+    return CgroupLayout.V2 if (CGROUP_ROOT / "cgroup.controllers").exists() else CgroupLayout.V1
+
+
+class Cgroups:
+    """The cgroups of one rehearsal: a parent in each hierarchy, and a child for each host."""
+
+    def __init__(self, cpus: float | None = None) -> None:
+        """The parents; what killed rehearsals left is cleared on the way.
+
+        `cpus` is the share of processors that each host has at most, 1 being all of one.
+        """
+        self.layout = cgroup_layout()
+        self._cpus = cpus
+        self._name = f"{CGROUP_PREFIX}{os.getpid()}"
+        _clear_stale()
+        for tree in _trees():
+            _make(tree, tree / self._name)
+
+    def of(self, host: str) -> tuple[Path, ...]:
+        """The host's cgroups, made if they are not there."""
+        made = []
+        for tree in _trees():
+            cgroup = tree / self._name / host
+            _make(tree / self._name, cgroup)
+            made.append(cgroup)
+        if self._cpus is not None:
+            _cap(made, self._cpus)
+        return tuple(made)
+
+    def forget(self, host: str) -> None:
+        """Remove the host's cgroups: a machine without power has none."""
+        for tree in _trees():
+            _remove(tree / self._name / host)
+
+    def close(self) -> None:
+        """Remove everything."""
+        for tree in _trees():
+            _remove(tree / self._name)
+
+
+def _trees() -> Iterator[Path]:
+    if cgroup_layout() is CgroupLayout.V2:
+        yield CGROUP_ROOT
+        return
+    for tree in sorted(CGROUP_ROOT.iterdir()):
+        if (tree / "cgroup.procs").exists() and not tree.is_symlink():
+            yield tree
+
+
+def _make(parent: Path, cgroup: Path) -> None:
+    cgroup.mkdir(exist_ok=True)
+    # v1: a new cpuset is empty, and takes no process until it is filled.
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if (parent / name).exists() and not (parent / "cgroup.controllers").exists():
+            (cgroup / name).write_text((parent / name).read_text(encoding="ascii"))
+    if (cgroup / "cgroup.controllers").exists():
+        # v2: controllers reach only children that they are passed on to.
+        for name in (parent / "cgroup.controllers").read_text(encoding="ascii").split():
+            with suppress(OSError):
+                (parent / "cgroup.subtree_control").write_text(f"+{name}")
+
+
+def _cap(cgroups: list[Path], cpus: float) -> None:
+    """Let a host's cgroups have that share of processors, whatever goes on in them."""
+    quota = round(cpus * CPU_PERIOD)
+    for cgroup in cgroups:
+        if (cgroup / "cpu.max").exists():  # v2
+            (cgroup / "cpu.max").write_text(f"{quota} {CPU_PERIOD}")
+            return
+        if (cgroup / "cpu.cfs_quota_us").exists():
+            (cgroup / "cpu.cfs_period_us").write_text(str(CPU_PERIOD))
+            (cgroup / "cpu.cfs_quota_us").write_text(str(quota))
+            return
+    message = f"this machine's cgroups cannot limit processors: {cgroups[0]}"
+    raise ProgramError(message)
+
+
+def _remove(cgroup: Path) -> None:
+    """Remove a cgroup and those below it; the last processes may take a moment to go."""
+    until = time.monotonic() + CGROUP_PATIENCE
+    while cgroup.exists():
+        for folder, _, _ in os.walk(cgroup, topdown=False):
+            with suppress(OSError):
+                Path(folder).rmdir()
+        if time.monotonic() > until:
+            return
+        if cgroup.exists():
+            time.sleep(0.05)
+
+
+def _clear_stale() -> None:
+    for tree in _trees():
+        for cgroup in tree.glob(f"{CGROUP_PREFIX}*"):
+            match = re.fullmatch(f"{CGROUP_PREFIX}([0-9]+)", cgroup.name)
+            if match and not Path(f"/proc/{match[1]}").exists():
+                _remove(cgroup)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
+from khgen.rehearse.cached_images import DISTRIBUTION
 from khgen.rehearse.processes import ProgramError
-from khgen.rehearse.rootfs import DISTRIBUTION
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import IPAddress, IPNetwork
 

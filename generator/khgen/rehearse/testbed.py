@@ -13,19 +13,19 @@ from pathlib import Path
 
 from khgen.files.templates import filled, verbatim
 from khgen.plan.cluster_plan import API_SERVER_PORT, Plan, host_port
-from khgen.rehearse.cgroups import Cgroups
-from khgen.rehearse.container_images import (
+from khgen.rehearse.cached_images import (
     CONTAINERD,
+    cache_folder,
     image_store,
     kube_images,
     link_store,
+    rootfs,
     wanted_images,
 )
 from khgen.rehearse.local_host import OWN_DISKS, PROGRAMS, LocalHost, Testbed, put
-from khgen.rehearse.namespaces import Namespaces, Network
+from khgen.rehearse.namespaces import Cgroups, Namespaces, Network
 from khgen.rehearse.processes import ProgramError, run
 from khgen.rehearse.rehearsed_spec import Rehearsal, may_lower_oom_score
-from khgen.rehearse.rootfs import cache_folder, rootfs
 from khgen.render import ClusterRender, RenderedNode
 from khgen.resources import resource_folder
 
