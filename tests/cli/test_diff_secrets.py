@@ -14,6 +14,7 @@ import yaml
 from khgen.disk.secrets_file import load
 from khgen.pki.credentials import bootstrap_token, founding_token
 from support.command import SMALL_SPEC, khgen
+from support.secret_forms import forms
 
 SECRETS = "small.secrets.yaml"
 PASSWORD = "correct-horse-battery"  # noqa: S105 - what must not be shown
@@ -69,14 +70,6 @@ def secret_texts(folder: Path) -> Iterator[str]:
                 yield from (key[start : start + 16], key[start + 16 : start + 36])
 
 
-def chunks(text: str) -> Iterator[str]:
-    """Forms by which a secret would be known: as it is, and in base64 at each offset."""
-    yield text
-    if len(text) >= 16:
-        for offset in range(3):
-            yield base64.b64encode((" " * offset + text).encode()).decode()[4:-4]
-
-
 def shown(folder: Path, *arguments: str | Path) -> str:
     texts = [
         khgen("diff", "cluster.yaml", "-p", *arguments, *form, cwd=folder)
@@ -99,7 +92,7 @@ def test_no_secret_of_either_generation_is_shown(
             path.chmod(0o755 if path.is_dir() else 0o644)
     said = shown(tmp_path)
     known = {
-        chunk for folder in generations for text in secret_texts(folder) for chunk in chunks(text)
+        chunk for folder in generations for text in secret_texts(folder) for chunk in forms(text)
     }
     assert len(known) > 200
     assert "+-----BEGIN CERTIFICATE-----" in said or "ca.crt" in said
@@ -114,12 +107,12 @@ def test_nor_of_two_generations_of_one_cluster(
 ) -> None:
     old, _ = generations
     folder = shutil.copytree(old, tmp_path / "cluster")
-    before = {chunk for text in secret_texts(folder) for chunk in chunks(text)}
+    before = {chunk for text in secret_texts(folder) for chunk in forms(text)}
     assert khgen("certs", "renew", "cluster.yaml", cwd=folder).returncode == 0
     (folder / "cluster.yaml").write_text(f"{SPEC}pki: {{caKeys: offline}}\n")
     said = shown(folder)
     assert khgen("render", "cluster.yaml", cwd=folder).returncode == 0
-    after = {chunk for text in secret_texts(folder) for chunk in chunks(text)}
+    after = {chunk for text in secret_texts(folder) for chunk in forms(text)}
     assert after - before
     assert [chunk for chunk in before | after if chunk in said] == []
 
@@ -131,7 +124,7 @@ def test_the_kept_spec_holds_no_secret(generations: tuple[Path, Path]) -> None:
         text = path.read_text(encoding="utf-8")
         values: dict[str, Any] = json.loads(text)
         assert values["metadata"]["name"] == "small"
-        known = {chunk for secret in secret_texts(folder) for chunk in chunks(secret)}
+        known = {chunk for secret in secret_texts(folder) for chunk in forms(secret)}
         assert [chunk for chunk in known if chunk in text] == []
 
 

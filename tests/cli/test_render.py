@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import stat
 import subprocess
 import sys
@@ -270,33 +269,6 @@ def test_a_missing_spec_is_exit_code_3(tmp_path: Path) -> None:
     done = khgen("render", "cluster.yaml", cwd=tmp_path)
     assert done.returncode == 3
     assert done.stderr.startswith("khgen: error: cluster.yaml: there is no such file\n  hint: ")
-
-
-def test_a_render_killed_at_any_moment_leaves_the_old_or_the_new_output(folder: Path) -> None:
-    render(folder)
-    old = tree(folder / "out")
-    (folder / "cluster.yaml").write_text(SMALL_SPEC + "kubernetes: {version: 1.29.5}\n")
-    render(folder, "-o", "wanted")
-    new = tree(folder / "wanted")
-    assert old != new
-    secrets = (folder / SECRETS).read_bytes()
-    started = time.monotonic()
-    assert khgen("render", "cluster.yaml", "-o", "timed", cwd=folder).returncode == 0
-    duration = time.monotonic() - started
-    seen = set()
-    for share in (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.2):
-        command = [sys.executable, "-m", "khgen", "render", "cluster.yaml"]
-        with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
-            time.sleep(duration * share)
-            process.send_signal(signal.SIGKILL)
-        left = tree(folder / "out")
-        assert left in (old, new)
-        assert (folder / SECRETS).read_bytes() == secrets
-        seen.add(left == new)
-    render(folder)
-    assert tree(folder / "out") == new
-    assert not list(folder.glob(".out*"))
-    assert seen, "at least one kill was tried"
 
 
 def test_two_first_renders_at_once_agree_on_one_identity(folder: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -117,7 +118,7 @@ class Play:
         return next(call for call in in_turn if self._calls_of(case, call))
 
     def _calls_of(self, case: str, call: str) -> int:
-        """How often the command makes that call, counted once: strace counts for each process."""
+        """How often the command makes that call, counted once: strace counts by process and name."""
         if (case, call) not in self.calls:
             self._set_up(case)
             with TemporaryDirectory() as folder:
@@ -125,8 +126,8 @@ class Play:
                 counted = ("--seccomp-bpf", f"--trace=/^{call}", f"-o{log}")
                 run = self._run((*STRACE, *counted, *KHGEN, *CASES[case]))
                 assert run.returncode == 0, run.stderr
-                pids = re.findall(r"^(\d+) +\w+\(", log.read_text(errors="replace"), re.MULTILINE)
-            self.calls[case, call] = max((pids.count(pid) for pid in set(pids)), default=0)
+                made = re.findall(r"^(\d+ +\w+)\(", log.read_text(errors="replace"), re.MULTILINE)
+            self.calls[case, call] = max(Counter(made).values(), default=0)
         return self.calls[case, call]
 
     def _killed(

@@ -1,21 +1,55 @@
-"""A node holds what its role needs: no CA key where it need not be, no other node's key ever."""
+"""A node holds what its role needs: no CA key where it need not be, no other node's key ever.
+
+Read from all files of a node, not only from those of its PKI.
+"""
+
+from collections.abc import Mapping
+from functools import cache
 
 import pytest
 
 from khgen.pki.certificates import authority_key_pem, private_key_pem
-from khgen.pki.credentials import node_credentials
-from khgen.pki.secrets import Secrets
-from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, NodePlan, Plan
+from khgen.pki.credentials import founding_token
+from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, NodeKind
+from khgen.render import ClusterRender
+from khgen.spec.model import ClusterSpec
 from support.fixed import fixed_secrets
 from support.issued import identity_in, issued_to
+from support.secret_forms import forms
 from support.topologies import TOPOLOGIES, plan_with_joiner, topology
 
 
-def given_text(plan: Plan, node: NodePlan, secrets: Secrets) -> str:
-    """All that a node is given, with what kubeconfigs embed decoded."""
-    texts = [file.content for file in node_credentials(plan, node, secrets).files]
-    embedded = [text for text in texts if "client-key-data" in text]
+@cache
+def render(shape: str) -> ClusterRender:
+    """A cluster of that shape which encrypts its secrets at rest."""
+    document = topology(shape).model_dump(by_alias=True, mode="json")
+    document["kubernetes"]["encryptionAtRest"] = True
+    spec = ClusterSpec.model_validate(document)
+    return ClusterRender(plan_with_joiner(spec), fixed_secrets(spec), {})
+
+
+@cache
+def given_texts(shape: str) -> Mapping[str, str]:
+    """All that each node is given, with what its kubeconfigs embed decoded."""
+    cluster = render(shape)
+    return {node.name: _given(cluster, number) for number, node in enumerate(cluster.plan.nodes)}
+
+
+def _given(cluster: ClusterRender, number: int) -> str:
+    rendered = cluster.node(cluster.plan.nodes[number])
+    texts = [*(file.content for file in rendered.files), rendered.meta_data]
+    embedded = [text for text in texts if "client-key-data: " in text]
     return "\n".join([*texts, *(part for text in embedded for part in identity_in(text))])
+
+
+def holders(shape: str, secret: bytes | str) -> set[str]:
+    """The nodes that have that secret in any form."""
+    wanted = tuple(forms(secret))
+    return {name for name, text in given_texts(shape).items() if any(f in text for f in wanted)}
+
+
+def names(shape: str, *kinds: NodeKind) -> set[str]:
+    return {node.name for node in render(shape).plan.nodes if node.kind in kinds}
 
 
 def body(pem: str) -> str:
@@ -25,45 +59,55 @@ def body(pem: str) -> str:
 
 @pytest.mark.parametrize("shape", TOPOLOGIES)
 def test_authority_keys_are_on_control_planes_alone(shape: str) -> None:
-    spec = topology(shape)
-    plan, secrets = plan_with_joiner(spec), fixed_secrets(spec)
-    keys = {name: body(authority_key_pem(a)) for name, a in secrets.authorities.items()}
+    cluster = render(shape)
     wanted = set() if shape.startswith("offline") else {"kubernetes", "front-proxy"}
-    if wanted and plan.stacked:
+    if wanted and cluster.plan.stacked:
         wanted.add("etcd")
-    for node in plan.nodes:
-        given = given_text(plan, node, secrets)
-        held = {str(name) for name, key in keys.items() if key in given}
-        assert held == (wanted if node.kind in CONTROL_PLANE_KINDS else set()), node.name
+    control_planes = names(shape, *CONTROL_PLANE_KINDS)
+    assert control_planes
+    for name, authority in cluster.secrets.authorities.items():
+        held = holders(shape, body(authority_key_pem(authority)))
+        assert held == (control_planes if name in wanted else set()), name
 
 
 @pytest.mark.parametrize("shape", TOPOLOGIES)
 def test_the_service_account_key_is_on_control_planes_alone(shape: str) -> None:
-    spec = topology(shape)
-    plan, secrets = plan_with_joiner(spec), fixed_secrets(spec)
-    key = body(private_key_pem(secrets.service_account))
-    for node in plan.nodes:
-        held = key in given_text(plan, node, secrets)
-        assert held is (node.kind in CONTROL_PLANE_KINDS), node.name
+    key = body(private_key_pem(render(shape).secrets.service_account))
+    assert holders(shape, key) == names(shape, *CONTROL_PLANE_KINDS)
 
 
 @pytest.mark.parametrize("shape", TOPOLOGIES)
 def test_no_node_holds_another_nodes_key(shape: str) -> None:
-    spec = topology(shape)
-    plan, secrets = plan_with_joiner(spec), fixed_secrets(spec)
-    own = {n.name: {body(i.key_pem) for i in issued_to(plan, n, secrets)} for n in plan.nodes}
-    for node in plan.nodes:
-        given = given_text(plan, node, secrets)
-        for other, keys in own.items():
-            if other != node.name:
-                assert not any(key in given for key in keys), (node.name, other)
+    cluster = render(shape)
+    for node in cluster.plan.nodes:
+        issued = issued_to(cluster.plan, node, cluster.secrets)
+        assert issued or node.kind is NodeKind.LOAD_BALANCER
+        for leaf in issued:
+            assert holders(shape, body(leaf.key_pem)) == {node.name}, leaf.path
 
 
 @pytest.mark.parametrize("shape", TOPOLOGIES)
-def test_what_is_never_needed_on_a_node_is_on_none(shape: str) -> None:
-    spec = topology(shape)
-    plan, secrets = plan_with_joiner(spec), fixed_secrets(spec)
-    for node in plan.nodes:
-        given = given_text(plan, node, secrets)
-        assert secrets.seed.hex() not in given
-        assert secrets.vrrp_password not in given
+def test_the_seed_of_all_keys_is_on_no_node(shape: str) -> None:
+    assert holders(shape, render(shape).secrets.seed) == set()
+
+
+@pytest.mark.parametrize("shape", TOPOLOGIES)
+def test_the_vrrp_password_is_on_hosts_of_the_virtual_ip_alone(shape: str) -> None:
+    wanted = names(shape, *CONTROL_PLANE_KINDS)
+    if shape == "external-lb":
+        wanted = set()
+    if shape == "dedicated-lb":
+        wanted = names(shape, NodeKind.LOAD_BALANCER)
+    assert holders(shape, render(shape).secrets.vrrp_password) == wanted
+
+
+@pytest.mark.parametrize("shape", TOPOLOGIES)
+def test_the_encryption_key_is_on_control_planes_alone(shape: str) -> None:
+    key = render(shape).secrets.encryption_key
+    assert holders(shape, key) == names(shape, *CONTROL_PLANE_KINDS)
+
+
+@pytest.mark.parametrize("shape", TOPOLOGIES)
+def test_the_founding_token_is_on_founders_alone(shape: str) -> None:
+    token = founding_token(render(shape).secrets)
+    assert holders(shape, token) == names(shape, NodeKind.FOUNDER)
