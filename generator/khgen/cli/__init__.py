@@ -37,6 +37,7 @@ COMMANDS = {
     "schema": "khgen.cli.start:schema",
     "diff": "khgen.cli.diff:diff",
     "render": "khgen.cli.render:render",
+    "show": "khgen.cli.show:show",
     "seed": "khgen.cli.seed:seed",
     "export": "khgen.cli.export:export",
     "image": "khgen.cli.image:image",

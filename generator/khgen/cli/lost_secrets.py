@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from khgen.disk.rendered_output import load_manifest
 from khgen.disk.staging import MANIFEST
 from khgen.pki.adopt import ADOPTED_FILES
 from khgen.problems import Place, Problem, Problems
 
-PKI = "rootfs/etc/kubernetes/pki"
+PKI = "/etc/kubernetes/pki"
 
 
 def lost_secrets(spec: Path, cluster: str, secrets: Path, out: Path, held: str | None) -> Problems:
@@ -28,7 +29,13 @@ def lost_secrets(spec: Path, cluster: str, secrets: Path, out: Path, held: str |
 
 def _adoption(spec: Path, out: Path) -> str:
     """How the CAs can be had again, as far as they are in the output."""
-    for node in sorted((out / "nodes").glob("*")):
-        if all((node / PKI / name).is_file() for name in ADOPTED_FILES):
-            return f", or adopt its CAs: khgen secrets import {spec} {node / PKI}"
+    manifest = load_manifest(out).manifest
+    nodes = {} if manifest is None else manifest.nodes
+    lists = {} if manifest is None else manifest.file_lists
+    for name, node in nodes.items():
+        if {f"{PKI}/{file}" for file in ADOPTED_FILES} <= {*lists[node.file_list]}:
+            return (
+                f", or adopt its CAs: khgen show {name} -o {out} --write {name}-files,"
+                f" then khgen secrets import {spec} {name}-files/rootfs{PKI}"
+            )
     return f" (no node in {out} has all CA keys; khgen secrets import adopts them from elsewhere)"

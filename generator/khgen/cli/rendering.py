@@ -50,6 +50,8 @@ class RenderRequest:
     """Whether nothing is written at all."""
     secrets: str | None
     names: tuple[str, ...]
+    rootfs: bool
+    """Whether each node's whole tree is written too."""
     strict: bool
 
 
@@ -134,7 +136,7 @@ def _rendered(
     try:
         if request.check:
             return dry_run(cluster, nodes, progress)
-        return publish(cluster, request.output, nodes, progress, settle)
+        return publish(cluster, request.output, nodes, progress, settle, rootfs=request.rootfs)
     except OverBudgetError as error:
         return error.entries
 
