@@ -66,18 +66,14 @@ def publish(  # noqa: PLR0913 - what to write, where, and who is asked meanwhile
 ) -> dict[str, NodeEntry]:
     """Write these nodes to `out` and return their manifest entries.
 
-    If they are all the plan's nodes, the output holds nothing else; if not, it keeps the others.
-    Nodes that `out` has already stay, and nothing is written where nothing changed. With
-    `rootfs`, each node's whole tree is written. `settle` is called when all is written, just before
-    it replaces `out`. Raises OverBudgetError, OSError, and what `settle` raises: `out` is then as it
-    was.
+    If they are not all the plan's nodes, the output keeps the others. Nothing is written where
+    nothing changed. With `rootfs`, each node's whole tree is written. `settle` is called just before
+    `out` is replaced. Raises OverBudgetError, OSError, and what `settle` raises; `out` then stays.
     """
     whole = len(nodes) == len(render.plan.nodes)
     with staged(out, rendered_files, keep=not whole) as staging:
         held = held_nodes(staging.path)
         kept = _kept_entries(render, staging, held, nodes)
-        if not (staging.path / NODES).is_dir():
-            staging.make_folders((NODES,))
         entries = _write_nodes(NodeWriter(render, staging, rootfs=rootfs), nodes, progress)
         if over_budget(entries):
             raise OverBudgetError(entries)
@@ -119,6 +115,8 @@ def _kept_entries(
     kept = render.plan.by_name.keys() - {node.name for node in nodes}
     for name in held.entries.keys() - kept:
         shutil.rmtree(staging.path / NODES / name, ignore_errors=True)
+    if not (staging.path / NODES).is_dir():
+        staging.make_folders((NODES,))
     return {name: entry for name, entry in held.entries.items() if name in kept}
 
 
