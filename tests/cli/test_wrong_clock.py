@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from support.command import SMALL_SPEC, khgen
+from support.rendered_out import manifest_of, node_files
 
 SECRETS = "small.secrets.yaml"
 RIGHT = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -160,8 +161,8 @@ def test_load_balancers_do_not_wait_for_a_future_that_was_put_right(tmp_path: Pa
     run(tmp_path, RIGHT, "certs", "renew", "cluster.yaml", "--clock-is-right")
     render(tmp_path, RIGHT)
     wanted = f"NOT_BEFORE={int((RIGHT - DAY).timestamp())}\n"
-    for environment in tmp_path.glob("out/nodes/*/rootfs/etc/khgen/node.env"):
-        assert wanted in environment.read_text(), environment
+    for node in manifest_of(tmp_path / "out")["nodes"]:
+        assert wanted in node_files(tmp_path / "out", node)["/etc/khgen/node.env"].decode(), node
 
 
 def test_a_clock_before_the_cluster_changes_nothing(folder: Path) -> None:

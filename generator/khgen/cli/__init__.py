@@ -37,6 +37,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of cluster.yaml, for editors.",
     "diff": "Show what a render would change, and write nothing.",
     "render": "Render the files of all nodes into a folder.",
+    "show": "List or print the files that a node is given.",
     "seed": "Make a NoCloud seed for each node in OUT.",
     "export": "Write the nodes in OUT in the form that a platform takes.",
     "image": "Bake golden images with Packer.",

@@ -35,7 +35,7 @@ from khgen.cli.summary import summary
 from khgen.disk.manifest import NodeEntry, budget_findings
 from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
-from khgen.disk.rendered_output import held_cluster
+from khgen.disk.rendered_output import held_cluster, load_manifest
 from khgen.disk.spec_file import text_files
 from khgen.disk.staging import MANIFEST
 from khgen.pki.adopt import ADOPTED_FILES
@@ -48,7 +48,7 @@ from khgen.render import ClusterRender
 
 PROGRESS_FROM = 500
 """Smaller clusters are done before a progress bar could be read."""
-PKI = "rootfs/etc/kubernetes/pki"
+PKI = "/etc/kubernetes/pki"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,8 @@ class _Request:
     """Whether nothing is written at all."""
     named: str | None
     names: tuple[str, ...]
+    rootfs: bool
+    """Whether each node's whole tree is written too."""
     strict: bool
 
 
@@ -69,6 +71,7 @@ class _Request:
 @output_option("Output folder; existing contents are replaced.", "out")
 @secrets_option(READ_SECRETS)
 @node_option("Render only this node; repeatable.")
+@click.option("--rootfs", is_flag=True, help="Also write every file of each node, to read.")
 @click.option("--check", is_flag=True, help="Check everything and write nothing.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @format_option
@@ -78,17 +81,25 @@ def render(  # noqa: PLR0913 - one for each option
     named: str | None,
     names: tuple[str, ...],
     *,
+    rootfs: bool,
     check: bool,
     strict: bool,
 ) -> None:
     """Render the files of all nodes into a folder.
 
-    The folder gets each node's user-data and files, and the operator's kubeconfig.
+    The folder gets each node's user-data and the operator's kubeconfig. A second render writes only
+    what changed. `khgen show` lists and prints the files of a node.
 
     The secrets file beside the spec is created at the first render and never replaced.
     """
     request = _Request(
-        spec=spec, output=output, check=check, named=named, names=names, strict=strict
+        spec=spec,
+        output=output,
+        rootfs=rootfs,
+        check=check,
+        named=named,
+        names=names,
+        strict=strict,
     )
     try:
         _render(request)
@@ -170,10 +181,16 @@ def _lost_secrets(spec: Path, cluster: str, secrets: Path, out: Path, held: str 
 
 
 def _adoption(spec: Path, out: Path) -> str:
-    """How the CAs can be had again, as far as they are in the output."""
-    for node in sorted((out / "nodes").glob("*")):
-        if all((node / PKI / name).is_file() for name in ADOPTED_FILES):
-            return f", or adopt its CAs: khgen secrets import {spec} {node / PKI}"
+    """How to get the CAs again, as far as they are in the output."""
+    manifest = load_manifest(out).manifest
+    nodes = {} if manifest is None else manifest.nodes
+    lists = {} if manifest is None else manifest.file_lists
+    for name, node in nodes.items():
+        if {f"{PKI}/{file}" for file in ADOPTED_FILES} <= {*lists[node.file_list]}:
+            return (
+                f", or adopt its CAs: khgen show {name} -o {out} --write {name}-files,"
+                f" then khgen secrets import {spec} {name}-files/rootfs{PKI}"
+            )
     return f" (no node in {out} has all CA keys; khgen secrets import adopts them from elsewhere)"
 
 
@@ -187,7 +204,7 @@ def _rendered(
     try:
         if request.check:
             return dry_run(cluster, nodes, progress)
-        return publish(cluster, request.output, nodes, progress, settle)
+        return publish(cluster, request.output, nodes, progress, settle, rootfs=request.rootfs)
     except OverBudgetError as error:
         return error.entries
 

@@ -21,6 +21,9 @@ LIST_DIGITS = 12
 FileLists = Mapping[str, Sequence[str]]
 """Paths on a node by the list's identity: most nodes of a kind have files of the same paths."""
 
+KindFiles = Mapping[str, Mapping[str, str]]
+"""The SHA-256 of each file that all nodes of a kind have, by kind and path."""
+
 
 class UserDataEntry(TypedDict):
     """Digests and sizes in bytes of one node's user-data."""
@@ -49,10 +52,13 @@ class NodeEntry(TypedDict):
     metaDataSha256: str
     networkConfigSha256: str | None
     fileList: str
+    rootfs: bool
     certificates: dict[str, dict[str, str]]
 
 
-def manifest_text(render: ClusterRender, nodes: Mapping[str, NodeEntry], lists: FileLists) -> str:
+def manifest_text(
+    render: ClusterRender, nodes: Mapping[str, NodeEntry], lists: FileLists, kinds: KindFiles
+) -> str:
     """The manifest of a whole output folder; `nodes` holds an entry for each node by name."""
     plan, secrets = render.plan, render.secrets
     used = {entry["fileList"] for entry in nodes.values()}
@@ -62,6 +68,7 @@ def manifest_text(render: ClusterRender, nodes: Mapping[str, NodeEntry], lists: 
         "issuedAt": _time(secrets.issued_at),
         "founders": list(founding_nodes(secrets)),
         "sharedFiles": {kind.value: _shared_sizes(render, kind) for kind in render.kinds},
+        "kindFiles": {kind: dict(files) for kind, files in sorted(kinds.items())},
         "fileLists": {name: list(lists[name]) for name in sorted(used)},
         "nodes": dict(sorted(nodes.items())),
     }
@@ -78,8 +85,19 @@ def file_lists(render: ClusterRender, entries: Mapping[str, NodeEntry]) -> FileL
     return {name: _paths(rendered) for name, rendered in nodes.items()}
 
 
-def node_entry(rendered: RenderedNode) -> NodeEntry:
-    """One node's entry: where it is, what it weighs, and when its certificates end."""
+def kind_files(render: ClusterRender) -> KindFiles:
+    """The digests of what the nodes of each kind share."""
+    return {
+        kind.value: {str(file.path): _sha256(file.content) for file in rendered.shared}
+        for kind, rendered in render.kinds.items()
+    }
+
+
+def node_entry(rendered: RenderedNode, *, rootfs: bool = False) -> NodeEntry:
+    """One node's entry: where it is, what it weighs, and when its certificates end.
+
+    `rootfs` says whether the output has the node's whole tree.
+    """
     node, network_config = rendered.node, rendered.network_config
     dates = certificate_dates(rendered.credentials)
     return NodeEntry(
@@ -93,6 +111,7 @@ def node_entry(rendered: RenderedNode) -> NodeEntry:
         metaDataSha256=_sha256(rendered.meta_data),
         networkConfigSha256=None if network_config is None else _sha256(network_config),
         fileList=_sha256("\n".join(_paths(rendered)))[:LIST_DIGITS],
+        rootfs=rootfs,
         certificates={
             name: {"notBefore": _time(first), "notAfter": _time(last)}
             for name, (first, last) in dates.items()

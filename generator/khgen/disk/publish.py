@@ -3,14 +3,22 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Mapping, Sequence
+import stat
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from khgen.changes.keys import spec_values
 from khgen.disk.ending_signals import take_signals
-from khgen.disk.manifest import NodeEntry, file_lists, manifest_text, node_entry, over_budget
-from khgen.disk.node_writer import NodeWriter
+from khgen.disk.manifest import (
+    NodeEntry,
+    file_lists,
+    kind_files,
+    manifest_text,
+    node_entry,
+    over_budget,
+)
+from khgen.disk.node_writer import KINDS, NODES, ROOTFS, NodeWriter, make_tree_folders
 from khgen.disk.rendered_manifest import HeldNodes, held_nodes, rendered_files
 from khgen.disk.staging import ADMIN_CONF, MANIFEST, SPEC, Staging, staged
 from khgen.disk.writing_processes import written_in_parallel
@@ -47,49 +55,57 @@ def dry_run(
     return entries
 
 
-def publish(
+def publish(  # noqa: PLR0913 - what to write, where, and who is asked meanwhile
     render: ClusterRender,
     out: Path,
     nodes: Sequence[NodePlan],
     progress: Progress,
     settle: Settle = lambda _: None,
+    *,
+    rootfs: bool = False,
 ) -> dict[str, NodeEntry]:
     """Write these nodes to `out` and return their manifest entries.
 
-    If they are all the plan's nodes, the output holds nothing else; if not, it keeps the others.
-    `settle` is called when all is written, just before it replaces `out`. Raises OverBudgetError,
-    OSError, and what `settle` raises: `out` is then as it was.
+    If they are not all the plan's nodes, the output keeps the others. Nothing is written where
+    nothing changed. With `rootfs`, each node's whole tree is written. `settle` is called just before
+    `out` is replaced. Raises OverBudgetError, OSError, and what `settle` raises; `out` then stays.
     """
     whole = len(nodes) == len(render.plan.nodes)
     with staged(out, rendered_files, keep=not whole) as staging:
         held = held_nodes(staging.path)
         kept = _kept_entries(render, staging, held, nodes)
-        if not (staging.path / "nodes").is_dir():
-            staging.make_folders(("nodes",))
-        entries: dict[str, NodeEntry] = {}
-        with closing(_written(render, staging, nodes)) as batches:
-            for batch in batches:
-                entries.update(batch)
-                progress(len(batch))
+        entries = _write_nodes(NodeWriter(render, staging, rootfs=rootfs), nodes, progress)
         if over_budget(entries):
             raise OverBudgetError(entries)
         _keep_spec(render, staging, whole=whole)
         _write_cluster_files(render, staging, held, kept, entries)
+        _keep_unchanged(staging, kept, entries)
         settle(entries)
     return entries
 
 
+def _write_nodes(
+    writer: NodeWriter, nodes: Sequence[NodePlan], progress: Progress
+) -> dict[str, NodeEntry]:
+    entries: dict[str, NodeEntry] = {}
+    with closing(_written(writer, nodes)) as batches:
+        for batch in batches:
+            entries.update(batch)
+            progress(len(batch))
+    return entries
+
+
 def _written(
-    render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan]
+    writer: NodeWriter, nodes: Sequence[NodePlan]
 ) -> Generator[dict[str, NodeEntry], None, None]:
     """Render and write the nodes; yields manifest entries as they get done."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(nodes) < PARALLEL_FROM or processors == 1:
-        for entries in NodeWriter(render, staging).batches(nodes):
+        for entries in writer.batches(nodes):
             yield entries
             take_signals()
     else:
-        yield from written_in_parallel(render, staging, nodes, processors)
+        yield from written_in_parallel(writer, nodes, processors)
 
 
 def _kept_entries(
@@ -98,7 +114,9 @@ def _kept_entries(
     """The entries of nodes that stay as they are; all other folders are cleared away."""
     kept = render.plan.by_name.keys() - {node.name for node in nodes}
     for name in held.entries.keys() - kept:
-        shutil.rmtree(staging.path / "nodes" / name, ignore_errors=True)
+        shutil.rmtree(staging.path / NODES / name, ignore_errors=True)
+    if not (staging.path / NODES).is_dir():
+        staging.make_folders((NODES,))
     return {name: entry for name, entry in held.entries.items() if name in kept}
 
 
@@ -110,8 +128,60 @@ def _write_cluster_files(
     entries: dict[str, NodeEntry],
 ) -> None:
     lists = {**held.lists, **file_lists(render, entries)}
+    used = {entry["kind"] for entry in (kept | entries).values()}
+    kinds = {kind: files for kind, files in held.kinds.items() if kind in used}
+    _write_kinds(render, staging, frozenset(kinds))
+    kinds |= kind_files(render)
     _write_anew(staging, ADMIN_CONF, render.admin_conf())
-    _write_anew(staging, MANIFEST, manifest_text(render, kept | entries, lists))
+    _write_anew(staging, MANIFEST, manifest_text(render, kept | entries, lists, kinds))
+
+
+def _write_kinds(render: ClusterRender, staging: Staging, used: frozenset[str]) -> None:
+    """Write what nodes of each kind share; a kept node may be of a kind that the plan has not."""
+    folder = staging.path / KINDS
+    if not folder.is_dir():
+        staging.make_folders((KINDS,))
+    for name in os.listdir(folder):  # noqa: PTH208 - names are all that is asked
+        if name in render.kinds or name not in used:
+            shutil.rmtree(folder / name)
+    for kind, rendered in render.kinds.items():
+        tree = f"{KINDS}/{kind}/{ROOTFS}"
+        staging.make_folders((f"{KINDS}/{kind}",))
+        make_tree_folders(staging, tree, rendered.shared)
+        for file in rendered.shared:
+            staging.write(f"{tree}{file.path}", file.content.encode(), file.mode)
+
+
+def _keep_unchanged(staging: Staging, kept: Iterable[str], entries: Iterable[str]) -> None:
+    """Give the staging folder the nodes that were not written, or keep the output as it is."""
+    written = frozenset(os.listdir(staging.path / NODES))  # noqa: PTH208 - thousands of them
+    unchanged = [name for name in entries if name not in written]
+    if written.isdisjoint(entries) and _is_as_present(staging, frozenset((*kept, *unchanged))):
+        staging.replaces = False
+        return
+    for name in unchanged:
+        staging.keep(f"{NODES}/{name}")
+
+
+def _is_as_present(staging: Staging, names: frozenset[str]) -> bool:
+    """Whether the present output has these nodes, and everything beside them as it is staged."""
+    if staging.present_names(NODES) != names:
+        return False
+    for folder, folders, files in os.walk(staging.path):
+        below = Path(folder).relative_to(staging.path)
+        if staging.present_names(str(below)) != {*folders, *files} and str(below) != NODES:
+            return False
+        if str(below) == NODES:
+            folders.clear()  # Each node was compared when it was rendered.
+        if not all(_is_same_file(staging, str(below / name)) for name in files):
+            return False
+    return True
+
+
+def _is_same_file(staging: Staging, relative: str) -> bool:
+    staged = staging.path / relative
+    mode = stat.S_IMODE(staged.stat().st_mode)
+    return staging.is_present(relative, staged.read_bytes(), mode)
 
 
 def _keep_spec(render: ClusterRender, staging: Staging, *, whole: bool) -> None:

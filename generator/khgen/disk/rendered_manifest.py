@@ -19,7 +19,7 @@ from khgen.disk.listing import (
     decoded_listing,
     read_regular,
 )
-from khgen.disk.manifest import FileLists, NodeEntry
+from khgen.disk.manifest import FileLists, KindFiles, NodeEntry
 from khgen.disk.owned_folder import refuse_listing
 from khgen.disk.staging import ADMIN_CONF, MANIFEST, SPEC
 from khgen.export.rendered_machines import META_DATA, NETWORK_CONFIG, USER_DATA
@@ -60,6 +60,8 @@ class ManifestNode(ListingPart):
     meta_data_sha256: Sha256
     network_config_sha256: Sha256 | None
     file_list: str
+    rootfs: bool = True
+    """An older khgen wrote every node's tree, and no such key."""
     certificates: Mapping[str, _Certificate]
 
 
@@ -70,6 +72,7 @@ class RenderedManifest(Listing):
     cluster: ShortName
     kubernetes: KubernetesVersionText
     issued_at: AwareDatetime
+    kind_files: Mapping[NodeKind, Mapping[AbsolutePath, Sha256]] = Field(default_factory=dict)
     file_lists: Mapping[str, tuple[AbsolutePath, ...]]
     nodes: Mapping[NodeName, ManifestNode]
 
@@ -88,6 +91,7 @@ class HeldNodes:
 
     entries: Mapping[str, NodeEntry]
     lists: FileLists
+    kinds: KindFiles
 
 
 def decoded_manifest(content: bytes) -> RenderedManifest:
@@ -113,11 +117,12 @@ def held_nodes(out: Path) -> HeldNodes:
     try:
         content = read_regular(out / MANIFEST)
     except FileNotFoundError:
-        return HeldNodes(entries={}, lists={})
+        return HeldNodes(entries={}, lists={}, kinds={})
     manifest = decoded_manifest(content)
     # The model checks the entries; what is written again is the JSON, with all that it has.
     entries: dict[str, NodeEntry] = json.loads(content)["nodes"]
-    return HeldNodes(entries=entries, lists=manifest.file_lists)
+    kinds = {kind.value: files for kind, files in manifest.kind_files.items()}
+    return HeldNodes(entries=entries, lists=manifest.file_lists, kinds=kinds)
 
 
 def _node_files(manifest: RenderedManifest) -> Iterator[str]:
@@ -127,4 +132,7 @@ def _node_files(manifest: RenderedManifest) -> Iterator[str]:
         yield f"{folder}/{META_DATA}"
         if node.network_config_sha256 is not None:
             yield f"{folder}/{NETWORK_CONFIG}"
-        yield from (f"{folder}/rootfs{path}" for path in manifest.file_lists[node.file_list])
+        if node.rootfs:
+            yield from (f"{folder}/rootfs{path}" for path in manifest.file_lists[node.file_list])
+    for kind, files in manifest.kind_files.items():
+        yield from (f"kinds/{kind}/rootfs{path}" for path in files)

@@ -3,10 +3,9 @@
 import errno
 import hashlib
 import json
-import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from khgen.export.rendered_machines import (
     USER_DATA,
     ExportCluster,
     ExportNode,
+    PlacedFile,
+    placed_files,
 )
 from khgen.problems import Place, Problem, Problems
 
@@ -103,7 +104,11 @@ def load_tree(out: Path, manifest: RenderedManifest, name: str) -> tuple[NodeTre
     if problems:
         return {}, problems
     (node,) = cluster.nodes
-    tree = dict(_rootfs(out / "nodes" / name / "rootfs"))
+    files, problems = load_files(out, manifest, node)
+    tree = {
+        path: TreeFile(content=file.content, closed=file.mode & 0o077 == 0)
+        for path, file in files.items()
+    }
     tree[USER_DATA] = TreeFile(content=cloud_config(node.plain_user_data), closed=True)
     tree[META_DATA] = TreeFile(content=node.meta_data, closed=False)
     if node.network_config is not None:
@@ -111,13 +116,28 @@ def load_tree(out: Path, manifest: RenderedManifest, name: str) -> tuple[NodeTre
     return tree, problems
 
 
-def _rootfs(root: Path) -> Iterator[tuple[str, TreeFile]]:
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = Path(folder, name)
-            content = read_regular(path)
-            closed = stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
-            yield f"/{path.relative_to(root)}", TreeFile(content=content, closed=closed)
+def load_files(
+    out: Path, manifest: RenderedManifest, node: ExportNode
+) -> tuple[Mapping[str, PlacedFile], Problems]:
+    """Every file that the node has, by path, and a problem for each that is not as it was rendered.
+
+    User-data places most; what is baked into an image is in the tree of the node's kind.
+    """
+    entry = manifest.nodes[node.name]
+    placed = dict(placed_files(node.plain_user_data))
+    digests = manifest.kind_files.get(entry.kind, {})
+    problems: list[Problem] = []
+    for path in manifest.file_lists[entry.file_list]:
+        if path in placed or path not in digests:
+            continue
+        file = Path(f"{out}/kinds/{entry.kind}/rootfs{path}")
+        content, wrong = _checked(file, digests[path])
+        if content is None:
+            problems.append(_node_problem(out, file, wrong))
+        else:
+            mode = stat.S_IMODE(file.stat().st_mode)
+            placed[path] = PlacedFile(content=content, mode=mode)
+    return dict(sorted(placed.items())), Problems.of(problems)
 
 
 def _node(out: Path, name: str, entry: ManifestNode, problems: list[Problem]) -> ExportNode:

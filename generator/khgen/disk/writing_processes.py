@@ -13,9 +13,7 @@ from multiprocessing.connection import Connection, wait
 from khgen.disk.ending_signals import take_signals
 from khgen.disk.manifest import NodeEntry
 from khgen.disk.node_writer import NodeWriter
-from khgen.disk.staging import Staging
 from khgen.plan.cluster_plan import NodePlan
-from khgen.render import ClusterRender
 
 SIGNALS_TAKEN_EVERY = 0.1
 WRITER_DIED = "a process that wrote nodes was killed, by a signal or for lack of memory: try again"
@@ -27,7 +25,7 @@ class WriterDiedError(OSError):
 
 
 def written_in_parallel(
-    render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan], processors: int
+    writer: NodeWriter, nodes: Sequence[NodePlan], processors: int
 ) -> Generator[dict[str, NodeEntry], None, None]:
     """Write the nodes, each process a share of them; yields manifest entries as they get done."""
     context = multiprocessing.get_context("fork")
@@ -38,7 +36,7 @@ def written_in_parallel(
         for number in range(processors):
             receiver, sender = context.Pipe(duplex=False)
             channels.append(receiver)
-            batches = NodeWriter(render, staging).batches(nodes[number::processors])
+            batches = writer.batches(nodes[number::processors])
             share = (os.getpid(), tuple(channels), batches, sender)
             process = context.Process(target=_work, args=share)
             process.start()
