@@ -55,16 +55,19 @@ def test_a_baked_file_comes_from_the_tree_of_the_kind(tmp_path: Path) -> None:
     assert f"{baked[0]}:1:1: error: changed since it was rendered" in done.stderr
 
 
-def test_a_written_tree_is_the_operators_alone_and_replaces_nothing(tmp_path: Path) -> None:
+def test_a_written_tree_is_the_operators_alone_and_replaces_no_other_file(tmp_path: Path) -> None:
     write_out(tmp_path, SMALL_SPEC)
     assert khgen("show", "w1", "--write", "w1", cwd=tmp_path).returncode == 0
     for path in (tmp_path / "w1", *(tmp_path / "w1").rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     for name, content in node_files(tmp_path / "out", "w1").items():
         assert Path(f"{tmp_path}/w1/rootfs{name}").read_bytes() == content
-    done = khgen("show", "w1", "--write", "w1", cwd=tmp_path)
+    assert khgen("show", "w1", "--write", "w1", cwd=tmp_path).returncode == 0
+    (tmp_path / "w1/notes").write_text("mine")
+    done = khgen("show", "cp1", "--write", "w1", cwd=tmp_path)
     assert done.returncode == 3
-    assert "w1: File exists" in done.stderr
+    assert "w1: holds notes that khgen did not write" in done.stderr
+    assert (tmp_path / "w1/notes").read_text() == "mine"
     inside = khgen("show", "w1", "--write", "out/files", cwd=tmp_path)
     assert inside.returncode == 2
     assert not (tmp_path / "out/files").exists()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from khgen.disk.manifest import rendered_files
 from khgen.disk.owned_folder import OutputRefusedError, refuse_foreign
-from khgen.disk.rendered_manifest import rendered_files
 from support.command import SMALL_SPEC, khgen
 
 OTHER = 65534

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from khgen.disk.listing import listing_text
+from khgen.disk.owned_folder import listing_text
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import manifest_of
 

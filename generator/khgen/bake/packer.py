@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from khgen.disk.ending_signals import ENDING
+from khgen.disk.system_calls import ENDING
 from khgen.facts.version import Version
 
 COMMA = "%!(PACKER_COMMA)"

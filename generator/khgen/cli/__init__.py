@@ -30,7 +30,7 @@ from khgen.cli.outcome import (
     report_os_error,
     run_of,
 )
-from khgen.disk.ending_signals import ENDING
+from khgen.disk.system_calls import ENDING
 
 COMMANDS = {
     "init": "Write a commented cluster.yaml to start from.",

@@ -10,9 +10,8 @@ from khgen.changes.rules import Effect, strongest
 from khgen.cli.changes_text import SIGNS
 from khgen.cli.comparing import Comparison, held_in
 from khgen.cli.summary import LISTED_NODES
-from khgen.disk.manifest import NodeEntry
+from khgen.disk.manifest import MANIFEST, NodeEntry
 from khgen.disk.rendered_output import load_manifest
-from khgen.disk.staging import MANIFEST
 from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.render import ClusterRender
 

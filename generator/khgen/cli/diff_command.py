@@ -29,8 +29,7 @@ from khgen.cli.options import (
 )
 from khgen.cli.outcome import CHANGES, Exit, Report
 from khgen.cli.output_folder import read_manifest
-from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
-from khgen.disk.rendered_manifest import RenderedManifest
+from khgen.disk.manifest import NodeEntry, RenderedManifest, budget_findings, node_entry
 from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.secrets import plan_with
 from khgen.pki.validity import lifetime_findings

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from khgen.cli.outcome import Exit
-from khgen.disk.ending_signals import ENDING
+from khgen.disk.system_calls import ENDING
 
 
 class EndedError(BaseException):

@@ -32,12 +32,11 @@ from khgen.cli.outcome import Report, wrote
 from khgen.cli.output_folder import refuse_inside
 from khgen.cli.recording import SecretsAppearedError, founders_line, keep_new, record, unrecorded
 from khgen.cli.summary import summary
-from khgen.disk.manifest import NodeEntry, budget_findings
+from khgen.disk.manifest import MANIFEST, NodeEntry, budget_findings
 from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster, load_manifest
 from khgen.disk.spec_file import text_files
-from khgen.disk.staging import MANIFEST
 from khgen.pki.adopt import ADOPTED_FILES
 from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.secrets import founding_nodes, plan_with

@@ -1,22 +1,51 @@
-"""One node's folder in the output, written into the staging folder, and the trees of the kinds."""
+"""Writes a folder for each node, on all processors, and a tree for each kind.
 
+The processes that write nodes hold nothing that their parent needs, and end with it.
+"""
+
+import ctypes
+import errno
+import gc
+import multiprocessing
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+import signal
+import sys
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
+from multiprocessing.connection import Connection, wait
 from pathlib import PurePosixPath
 
-from khgen.disk.manifest import NodeEntry, node_entry
+from khgen.disk.manifest import (
+    KINDS,
+    NODES,
+    ROOTFS,
+    KindTrees,
+    NodeEntry,
+    earlier_tree,
+    kind_trees,
+    node_entry,
+)
 from khgen.disk.staging import Staging
+from khgen.disk.system_calls import take_signals
 from khgen.export.rendered_machines import META_DATA, NETWORK_CONFIG, USER_DATA
 from khgen.plan.cluster_plan import NodePlan
 from khgen.plan.node_file import NodeFile
 from khgen.render import ClusterRender, RenderedNode
 
 BATCH = 25
-ROOTFS = "rootfs"
-KINDS = "kinds"
-NODES = "nodes"
+PARALLEL_FROM = 100
+"""With fewer nodes than this, starting further processes costs more than it saves."""
+SIGNALS_TAKEN_EVERY = 0.1
+WRITER_DIED = "a process that wrote nodes was killed, by a signal or for lack of memory: try again"
+_PR_SET_PDEATHSIG = 1
+
+Batch = dict[str, NodeEntry]
+
+
+class WriterDiedError(OSError):
+    """A process that wrote nodes ended before it was done, by a signal or for lack of memory."""
 
 
 class NodeWriter:
@@ -30,7 +59,7 @@ class NodeWriter:
         self._stored: dict[int, str] = {}
 
     def batches(self, nodes: Sequence[NodePlan]) -> Iterator[dict[str, NodeEntry]]:
-        """Write the nodes; yields manifest entries, some at a time."""
+        """Write these nodes; yields the manifest entries of each batch as it is written."""
         remaining = iter(nodes)
         while batch := tuple(islice(remaining, BATCH)):
             yield {node.name: self._write(self._render.node(node)) for node in batch}
@@ -51,13 +80,16 @@ class NodeWriter:
         names = {*given, ROOTFS} if self._rootfs else {*given}
         if staging.present_names(folder) != names:
             return False
-        same = (staging.is_present(f"{folder}/{name}", given[name]) for name in given)
+        same = (
+            staging.present_content(f"{folder}/{name}") == content
+            for name, content in given.items()
+        )
         return all(same) and (
             not self._rootfs or has_tree(staging, f"{folder}/{ROOTFS}", rendered.files)
         )
 
     def _write_rootfs(self, folder: str, rendered: RenderedNode) -> None:
-        make_tree_folders(self._staging, folder, rendered.files)
+        _make_tree_folders(self._staging, folder, rendered.files)
         for file in rendered.shared:
             self._store(file, f"{folder}{file.path}")
         for file in rendered.own:
@@ -70,10 +102,52 @@ class NodeWriter:
             self._stored[id(file)] = relative
 
 
-def make_tree_folders(staging: Staging, folder: str, files: Iterable[NodeFile]) -> None:
-    """Create every folder that these files need below `folder`, and that one."""
-    paths = tuple(file.path for file in files)
-    staging.make_folders(f"{folder}{below}" for below in _folders(paths))
+def written(writer: NodeWriter, nodes: Sequence[NodePlan]) -> Generator[Batch, None, None]:
+    """Render and write the nodes; yields manifest entries as they get done."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if len(nodes) < PARALLEL_FROM or processors == 1:
+        for entries in writer.batches(nodes):
+            yield entries
+            take_signals()
+    else:
+        shares = [writer.batches(nodes[number::processors]) for number in range(processors)]
+        yield from _in_parallel(shares)
+
+
+def write_kind_trees(render: ClusterRender, staging: Staging) -> KindTrees:
+    """Write what the nodes of each kind share; returns the digests."""
+    for kind, rendered in render.kinds.items():
+        tree = f"{KINDS}/{kind}/{ROOTFS}"
+        staging.make_folders((f"{KINDS}/{kind}",))
+        _make_tree_folders(staging, tree, rendered.shared)
+        for file in rendered.shared:
+            staging.write(f"{tree}{file.path}", file.content.encode(), file.mode)
+    return kind_trees(render)
+
+
+def kept_trees(
+    render: ClusterRender, staging: Staging, trees: KindTrees, used: frozenset[str]
+) -> Mapping[str, str]:
+    """Keep the trees that nodes of an earlier render use; returns the name of each from now on.
+
+    A tree that this render writes with other files gets a name of its own. All others are removed.
+    """
+    rendered = kind_trees(render)
+    names = {
+        name: name
+        if rendered.get(name, trees[name]) == trees[name]
+        else earlier_tree(name, trees[name])
+        for name in used
+    }
+    folder = staging.path / KINDS
+    folder.mkdir(exist_ok=True)
+    for tree in sorted(folder.iterdir()):
+        target = folder / names.get(tree.name, tree.name)
+        if tree.name in rendered and target != tree and not target.exists():
+            tree.rename(target)
+        elif tree.name in rendered or tree.name not in used:
+            shutil.rmtree(tree)
+    return names
 
 
 def has_tree(staging: Staging, folder: str, files: Sequence[NodeFile]) -> bool:
@@ -83,9 +157,15 @@ def has_tree(staging: Staging, folder: str, files: Sequence[NodeFile]) -> bool:
     below = len(str(staging.present)) + 1
     held = {f"{root[below:]}/{name}" for root, _, names in walk for name in names}
     return held == paths and all(
-        staging.is_present(f"{folder}{file.path}", file.content.encode(), file.mode)
+        staging.present_content(f"{folder}{file.path}", file.mode) == file.content.encode()
         for file in files
     )
+
+
+def _make_tree_folders(staging: Staging, folder: str, files: Iterable[NodeFile]) -> None:
+    """Create every folder that these files need below `folder`, and that one."""
+    paths = tuple(file.path for file in files)
+    staging.make_folders(f"{folder}{below}" for below in _folders(paths))
 
 
 def _given(rendered: RenderedNode) -> dict[str, bytes]:
@@ -100,3 +180,77 @@ def _folders(paths: tuple[PurePosixPath, ...]) -> tuple[str, ...]:
     """Every folder that these paths need, parents first; the root is the empty text."""
     folders = {str(parent).rstrip("/") for path in paths for parent in path.parents}
     return tuple(sorted(folders))
+
+
+def _in_parallel(shares: Sequence[Iterator[Batch]]) -> Generator[Batch, None, None]:
+    """Run each share in a process of its own; yields their batches as they get done."""
+    context = multiprocessing.get_context("fork")
+    gc.freeze()  # The children need not look through what was there before them.
+    processes = []
+    channels: list[Connection] = []
+    try:
+        for share in shares:
+            receiver, sender = context.Pipe(duplex=False)
+            channels.append(receiver)
+            arguments = (os.getpid(), tuple(channels), share, sender)
+            process = context.Process(target=_work, args=arguments)
+            process.start()
+            processes.append(process)
+            sender.close()
+        yield from _received(channels)
+    finally:
+        # Nobody may still write when the staging folder is swapped in or cleared away.
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def _work(
+    parent: int,
+    receivers: Sequence[Connection],
+    share: Iterator[Batch],
+    sender: Connection,
+) -> None:
+    """One process's share. Signals that end a program stay blocked: the parent answers them."""
+    _end_with(parent)
+    # A copy of a read end here would hide from the writers that their parent has ended.
+    for receiver in receivers:
+        receiver.close()
+    try:
+        for batch in share:
+            sender.send(batch)
+        sender.send(None)
+    except BrokenPipeError:
+        return
+    except Exception as error:  # noqa: BLE001 - handed to the parent, which raises it
+        sender.send(error)
+
+
+def _end_with(parent: int) -> None:
+    """End this process at once when its parent ends, prctl(2).
+
+    On other systems it ends at its next batch of nodes, by the pipe that nobody reads (EPIPE).
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # It ended before prctl was called.
+        os._exit(1)
+
+
+def _received(channels: list[Connection]) -> Iterator[Batch]:
+    open_channels = list(channels)
+    while open_channels:
+        for channel in wait(open_channels, SIGNALS_TAKEN_EVERY):
+            assert isinstance(channel, Connection)  # noqa: S101 - only pipes were put in
+            try:
+                message = channel.recv()
+            except (EOFError, OSError):
+                raise WriterDiedError(errno.ECHILD, WRITER_DIED) from None
+            if message is None:
+                open_channels.remove(channel)
+            elif isinstance(message, BaseException):
+                raise message
+            else:
+                yield message
+        take_signals()

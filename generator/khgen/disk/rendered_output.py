@@ -12,9 +12,17 @@ from pathlib import Path
 from khgen.changes.compare import NodeTree, TreeFile
 from khgen.changes.file_rules import cloud_config
 from khgen.changes.keys import SpecValues
-from khgen.disk.listing import ListingError, ListingFault, read_regular
-from khgen.disk.rendered_manifest import ManifestNode, RenderedManifest, decoded_manifest
-from khgen.disk.staging import MANIFEST, SPEC
+from khgen.disk.manifest import (
+    KINDS,
+    MANIFEST,
+    NODES,
+    ROOTFS,
+    SPEC,
+    ManifestNode,
+    RenderedManifest,
+    decoded_manifest,
+)
+from khgen.disk.owned_folder import ListingError, ListingFault, read_regular
 from khgen.export.rendered_machines import (
     META_DATA,
     NETWORK_CONFIG,
@@ -124,20 +132,24 @@ def load_files(
     User-data places most; what is baked into an image is in the tree of the node's kind.
     """
     entry = manifest.nodes[node.name]
-    placed = dict(placed_files(node.plain_user_data))
-    digests = manifest.kind_files.get(entry.kind, {})
+    files = dict(placed_files(node.plain_user_data))
+    tree = manifest.kind_trees.get(entry.kind_tree, {})
     problems: list[Problem] = []
     for path in manifest.file_lists[entry.file_list]:
-        if path in placed or path not in digests:
+        if path in files:
             continue
-        file = Path(f"{out}/kinds/{entry.kind}/rootfs{path}")
-        content, wrong = _checked(file, digests[path])
+        if path in tree:
+            file = Path(f"{out}/{KINDS}/{entry.kind_tree}/{ROOTFS}{path}")
+            content, wrong = _checked(file, tree[path])
+        else:  # An older khgen wrote it to the node's own tree, without a digest.
+            file = Path(f"{out}/{NODES}/{node.name}/{ROOTFS}{path}")
+            content, wrong = read_regular(file), ""
         if content is None:
             problems.append(_node_problem(out, file, wrong))
         else:
             mode = stat.S_IMODE(file.stat().st_mode)
-            placed[path] = PlacedFile(content=content, mode=mode)
-    return dict(sorted(placed.items())), Problems.of(problems)
+            files[path] = PlacedFile(content=content, mode=mode)
+    return dict(sorted(files.items())), Problems.of(problems)
 
 
 def _node(out: Path, name: str, entry: ManifestNode, problems: list[Problem]) -> ExportNode:
@@ -148,7 +160,7 @@ def _node(out: Path, name: str, entry: ManifestNode, problems: list[Problem]) ->
     }
     contents: dict[str, bytes] = {}
     for file, digest in wanted.items():
-        path = out / "nodes" / name / file
+        path = out / NODES / name / file
         content, wrong = _checked(path, digest)
         if wrong:
             problems.append(_node_problem(out, path, wrong))
@@ -166,7 +178,7 @@ def _node(out: Path, name: str, entry: ManifestNode, problems: list[Problem]) ->
         network_config=contents.get(NETWORK_CONFIG),
     )
     if USER_DATA in contents and not _has_plain_text(node, entry.user_data.plain_sha256):
-        path = out / "nodes" / name / USER_DATA
+        path = out / NODES / name / USER_DATA
         problems.append(_node_problem(out, path, f"not {node.encoding} of what was rendered"))
     return node
 

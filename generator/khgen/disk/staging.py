@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from khgen.disk.ending_signals import take_signals
 from khgen.disk.folder_lock import locked_folder
 from khgen.disk.owned_folder import ListedFiles, OutputRefusedError, refuse_foreign
 from khgen.disk.system_calls import (
@@ -24,13 +23,11 @@ from khgen.disk.system_calls import (
     about,
     is_own,
     rename_with,
+    take_signals,
     write_all,
 )
 from khgen.disk.temporary import clear_stale, temporary_folder
 
-MANIFEST = "manifest.json"
-SPEC = "spec.json"
-ADMIN_CONF = "admin.conf"
 _ASIDE = "-old"
 MOUNTS = Path("/proc/self/mountinfo")
 _MOUNTED = "is a mount point, so it cannot be replaced: name a folder in it, like -o {inside}"
@@ -79,8 +76,8 @@ class Staging:
             raise
         return True
 
-    def is_present(self, relative: str, content: bytes, mode: int = 0o600) -> bool:
-        """Whether the present output has this file, with these bytes and open to nobody else.
+    def present_content(self, relative: str, mode: int = 0o600) -> bytes | None:
+        """The bytes of this file in the present output, if it is open to no more than `mode`.
 
         The file itself is read: what somebody edited there is never kept.
         """
@@ -88,16 +85,16 @@ class Staging:
         try:
             descriptor = os.open(f"{self.present}/{relative}", flags)
         except OSError:
-            return False  # What cannot be read is written anew.
+            return None  # What cannot be read is written anew.
         try:
             status = os.fstat(descriptor)
             held = stat.S_IMODE(status.st_mode)
-            private = held in {0o600, mode} or held & 0o077 == 0
+            private = held == mode or held & 0o077 == 0
             if not (stat.S_ISREG(status.st_mode) and is_own(status) and private):
-                return False
-            return status.st_size == len(content) and _read(descriptor, len(content)) == content
+                return None
+            return _read(descriptor, status.st_size)
         except OSError:
-            return False
+            return None
         finally:
             os.close(descriptor)
 
@@ -286,10 +283,10 @@ def _copy_file(file: Path, staging: Staging, relative: str) -> None:
 
 
 def _read(descriptor: int, size: int) -> bytes:
+    """All of a file of about that size; one read(2) takes it mostly, and one more sees its end."""
     parts = []
-    while size > 0 and (part := os.read(descriptor, size)):
+    while part := os.read(descriptor, size + 1):
         parts.append(part)
-        size -= len(part)
     return b"".join(parts)
 
 
