@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from support.command import SMALL_SPEC, khgen
-from support.rendered_out import tree
+from support.rendered_out import manifest_of, node_files, tree
 
 
 @pytest.fixture
@@ -98,3 +99,42 @@ def test_an_opened_folder_is_closed_again(folder: Path) -> None:
         opened.chmod(0o755)
         again(folder)
         assert opened.stat().st_mode & 0o777 == 0o700, name
+
+
+def test_a_change_of_the_spec_or_of_the_secrets_is_never_missed(folder: Path) -> None:
+    before = tree(folder / "out")
+    assert khgen("certs", "renew", "cluster.yaml", cwd=folder).returncode == 0
+    again(folder)
+    renewed = tree(folder / "out")
+    assert renewed["nodes/w1/user-data"] != before["nodes/w1/user-data"]
+    spec = folder / "cluster.yaml"
+    spec.write_text(spec.read_text().replace('release: "12"', 'release: "12", timezone: UTC'))
+    again(folder)
+    assert tree(folder / "out")["nodes/w1/user-data"] != renewed["nodes/w1/user-data"]
+
+
+def test_a_missing_node_is_written_where_nothing_else_changed(folder: Path) -> None:
+    before = tree(folder / "out")
+    shutil.rmtree(folder / "out/nodes/w1")
+    again(folder)
+    assert tree(folder / "out") == before
+
+
+def test_nodes_that_stay_keep_the_tree_that_they_were_rendered_with(tmp_path: Path) -> None:
+    assert khgen("init", "air-gap", cwd=tmp_path).returncode == 0
+    again(tmp_path)
+    out = tmp_path / "out"
+    nodes = manifest_of(out)["nodes"]
+    kind = next(k for k, n in Counter(n["kind"] for n in nodes.values()).items() if n > 1)
+    first, second, *others = (name for name, node in nodes.items() if node["kind"] == kind)
+    files, written = node_files(out, second), tree(out / "kinds" / kind)
+    spec = tmp_path / "cluster.yaml"
+    spec.write_text(spec.read_text().replace("10.50.0.3]", "10.50.0.5]"))
+    again(tmp_path, "--node", first)
+    assert tree(out / "kinds" / kind) != written
+    assert node_files(out, second) == files
+    kept = manifest_of(out)["nodes"][second]["kindTree"]
+    assert tree(out / "kinds" / kept) == written
+    again(tmp_path, *(word for name in (second, *others) for word in ("--node", name)))
+    assert not (out / "kinds" / kept).exists()
+    assert {node["kindTree"] for node in manifest_of(out)["nodes"].values()} >= {kind}

@@ -108,6 +108,7 @@ SLOW_RENDER = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
+    from khgen.disk.manifest import MANIFEST
     from khgen.disk.staging import staged
     names = frozenset((MANIFEST, *(f"nodes/a/{number}" for number in range(200))))
     with staged(Path(sys.argv[1]), lambda out: names) as staging:
