@@ -27,10 +27,11 @@ from khgen.export.rendered_machines import (
 @output_option("Folder of the last render; show only reads it.", "out")
 @click.option("--write", type=PATH, help="Write all of the node's files into this folder.")
 def show(node: str, path: str | None, output: Path, write: Path | None) -> None:
-    """List the files that NODE is given, or print the one at PATH.
+    """List or print the files that a node is given.
 
-    PATH is a path on the node, or user-data, meta-data or network-config. khgen first checks every
-    file against its digest in manifest.json. Files may hold private keys.
+    Without PATH, it prints a line for each file of NODE: mode, bytes, path. PATH is a path on the
+    node, or user-data, meta-data or network-config. khgen first checks every file against its
+    digest in manifest.json. Files may hold private keys.
     """
     if path is not None and write is not None:
         message = "PATH and --write exclude each other: --write writes every file"
