@@ -3,8 +3,10 @@
     .venv/bin/python benchmarks/render.py                # 5, 100, 1,000 and 10,000 nodes
     .venv/bin/python benchmarks/render.py --nodes 1000 --runs 5
 
-Every run is a whole process with a fresh output folder and a fresh secrets file. Memory is the
-peak resident size of the largest single process. Prints a Markdown table.
+The first table: every run is a whole process with a fresh output folder and a fresh secrets file.
+Memory is the peak resident size of the largest single process. The second table: the first render,
+one with nothing changed, one with every node changed, each over the output of the one before, and
+the floor: the same user-data written alone, by one process. Prints Markdown.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +86,40 @@ def render_run(folder: Path, text: str, khgen: str) -> Run:
     return measured([khgen, "render", str(spec), "-o", str(folder / "out")])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """Seconds of three renders into one folder, and of writing the same user-data alone."""
+
+    first: float
+    again: float
+    changed: float
+    floor: float
+
+
+def sequence_run(folder: Path, text: str, khgen: str) -> Sequence:
+    """The three renders, one after the other, and the floor."""
+    first = render_run(folder, text, khgen)
+    command = [khgen, "render", str(folder / "cluster.yaml"), "-o", str(folder / "out")]
+    again = measured(command)
+    changed = text.replace('release: "12"', 'release: "12", timezone: Europe/Paris')
+    (folder / "cluster.yaml").write_text(changed, encoding="utf-8")
+    every = measured(command)
+    contents = [path.read_bytes() for path in sorted((folder / "out/nodes").glob("*/user-data"))]
+    started = time.perf_counter()
+    (folder / "floor").mkdir()
+    for number, content in enumerate(contents):
+        (folder / "floor" / str(number)).write_bytes(content)
+    floor = time.perf_counter() - started
+    return Sequence(first=first.wall, again=again.wall, changed=every.wall, floor=floor)
+
+
+def sequence_row(nodes: int, runs: list[Sequence]) -> str:
+    """One row of the second table, minimum and maximum."""
+    columns = zip(*((r.first, r.again, r.changed, r.floor) for r in runs), strict=True)
+    cells = (f"{min(column):.2f} to {max(column):.2f} s" for column in columns)
+    return f"| {nodes:,} | {' | '.join(cells)} |"
+
+
 def user_data_bytes(out: Path) -> dict[str, int]:
     """The largest gzipped user-data of each role."""
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
@@ -129,6 +166,20 @@ def main() -> None:
             sizes = user_data_bytes(folders[0] / "out")
             sys.stdout.write(table_row(nodes, runs, sizes) + "\n")
             sys.stdout.flush()
+    write_sequences(arguments.nodes or SIZES, arguments, khgen)
+
+
+def write_sequences(sizes: Iterable[int], arguments: argparse.Namespace, khgen: str) -> None:
+    """Measure and print the second table."""
+    sys.stdout.write("\n| nodes | first | nothing changed | all changed | floor |\n")
+    sys.stdout.write("|---|---|---|---|---|\n")
+    for nodes in sizes:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+            text = cluster(nodes, arguments.datasource)
+            folders = [Path(name) / f"run-{number}" for number in range(arguments.runs)]
+            runs = [sequence_run(folder, text, khgen) for folder in folders]
+        sys.stdout.write(sequence_row(nodes, runs) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from support.programs import require_program, unavailable
 
 COMMANDS = (
     ("init", "air-gap", "-o", "new/cluster.yaml"),
-    ("render", "cluster.yaml"),
-    ("render", "cluster.yaml", "--node", "w1"),
+    ("render", "cluster.yaml", "--rootfs"),
+    ("render", "cluster.yaml", "--rootfs", "--node", "w1"),
+    ("show", "cp1", "--write", "cp1"),
     ("render", "cluster.yaml", "--check", "--format", "json"),
     ("diff", "cluster.yaml", "--patch"),
     ("seed", "out"),

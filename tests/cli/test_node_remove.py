@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from support.command import SMALL_SPEC, khgen
+from support.rendered_out import node_files
 
 CP2 = "  - {name: cp2, role: control-plane, address: 10.9.0.12}\n"
 CP4 = "  - {name: cp4, role: control-plane, address: 10.9.0.14}\n"
@@ -41,7 +42,7 @@ def kinds(folder: Path) -> dict[str, str]:
 
 
 def removals(folder: Path, name: str) -> list[str]:
-    text = (folder / f"out/nodes/{name}/rootfs/etc/khgen/node.env").read_text()
+    text = node_files(folder / "out", name)["/etc/khgen/node.env"].decode()
     return re.findall("^REMOVED_.*$", text, re.MULTILINE)
 
 
@@ -186,7 +187,8 @@ def test_four_while_growing_to_five_are_a_warning(folder: Path) -> None:
 
 def test_an_imported_pki_founds_with_an_odd_number_too(folder: Path) -> None:
     write(folder, SMALL_SPEC.replace(CP2, ""))
-    pki = folder / "out/nodes/cp1/rootfs/etc/kubernetes/pki"
+    assert khgen("show", "cp1", "--write", "cp1", cwd=folder).returncode == 0
+    pki = folder / "cp1/rootfs/etc/kubernetes/pki"
     arguments = ("secrets", "import", "cluster.yaml", pki, "--secrets", "adopted.yaml")
     done = khgen(*arguments, cwd=folder)
     assert done.returncode == 1

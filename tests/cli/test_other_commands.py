@@ -7,6 +7,7 @@ import pytest
 
 from khgen.cli import cli
 from support.command import SMALL_SPEC, khgen
+from support.rendered_out import node_files
 from support.rendering import EXAMPLES, ROOT
 
 
@@ -86,13 +87,13 @@ def test_certs_list_tells_the_founding_from_the_rest(tmp_path: Path) -> None:
 
 
 def test_certs_renew_gives_new_keys_at_the_next_render(rendered: Path) -> None:
-    key = rendered / "out/nodes/infra0/rootfs/etc/kubernetes/pki/etcd/server.key"
-    authority = rendered / "out/nodes/infra0/rootfs/etc/kubernetes/pki/etcd/ca.crt"
-    before, trusted = key.read_text(), authority.read_text()
+    key, authority = "/etc/kubernetes/pki/etcd/server.key", "/etc/kubernetes/pki/etcd/ca.crt"
+    before = node_files(rendered / "out", "infra0")
     assert khgen("certs", "renew", "cluster.yaml", cwd=rendered).returncode == 0
     assert khgen("render", "cluster.yaml", cwd=rendered).returncode == 0
-    assert key.read_text() != before
-    assert authority.read_text() == trusted
+    after = node_files(rendered / "out", "infra0")
+    assert after[key] != before[key]
+    assert after[authority] == before[authority]
 
 
 def test_certs_renew_without_secrets_makes_none(tmp_path: Path) -> None:
@@ -103,6 +104,7 @@ def test_certs_renew_without_secrets_makes_none(tmp_path: Path) -> None:
 
 
 def test_a_pki_is_imported_once(rendered: Path, tmp_path: Path) -> None:
+    assert khgen("render", "cluster.yaml", "--rootfs", cwd=rendered).returncode == 0
     pki = rendered / "out/nodes"
     control_plane = next(
         p for p in pki.iterdir() if (p / "rootfs/etc/kubernetes/pki/sa.key").exists()
@@ -118,7 +120,7 @@ def test_a_pki_is_imported_once(rendered: Path, tmp_path: Path) -> None:
 
 def test_a_stacked_pki_is_imported_and_gives_the_same_trust(tmp_path: Path) -> None:
     assert khgen("init", "single", cwd=tmp_path).returncode == 0
-    assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
+    assert khgen("render", "cluster.yaml", "--rootfs", cwd=tmp_path).returncode == 0
     (node,) = {p.parent for p in tmp_path.glob("out/nodes/*/rootfs/etc/kubernetes/pki/sa.key")}
     arguments = ("secrets", "import", "cluster.yaml", node, "--secrets", "adopted.yaml")
     assert khgen(*arguments, cwd=tmp_path).returncode == 0
@@ -126,7 +128,8 @@ def test_a_stacked_pki_is_imported_and_gives_the_same_trust(tmp_path: Path) -> N
     assert again.returncode == 3
     assert "exists already" in again.stderr
     trusted = (node / "ca.crt").read_text()
-    done = khgen("render", "cluster.yaml", "--secrets", "adopted.yaml", "-o", "two", cwd=tmp_path)
+    adopted = ("--secrets", "adopted.yaml", "-o", "two", "--rootfs")
+    done = khgen("render", "cluster.yaml", *adopted, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "two" / node.relative_to(tmp_path / "out") / "ca.crt").read_text() == trusted
 
@@ -134,8 +137,8 @@ def test_a_stacked_pki_is_imported_and_gives_the_same_trust(tmp_path: Path) -> N
 def node_of(folder: Path, name: str) -> tuple[str, str, str]:
     """A node's kind and instance-id, and the key of its kubelet."""
     entry = json.loads((folder / "out/manifest.json").read_text())["nodes"][name]
-    identity = folder / f"out/nodes/{name}/rootfs/var/lib/kubelet/pki/kubelet-client-khgen.pem"
-    return entry["kind"], entry["instanceId"], identity.read_text()
+    identity = node_files(folder / "out", name)["/var/lib/kubelet/pki/kubelet-client-khgen.pem"]
+    return entry["kind"], entry["instanceId"], identity.decode()
 
 
 def test_a_replaced_founder_joins_with_a_fresh_identity_each_time(tmp_path: Path) -> None:
@@ -155,8 +158,8 @@ def test_a_replaced_founder_joins_with_a_fresh_identity_each_time(tmp_path: Path
     assert (tmp_path / "out/nodes/cp1/user-data").read_bytes() == founder, (
         "its list of members stays"
     )
-    steps = tmp_path / "out/nodes/cp2/rootfs/etc/khgen/steps.d"
-    assert any(path.name.endswith("-join-control-plane") for path in steps.iterdir())
+    files = node_files(tmp_path / "out", "cp2")
+    assert any(path.endswith("-join-control-plane") for path in files)
 
 
 def test_only_a_node_of_the_spec_is_replaced(rendered: Path) -> None:

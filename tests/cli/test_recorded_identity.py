@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from support.command import SMALL_SPEC, khgen
+from support.rendered_out import node_files
 from support.sealing import sealed
 
 SECRETS = "small.secrets.yaml"
@@ -342,24 +343,24 @@ def test_a_lost_secrets_file_is_never_made_anew(folder: Path, more: tuple[str, .
         f"out/manifest.json:1:1: error: out holds a render of cluster 'small', but its secrets file"
         f" {name} is missing"
     ) in done.stderr
-    assert (
-        "khgen secrets import cluster.yaml out/nodes/cp1/rootfs/etc/kubernetes/pki" in done.stderr
-    )
+    assert "khgen show cp1 -o out --write cp1-files" in done.stderr
     assert sorted(path.name for path in folder.iterdir()) == ["cluster.yaml", "out"]
     assert (folder / "out/manifest.json").read_text() == manifest
 
 
 def test_the_hint_for_a_lost_secrets_file_works(folder: Path) -> None:
-    authority = folder / "out/nodes/cp1/rootfs/etc/kubernetes/pki/ca.crt"
-    before = authority.read_text()
+    before = node_files(folder / "out", "cp1")["/etc/kubernetes/pki/ca.crt"]
     (folder / SECRETS).unlink()
     told = khgen("render", "cluster.yaml", cwd=folder).stderr
-    command = told.partition("adopt its CAs: khgen ")[2].partition(";")[0]
-    done = khgen(*command.split(), cwd=folder)
+    show, secrets = (
+        told.partition("adopt its CAs: khgen ")[2].partition(";")[0].split(", then khgen ")
+    )
+    assert khgen(*show.split(), cwd=folder).returncode == 0
+    done = khgen(*secrets.split(), cwd=folder)
     assert done.returncode == 0
     assert "founders fixed: cp1, cp2, cp3; until" in done.stdout
     assert khgen("render", "cluster.yaml", cwd=folder).returncode == 0
-    assert authority.read_text() == before
+    assert node_files(folder / "out", "cp1")["/etc/kubernetes/pki/ca.crt"] == before
     assert secrets_of(folder)["identity"]["endpoint"] == "10.9.0.2:8443"
 
 

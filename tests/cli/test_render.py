@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.command import SMALL_SPEC, khgen
+from support.rendered_out import node_files
 
 WORKER = "  - {name: w2, role: worker, address: 10.9.0.22}\n"
 SECRETS = "small.secrets.yaml"
@@ -65,7 +66,7 @@ def test_only_the_operator_can_read_what_was_written(folder: Path) -> None:
         mode = stat.S_IMODE(path.stat().st_mode)
         if path.is_dir():
             assert mode == 0o700, path
-        elif "rootfs" not in path.parts:
+        elif "kinds" not in path.parts:
             assert mode == 0o600, path
 
 
@@ -202,8 +203,8 @@ def test_a_signing_key_beside_the_spec_travels_and_is_no_longer_warned_of(folder
     (folder / "cluster.yaml").write_text(spec)
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert "the repository kubernetes is trusted on first use" in done.stderr
-    placed = folder / "out/nodes/cp1/rootfs/etc/apt/keyrings/docker.asc"
-    assert placed.read_text() == armour
+    placed = node_files(folder / "out", "cp1")["/etc/apt/keyrings/docker.asc"]
+    assert placed.decode() == armour
 
 
 def test_a_success_as_json(folder: Path) -> None:

@@ -88,7 +88,8 @@ def test_seal_accepts_a_change_and_shows_it_without_any_key(folder: Path) -> Non
     done = khgen(*SEAL_IT, cwd=folder)
     assert (done.returncode, done.stdout) == (0, f"{SECRETS}: sealed with a digest\n")
     assert "founders: cp4, cp2, cp3\n" in done.stderr
-    certificate = folder / "out/nodes/cp1/rootfs/etc/kubernetes/pki/etcd/ca.crt"
+    assert khgen("show", "cp1", "--write", "cp1", cwd=folder).returncode == 0
+    certificate = folder / "cp1/rootfs/etc/kubernetes/pki/etcd/ca.crt"
     command = ["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", str(certificate)]
     fingerprint = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert fingerprint.strip().partition("=")[2] in done.stderr

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from support.command import SMALL_SPEC, khgen
+from support.rendered_out import manifest_of, node_files
 
 SECRETS = "small.secrets.yaml"
 RIGHT = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -16,8 +17,8 @@ DAY = timedelta(days=1)
 AHEAD = RIGHT + 1500 * DAY
 BEHIND = datetime(2026, 2, 1, tzinfo=UTC)
 UNSET = datetime(1970, 1, 2, tzinfo=UTC)
-CERTIFICATE = "out/nodes/cp1/rootfs/etc/kubernetes/pki/apiserver.crt"
-AUTHORITY = "out/nodes/cp1/rootfs/etc/kubernetes/pki/ca.crt"
+CERTIFICATE = "/etc/kubernetes/pki/apiserver.crt"
+AUTHORITY = "/etc/kubernetes/pki/ca.crt"
 
 
 def run(
@@ -45,16 +46,20 @@ def folder(tmp_path: Path) -> Path:
 
 def begin(folder: Path, name: str = CERTIFICATE) -> datetime:
     """When a certificate of the output begins, as openssl reads it."""
-    command = ["openssl", "x509", "-noout", "-startdate", "-in", str(folder / name)]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return datetime.strptime(text.strip(), "notBefore=%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
+    command = ["openssl", "x509", "-noout", "-startdate"]
+    certificate = node_files(folder / "out", "cp1")[name]
+    done = subprocess.run(command, input=certificate, capture_output=True, check=True)
+    text = done.stdout.decode().strip()
+    return datetime.strptime(text, "notBefore=%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
 
 
 def verify(folder: Path, clock: datetime) -> None:
     """The chain of an output, at that moment, as openssl checks it."""
-    at = ["-attime", str(int(clock.timestamp()))]
-    command = ["openssl", "verify", *at, "-CAfile", str(folder / AUTHORITY)]
-    subprocess.run([*command, str(folder / CERTIFICATE)], capture_output=True, check=True)
+    files = node_files(folder / "out", "cp1")
+    (folder / "ca.crt").write_bytes(files[AUTHORITY])
+    command = ["openssl", "verify", "-attime", str(int(clock.timestamp()))]
+    command += ["-CAfile", str(folder / "ca.crt")]
+    subprocess.run(command, input=files[CERTIFICATE], capture_output=True, check=True)
 
 
 def generations(folder: Path) -> dict[str, tuple[int, str]]:
@@ -163,8 +168,8 @@ def test_load_balancers_do_not_wait_for_a_future_that_was_put_right(tmp_path: Pa
     run(tmp_path, RIGHT, "certs", "renew", "cluster.yaml", "--clock-is-right")
     render(tmp_path, RIGHT)
     wanted = f"NOT_BEFORE={int((RIGHT - DAY).timestamp())}\n"
-    for environment in tmp_path.glob("out/nodes/*/rootfs/etc/khgen/node.env"):
-        assert wanted in environment.read_text(), environment
+    for node in manifest_of(tmp_path / "out")["nodes"]:
+        assert wanted in node_files(tmp_path / "out", node)["/etc/khgen/node.env"].decode(), node
 
 
 def test_a_clock_before_the_cluster_changes_nothing(folder: Path) -> None:

@@ -25,8 +25,8 @@ FULL = "No space left on device"
 COMMANDS = {
     "init": ("init", "air-gap", "-o", "new.yaml"),
     "first": ("render", "cluster.yaml"),
-    "again": ("render", "cluster.yaml"),
-    "node": ("render", "cluster.yaml", "--node", "w1"),
+    "again": ("render", "cluster.yaml", "--rootfs"),
+    "node": ("render", "cluster.yaml", "--rootfs", "--node", "w1"),
     "renew": ("certs", "renew", "cluster.yaml"),
     "seed": ("seed", "out"),
     "terraform": ("export", "terraform", "out"),

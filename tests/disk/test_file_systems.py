@@ -68,15 +68,18 @@ NO_NOREPLACE = (*NO_LINKS, "renameat2:error=EINVAL")
 @pytest.mark.parametrize("faults", [NO_LINKS, NO_NOREPLACE])
 def test_without_hard_links_all_is_the_same(spec: Path, faults: tuple[str, ...]) -> None:
     folder = spec.parent
-    assert injected(faults, "render", "cluster.yaml", cwd=folder) == (0, "")
+    assert injected(faults, "render", "cluster.yaml", "--rootfs", cwd=folder) == (0, "")
     assert names(folder) == ["cluster.yaml", "out", SECRETS]
     assert stat.S_IMODE((folder / SECRETS).stat().st_mode) == 0o600
     whole = tree(folder / "out")
     modes = {p.relative_to(folder): p.stat().st_mode for p in folder.rglob("*")}
-    assert injected(faults, "render", "cluster.yaml", "--node", "w1", cwd=folder) == (0, "")
+    assert injected(faults, "render", "cluster.yaml", "--rootfs", "--node", "w1", cwd=folder) == (
+        0,
+        "",
+    )
     assert tree(folder / "out") == whole
     assert {p.relative_to(folder): p.stat().st_mode for p in folder.rglob("*")} == modes
-    assert khgen("render", "cluster.yaml", "-o", "two", cwd=folder).returncode == 0
+    assert khgen("render", "cluster.yaml", "--rootfs", "-o", "two", cwd=folder).returncode == 0
     assert tree(folder / "two") == whole
     for command in (
         ("seed", "out"),
@@ -116,7 +119,7 @@ def test_of_two_first_renders_without_links_one_makes_the_secrets(spec: Path) ->
 )  # fmt: skip
 def test_what_fails_names_the_file_and_a_way_out(rendered: Path, fault: str, said: str) -> None:
     before = tree(rendered)
-    code, error = injected((fault,), "render", "cluster.yaml", cwd=rendered)
+    code, error = injected((fault,), "render", "cluster.yaml", "--rootfs", cwd=rendered)
     assert (code, error.count("error:")) == (3, 1), error
     assert said in error
     assert tree(rendered) == before
@@ -132,7 +135,7 @@ def test_where_no_mode_can_be_changed_files_stay_closed(spec: Path) -> None:
 def test_a_failed_second_rename_puts_the_old_output_back(rendered: Path) -> None:
     before = tree(rendered)
     faults = ("renameat2:error=EINVAL", "rename:error=EIO:when=2")
-    code, error = injected(faults, "render", "cluster.yaml", cwd=rendered)
+    code, error = injected(faults, "render", "cluster.yaml", "--rootfs", cwd=rendered)
     assert code == 3, error
     assert tree(rendered) == before
     assert names(rendered) == ["cluster.yaml", "out", SECRETS]

@@ -24,6 +24,7 @@ PLACES = st.sampled_from(
         "nodes/w1/rootfs",
         "nodes/cp1/rootfs/etc",
         "nodes/cp2/rootfs/etc/khgen",
+        "kinds/worker/rootfs/etc",
     ]
 )
 THINGS = st.lists(st.tuples(PLACES, NAMES, st.sampled_from(["file", "folder", "link"])), min_size=1)
@@ -31,7 +32,7 @@ THINGS = st.lists(st.tuples(PLACES, NAMES, st.sampled_from(["file", "folder", "l
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_out(tmp_path_factory.mktemp("rendered"), SMALL_SPEC)
+    return write_out(tmp_path_factory.mktemp("rendered"), SMALL_SPEC, rootfs=True)
 
 
 def put(path: Path, what: str) -> bool:

@@ -130,7 +130,7 @@ IN_USE = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
-    from khgen.disk.ending_signals import take_signals
+    from khgen.disk.system_calls import take_signals
     from khgen.disk.temporary import temporary_folder
     from khgen.cli.outcome import EndedError, ending_in_order
     try:

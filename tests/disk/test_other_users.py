@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from khgen.disk.manifest import rendered_files
 from khgen.disk.owned_folder import OutputRefusedError, refuse_foreign
-from khgen.disk.rendered_manifest import rendered_files
 from support.command import SMALL_SPEC, khgen
 
 OTHER = 65534
@@ -52,7 +52,7 @@ def refused(folder: Path, *arguments: str | Path) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("name", ["", "nodes", "nodes/w1/rootfs/etc"])
+@pytest.mark.parametrize("name", ["", "nodes", "kinds/worker/rootfs/etc"])
 def test_a_folder_of_another_user_is_refused(folder: Path, name: str) -> None:
     made(folder, "render", "cluster.yaml")
     given_away(folder / "out" / name)

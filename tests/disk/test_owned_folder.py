@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from khgen.disk.listing import listing_text
+from khgen.disk.owned_folder import listing_text
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import manifest_of
 
@@ -97,11 +97,11 @@ def test_a_web_apps_folder_stays(tmp_path: Path, manifest: str, more: tuple[str,
     [
         ("notes", "file", ()),
         ("nodes/cp1/notes", "file", ("--node", "w1")),
-        ("nodes/w1/rootfs/etc/notes", "folder", ()),
+        ("kinds/worker/rootfs/etc/notes", "folder", ()),
         ("nodes/notes", "folder", ("--node", "w1")),
         ("nodes/notes", "link", ()),
-        ("nodes/cp1/rootfs/notes", "link", ("--node", "w1")),
-        ("nodes/cp1/rootfs/notes", "fifo", ()),
+        ("kinds/founder/rootfs/notes", "link", ("--node", "w1")),
+        ("kinds/founder/rootfs/notes", "fifo", ()),
     ],
 )
 def test_a_foreign_entry_stays(folder: Path, where: str, what: str, more: tuple[str, ...]) -> None:

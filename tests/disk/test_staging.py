@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from khgen.disk.manifest import MANIFEST
 from khgen.disk.owned_folder import OutputRefusedError
-from khgen.disk.staging import MANIFEST, staged
+from khgen.disk.staging import staged
 
 
 def listed(out: Path) -> frozenset[str]:
@@ -107,7 +108,8 @@ SLOW_RENDER = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
-    from khgen.disk.staging import MANIFEST, staged
+    from khgen.disk.manifest import MANIFEST
+    from khgen.disk.staging import staged
     names = frozenset((MANIFEST, *(f"nodes/a/{number}" for number in range(200))))
     with staged(Path(sys.argv[1]), lambda out: names) as staging:
         staging.make_folders(("nodes", "nodes/a"))

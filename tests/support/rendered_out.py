@@ -1,11 +1,12 @@
 """Output folders as `khgen render` writes them, from secrets that are fixed for the tests."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from khgen.disk.publish import publish
+from khgen.disk.rendered_output import load_files, load_manifest, load_nodes
 from khgen.render import ClusterRender
 from support.command import SMALL_SPEC
 from support.rendering import example_render, render_of, spec_of
@@ -27,9 +28,9 @@ def with_datasource(spec: str, datasource: str) -> str:
     return f"{spec}userData: {{datasource: {datasource}}}\n"
 
 
-def write_out(folder: Path, spec: str) -> Path:
-    """The output folder of that spec's text, at `folder`/out."""
-    return _published(folder, render_of(spec_of(spec)))
+def write_out(folder: Path, spec: str, *, rootfs: bool = False) -> Path:
+    """The output folder of that spec's text, at `folder`/out; with `rootfs`, with whole trees."""
+    return _published(folder, render_of(spec_of(spec)), rootfs=rootfs)
 
 
 def write_example_out(folder: Path, example: str) -> Path:
@@ -37,9 +38,9 @@ def write_example_out(folder: Path, example: str) -> Path:
     return _published(folder, example_render(example))
 
 
-def _published(folder: Path, render: ClusterRender) -> Path:
+def _published(folder: Path, render: ClusterRender, *, rootfs: bool = False) -> Path:
     out = folder / "out"
-    publish(render, out, render.plan.nodes, lambda _: None)
+    publish(render, out, render.plan.nodes, lambda _: None, rootfs=rootfs)
     return out
 
 
@@ -47,6 +48,17 @@ def manifest_of(out: Path) -> dict[str, Any]:
     """The output's manifest.json."""
     manifest: dict[str, Any] = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     return manifest
+
+
+def node_files(out: Path, name: str) -> Mapping[str, bytes]:
+    """Every file of that node by its path on the node, as the output has it."""
+    manifest = load_manifest(out).manifest
+    assert manifest is not None
+    cluster, wrong = load_nodes(out, manifest, (name,))
+    assert not wrong
+    files, wrong = load_files(out, manifest, cluster.nodes[0])
+    assert not wrong
+    return {path: file.content for path, file in files.items()}
 
 
 def tree(folder: Path) -> dict[str, bytes]:

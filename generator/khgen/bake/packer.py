@@ -24,7 +24,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import FrameType, MappingProxyType
 
-from khgen.disk.ending_signals import ENDING
+from khgen.disk.system_calls import ENDING
 from khgen.facts.distributions import Family
 from khgen.facts.version import Version
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 import click
 
 from khgen import __version__
-from khgen.cli.commands import diff, export, image, init, rehearse, render, schema, seed
+from khgen.cli.commands import diff, export, image, init, rehearse, render, schema, seed, show
 from khgen.cli.identity_commands import certs, node, secrets
 from khgen.cli.outcome import (
     EndedError,
@@ -29,7 +29,7 @@ from khgen.cli.outcome import (
     report_os_error,
     run_of,
 )
-from khgen.disk.ending_signals import ENDING
+from khgen.disk.system_calls import ENDING
 
 
 class _Group(click.Group):
@@ -68,7 +68,20 @@ def cli(*, debug: bool) -> None:
     del debug
 
 
-for command in (init, schema, diff, render, seed, export, image, rehearse, node, certs, secrets):
+for command in (
+    init,
+    schema,
+    diff,
+    render,
+    show,
+    seed,
+    export,
+    image,
+    rehearse,
+    node,
+    certs,
+    secrets,
+):
     # In the order of a cluster's life.
     cli.add_command(command)
 

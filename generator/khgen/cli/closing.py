@@ -9,9 +9,8 @@ from khgen.changes.compare import Change, NodeChange, concerning, new_node
 from khgen.changes.key_rules import Effect, strongest
 from khgen.cli.comparing import SIGNS, Comparison, held_in
 from khgen.cli.outcome import LISTED_NODES
-from khgen.disk.manifest import NodeEntry
+from khgen.disk.manifest import MANIFEST, NodeEntry
 from khgen.disk.rendered_output import load_manifest
-from khgen.disk.staging import MANIFEST
 from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.render import ClusterRender
 

@@ -82,6 +82,7 @@ def diff(
 @output_option("Output folder; existing contents are replaced.", "out")
 @secrets_option(READ_SECRETS)
 @node_option("Render only this node; repeatable.")
+@click.option("--rootfs", is_flag=True, help="Also write every file of each node, to read.")
 @click.option("--check", is_flag=True, help="Check everything and write nothing.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @format_option
@@ -91,21 +92,49 @@ def render(  # noqa: PLR0913 - one for each option
     named: str | None,
     names: tuple[str, ...],
     *,
+    rootfs: bool,
     check: bool,
     strict: bool,
 ) -> None:
     """Render the files of all nodes into a folder.
 
-    The folder gets each node's user-data and files, and the operator's kubeconfig.
+    The folder gets each node's user-data and the operator's kubeconfig. A second render writes only
+    what changed. `khgen show` lists and prints the files of a node.
 
     The secrets file beside the spec is created at the first render and never replaced.
     """
     from khgen.cli.render_command import RenderRequest, render_cluster
 
     request = RenderRequest(
-        spec=spec, output=output, check=check, named=named, names=names, strict=strict
+        spec=spec,
+        output=output,
+        rootfs=rootfs,
+        check=check,
+        named=named,
+        names=names,
+        strict=strict,
     )
     render_cluster(request)
+
+
+@click.command()
+@click.argument("node")
+@click.argument("path", required=False)
+@output_option("Folder of the last render; show only reads it.", "out")
+@click.option("--write", type=PATH, help="Write all of the node's files into this folder.")
+def show(node: str, path: str | None, output: Path, write: Path | None) -> None:
+    """List or print the files that a node is given.
+
+    Without PATH, it prints a line for each file of NODE: mode, bytes, path. PATH is a path on the
+    node, or user-data, meta-data or network-config. khgen first checks every file against its
+    digest in manifest.json. Files may hold private keys.
+    """
+    from khgen.cli.show_command import show_files
+
+    if path is not None and write is not None:
+        message = "PATH and --write exclude each other: --write writes every file"
+        raise click.UsageError(message)
+    show_files(node, path, output, write)
 
 
 @click.command()

@@ -18,8 +18,7 @@ from khgen.changes.compare import (
     spec_values,
 )
 from khgen.changes.file_rules import META_DATA, NETWORK_CONFIG, USER_DATA, cloud_config
-from khgen.disk.manifest import NodeEntry
-from khgen.disk.rendered_manifest import RenderedManifest
+from khgen.disk.manifest import NodeEntry, RenderedManifest
 from khgen.disk.rendered_output import load_spec_values, load_tree
 from khgen.problems import Problems
 from khgen.render import ClusterRender, RenderedNode

@@ -15,8 +15,7 @@ from khgen.cli.inputs import Inputs, now, read_inputs, require_nodes
 from khgen.cli.outcome import CHANGES, LISTED_NODES, Exit, Report
 from khgen.cli.output_folder import read_manifest
 from khgen.cli.secrets_source import SecretsSource, identity_problems, read_secrets
-from khgen.disk.manifest import NodeEntry, budget_findings, node_entry
-from khgen.disk.rendered_manifest import RenderedManifest
+from khgen.disk.manifest import NodeEntry, RenderedManifest, budget_findings, node_entry
 from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.lifetime import lifetime_findings
 from khgen.pki.secrets import plan_with

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import click
 
-from khgen.disk.ending_signals import ENDING
+from khgen.disk.system_calls import ENDING
 from khgen.problems import Problem, Problems, Severity, one_line, problem_text, summary_text
 
 _ELSEWHERE = "name a place elsewhere with -o, or with --secrets for the secrets file"

@@ -7,10 +7,9 @@ import click
 
 from khgen.cli.inputs import require_nodes
 from khgen.cli.outcome import Report
+from khgen.disk.manifest import MANIFEST, RenderedManifest
 from khgen.disk.owned_folder import ELSEWHERE, first_inside
-from khgen.disk.rendered_manifest import RenderedManifest
 from khgen.disk.rendered_output import load_manifest, load_nodes
-from khgen.disk.staging import MANIFEST
 from khgen.export.rendered_machines import ExportCluster
 
 

@@ -24,12 +24,11 @@ from khgen.cli.secrets_source import (
     secrets_path,
     unrecorded,
 )
-from khgen.disk.manifest import NodeEntry, budget_findings
+from khgen.disk.manifest import MANIFEST, NodeEntry, budget_findings
 from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
-from khgen.disk.rendered_output import held_cluster
+from khgen.disk.rendered_output import held_cluster, load_manifest
 from khgen.disk.spec_file import text_files
-from khgen.disk.staging import MANIFEST
 from khgen.pki.adopt import ADOPTED_FILES
 from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.lifetime import lifetime_findings
@@ -40,7 +39,7 @@ from khgen.render import ClusterRender
 
 PROGRESS_FROM = 500
 """Smaller clusters are done before a progress bar could be read."""
-PKI = "rootfs/etc/kubernetes/pki"
+PKI = "/etc/kubernetes/pki"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +52,8 @@ class RenderRequest:
     """Whether nothing is written at all."""
     named: str | None
     names: tuple[str, ...]
+    rootfs: bool
+    """Whether each node's whole tree is written too."""
     strict: bool
 
 
@@ -138,10 +139,16 @@ def _lost_secrets(spec: Path, cluster: str, secrets: Path, out: Path, held: str 
 
 
 def _adoption(spec: Path, out: Path) -> str:
-    """How the CAs can be had again, as far as they are in the output."""
-    for node in sorted((out / "nodes").glob("*")):
-        if all((node / PKI / name).is_file() for name in ADOPTED_FILES):
-            return f", or adopt its CAs: khgen secrets import {spec} {node / PKI}"
+    """How to get the CAs again, as far as they are in the output."""
+    manifest = load_manifest(out).manifest
+    nodes = {} if manifest is None else manifest.nodes
+    lists = {} if manifest is None else manifest.file_lists
+    for name, node in nodes.items():
+        if {f"{PKI}/{file}" for file in ADOPTED_FILES} <= {*lists[node.file_list]}:
+            return (
+                f", or adopt its CAs: khgen show {name} -o {out} --write {name}-files,"
+                f" then khgen secrets import {spec} {name}-files/rootfs{PKI}"
+            )
     return f" (no node in {out} has all CA keys; khgen secrets import adopts them from elsewhere)"
 
 
@@ -155,7 +162,7 @@ def _rendered(
     try:
         if request.check:
             return dry_run(cluster, nodes, progress)
-        return publish(cluster, request.output, nodes, progress, settle)
+        return publish(cluster, request.output, nodes, progress, settle, rootfs=request.rootfs)
     except OverBudgetError as error:
         return error.entries
 

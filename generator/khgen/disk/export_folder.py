@@ -11,20 +11,23 @@ from typing import Literal
 
 from pydantic import Field
 
-from khgen.disk.ending_signals import held_signals, take_signals
 from khgen.disk.folder_lock import locked_folder
-from khgen.disk.listing import (
+from khgen.disk.owned_folder import (
+    ELSEWHERE,
     Listing,
     ListingError,
     ListingPart,
+    OutputRefusedError,
     RelativePath,
     Sha256,
     decoded_listing,
     listing_text,
     read_regular,
+    refuse_listing,
+    refuse_others,
 )
-from khgen.disk.owned_folder import ELSEWHERE, OutputRefusedError, refuse_listing, refuse_others
 from khgen.disk.staging import Staging, closed_umask, staged
+from khgen.disk.system_calls import held_signals, take_signals
 from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.export.rendered_machines import ExportFile
 from khgen.spec.model.texts import NodeName, ShortName

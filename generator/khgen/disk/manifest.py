@@ -1,25 +1,61 @@
-"""manifest.json: what was rendered, with digests, sizes against the limit, certificate dates."""
+"""manifest.json: what was rendered, with digests, sizes against the limit, certificate dates.
+
+It is written from a render, and read back to find which files of an output folder are khgen's.
+"""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, TypedDict
 
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+
+from khgen.bundle.datasource import Encoding
 from khgen.bundle.user_data import UserData
-from khgen.disk.listing import listing_text
+from khgen.disk.owned_folder import (
+    AbsolutePath,
+    Listing,
+    ListingError,
+    ListingPart,
+    Sha256,
+    decoded_listing,
+    listing_text,
+    read_regular,
+    refuse_listing,
+)
+from khgen.export.rendered_machines import META_DATA, NETWORK_CONFIG, USER_DATA
 from khgen.pki.credentials import certificate_dates
 from khgen.pki.secrets import founding_nodes
 from khgen.plan.cluster_plan import NodeKind
 from khgen.problems import Finding
 from khgen.render import ClusterRender, RenderedNode
+from khgen.spec.model import NodeRole
+from khgen.spec.model.texts import KubernetesVersionText, NodeName, ShortName
 
+MANIFEST = "manifest.json"
+SPEC = "spec.json"
+ADMIN_CONF = "admin.conf"
+NODES = "nodes"
+KINDS = "kinds"
+ROOTFS = "rootfs"
 KIND = "khgen/rendered"
 COSTLIEST_FILES = 3
-LIST_DIGITS = 12
-"""So much of a list's SHA-256 tells a handful of lists apart."""
+SHORT_DIGITS = 12
+"""So much of a SHA-256 distinguishes a handful of lists or trees."""
 
 FileLists = Mapping[str, Sequence[str]]
 """Paths on a node by the list's identity: most nodes of a kind have files of the same paths."""
+
+KindTrees = Mapping[str, Mapping[str, str]]
+"""The SHA-256 of each file that all nodes of a kind share, by the tree's name and the path.
+
+A tree is named like its kind. One that only nodes of an earlier render use has digits behind that.
+"""
 
 
 class UserDataEntry(TypedDict):
@@ -49,19 +85,32 @@ class NodeEntry(TypedDict):
     metaDataSha256: str
     networkConfigSha256: str | None
     fileList: str
+    kindTree: str
+    rootfs: bool
     certificates: dict[str, dict[str, str]]
 
 
-def manifest_text(render: ClusterRender, nodes: Mapping[str, NodeEntry], lists: FileLists) -> str:
-    """The manifest of a whole output folder; `nodes` holds an entry for each node by name."""
+def manifest_text(
+    render: ClusterRender,
+    nodes: Mapping[str, NodeEntry],
+    lists: FileLists,
+    trees: KindTrees,
+    inputs: str | None,
+) -> str:
+    """The manifest of a whole output folder; `nodes` holds an entry for each node by name.
+
+    `inputs` is the digest of what all nodes were rendered from, if it is the same for all.
+    """
     plan, secrets = render.plan, render.secrets
     used = {entry["fileList"] for entry in nodes.values()}
     manifest = {
         "cluster": plan.spec.metadata.name,
         "kubernetes": str(plan.version),
         "issuedAt": _time(secrets.issued_at),
+        "inputs": inputs,
         "founders": list(founding_nodes(secrets)),
         "sharedFiles": {kind.value: _shared_sizes(render, kind) for kind in render.kinds},
+        "kindTrees": {name: dict(files) for name, files in sorted(trees.items())},
         "fileLists": {name: list(lists[name]) for name in sorted(used)},
         "nodes": dict(sorted(nodes.items())),
     }
@@ -78,8 +127,24 @@ def file_lists(render: ClusterRender, entries: Mapping[str, NodeEntry]) -> FileL
     return {name: _paths(rendered) for name, rendered in nodes.items()}
 
 
-def node_entry(rendered: RenderedNode) -> NodeEntry:
-    """One node's entry: where it is, what it weighs, and when its certificates end."""
+def kind_trees(render: ClusterRender) -> KindTrees:
+    """The digests of what the nodes of each kind share."""
+    return {
+        kind.value: {str(file.path): _sha256(file.content) for file in rendered.shared}
+        for kind, rendered in render.kinds.items()
+    }
+
+
+def earlier_tree(kind: str, files: Mapping[str, str]) -> str:
+    """The name of a kind's tree that only nodes of an earlier render use."""
+    return f"{kind}-{_sha256(json.dumps(files, sort_keys=True))[:SHORT_DIGITS]}"
+
+
+def node_entry(rendered: RenderedNode, *, rootfs: bool = False) -> NodeEntry:
+    """One node's entry: where it is, what it weighs, and when its certificates end.
+
+    `rootfs` says whether the output has the node's whole tree.
+    """
     node, network_config = rendered.node, rendered.network_config
     dates = certificate_dates(rendered.credentials)
     return NodeEntry(
@@ -92,7 +157,9 @@ def node_entry(rendered: RenderedNode) -> NodeEntry:
         userData=_user_data_entry(rendered.user_data),
         metaDataSha256=_sha256(rendered.meta_data),
         networkConfigSha256=None if network_config is None else _sha256(network_config),
-        fileList=_sha256("\n".join(_paths(rendered)))[:LIST_DIGITS],
+        fileList=_sha256("\n".join(_paths(rendered)))[:SHORT_DIGITS],
+        kindTree=node.kind.value,
+        rootfs=rootfs,
         certificates={
             name: {"notBefore": _time(first), "notAfter": _time(last)}
             for name, (first, last) in dates.items()
@@ -163,3 +230,132 @@ def _sha256(text: str) -> str:
 
 def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _address(text: str) -> str:
+    ip_address(text)
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+TreeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
+"""The name of a folder in `kinds/`."""
+
+
+class _UserData(ListingPart):
+    sha256: Sha256
+    plain_sha256: Sha256
+    encoding: Encoding
+
+
+class _Certificate(ListingPart):
+    not_before: AwareDatetime
+    not_after: AwareDatetime
+
+
+class ManifestNode(ListingPart):
+    """One node that was rendered: who it is, and the digests of what its machine is given."""
+
+    role: NodeRole
+    kind: NodeKind
+    address: Address
+    addresses: tuple[Address, ...] = Field(min_length=1)
+    machine: int = Field(ge=1)
+    instance_id: str
+    user_data: _UserData
+    meta_data_sha256: Sha256
+    network_config_sha256: Sha256 | None
+    file_list: str
+    kind_tree: str = ""
+    rootfs: bool = True
+    """An older khgen wrote every node's whole tree and no tree of its kind, and no such keys."""
+    certificates: Mapping[str, _Certificate]
+
+
+class RenderedManifest(Listing):
+    """What manifest.json lists: the cluster, its nodes, and every file of each."""
+
+    kind: Literal["khgen/rendered"]
+    cluster: ShortName
+    kubernetes: KubernetesVersionText
+    issued_at: AwareDatetime
+    inputs: Sha256 | None = None
+    kind_trees: Mapping[TreeName, Mapping[AbsolutePath, Sha256]] = Field(default_factory=dict)
+    file_lists: Mapping[str, tuple[AbsolutePath, ...]]
+    nodes: Mapping[NodeName, ManifestNode]
+
+    @model_validator(mode="after")
+    def _knows_every_list(self) -> "RenderedManifest":
+        for name, node in self.nodes.items():
+            if node.file_list not in self.file_lists:
+                message = f"nodes.{name}.fileList names no list of fileLists"
+                raise ValueError(message)
+            if node.kind_tree and node.kind_tree not in self.kind_trees:
+                message = f"nodes.{name}.kindTree names no tree of kindTrees"
+                raise ValueError(message)
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldNodes:
+    """What a manifest has, as it is written again for nodes that stay."""
+
+    entries: Mapping[str, NodeEntry]
+    lists: FileLists
+    trees: KindTrees
+    inputs: str | None
+
+
+@lru_cache(maxsize=2)
+def decoded_manifest(content: bytes) -> RenderedManifest:
+    """The manifest in these bytes; raises ListingError where they are not as khgen wrote them.
+
+    A render reads the same manifest several times, and 1,000 nodes take a tenth of a second.
+    """
+    return decoded_listing(content, RenderedManifest)
+
+
+def rendered_files(out: Path) -> frozenset[str]:
+    """Every file that the manifest in that folder lists.
+
+    Raises FileNotFoundError where there is no manifest, OutputRefusedError where it is damaged.
+    """
+    content = read_regular(out / MANIFEST)
+    try:
+        manifest = decoded_manifest(content)
+    except ListingError as error:
+        refuse_listing(out, MANIFEST, str(error))
+    return frozenset((MANIFEST, SPEC, ADMIN_CONF, *_node_files(manifest), *_tree_files(manifest)))
+
+
+def held_nodes(out: Path) -> HeldNodes:
+    """What the manifest in a folder that was found to be khgen's has; nothing without one."""
+    try:
+        content = read_regular(out / MANIFEST)
+    except FileNotFoundError:
+        return HeldNodes(entries={}, lists={}, trees={}, inputs=None)
+    manifest = decoded_manifest(content)
+    # The model checks the entries; what is written again is the JSON, with all that it has.
+    entries: dict[str, NodeEntry] = json.loads(content)["nodes"]
+    return HeldNodes(
+        entries=entries,
+        lists=manifest.file_lists,
+        trees=manifest.kind_trees,
+        inputs=manifest.inputs,
+    )
+
+
+def _node_files(manifest: RenderedManifest) -> Iterator[str]:
+    for name, node in manifest.nodes.items():
+        folder = f"{NODES}/{name}"
+        yield f"{folder}/{USER_DATA}"
+        yield f"{folder}/{META_DATA}"
+        if node.network_config_sha256 is not None:
+            yield f"{folder}/{NETWORK_CONFIG}"
+        if node.rootfs:
+            yield from (f"{folder}/{ROOTFS}{path}" for path in manifest.file_lists[node.file_list])
+
+
+def _tree_files(manifest: RenderedManifest) -> Iterator[str]:
+    for name, files in manifest.kind_trees.items():
+        yield from (f"{KINDS}/{name}/{ROOTFS}{path}" for path in files)

@@ -1,30 +1,36 @@
 """From a render to the files in the output folder, on as many processors as there are."""
 
-import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from khgen.changes.compare import spec_values
-from khgen.disk.ending_signals import take_signals
-from khgen.disk.manifest import NodeEntry, file_lists, manifest_text, node_entry, over_budget
-from khgen.disk.node_writer import NodeWriter
-from khgen.disk.rendered_manifest import HeldNodes, held_nodes, rendered_files
-from khgen.disk.staging import ADMIN_CONF, MANIFEST, SPEC, Staging, staged
-from khgen.disk.writing_processes import written_in_parallel
+from khgen.disk.manifest import (
+    ADMIN_CONF,
+    MANIFEST,
+    NODES,
+    SPEC,
+    HeldNodes,
+    NodeEntry,
+    file_lists,
+    held_nodes,
+    manifest_text,
+    node_entry,
+    over_budget,
+    rendered_files,
+)
+from khgen.disk.node_writer import NodeWriter, kept_trees, write_kind_trees, written
+from khgen.disk.staging import Staging, staged
+from khgen.disk.unchanged import inputs_digest, present_entries, spec_text
 from khgen.plan.cluster_plan import NodePlan
 from khgen.render import ClusterRender
 
-PARALLEL_FROM = 100
-"""With fewer nodes than this, starting further processes costs more than it saves."""
-
 Progress = Callable[[int], None]
-"""Is told how many further nodes are done."""
+"""Called with the number of further nodes that are done."""
 
 Settle = Callable[[Mapping[str, NodeEntry]], None]
-"""Is given the new entries while the old output is still in its place."""
+"""Called with the new entries while the old output is still in its place."""
 
 
 class OverBudgetError(Exception):
@@ -47,77 +53,95 @@ def dry_run(
     return entries
 
 
-def publish(
+def publish(  # noqa: PLR0913 - what to write, where, and who is asked meanwhile
     render: ClusterRender,
     out: Path,
     nodes: Sequence[NodePlan],
     progress: Progress,
     settle: Settle = lambda _: None,
+    *,
+    rootfs: bool = False,
 ) -> dict[str, NodeEntry]:
     """Write these nodes to `out` and return their manifest entries.
 
-    If they are all the plan's nodes, the output holds nothing else; if not, it keeps the others.
-    `settle` is called when all is written, just before it replaces `out`. Raises OverBudgetError,
-    OSError, and what `settle` raises: `out` is then as it was.
+    If they are not all the plan's nodes, the output keeps the others. Nothing is written where
+    nothing changed. With `rootfs`, each node's whole tree is written. `settle` is called just before
+    `out` is replaced. Raises OverBudgetError, OSError, and what `settle` raises; `out` then stays.
     """
     whole = len(nodes) == len(render.plan.nodes)
+    inputs = None if rootfs else inputs_digest(render)
     with staged(out, rendered_files, keep=not whole) as staging:
-        held = held_nodes(staging.path)
-        kept = _kept_entries(render, staging, held, nodes)
-        if not (staging.path / "nodes").is_dir():
-            staging.make_folders(("nodes",))
-        entries: dict[str, NodeEntry] = {}
-        with closing(_written(render, staging, nodes)) as batches:
-            for batch in batches:
-                entries.update(batch)
-                progress(len(batch))
-        if over_budget(entries):
-            raise OverBudgetError(entries)
-        _keep_spec(render, staging, whole=whole)
-        _write_cluster_files(render, staging, held, kept, entries)
+        entries = present_entries(render, staging, nodes, inputs)
+        if entries is not None:
+            staging.replaces = False
+            progress(len(entries))
+        else:
+            held = _cleared(staging, nodes, render)
+            entries = _write_nodes(NodeWriter(render, staging, rootfs=rootfs), nodes, progress)
+            _write_cluster_files(render, staging, held, entries, inputs)
         settle(entries)
     return entries
 
 
-def _written(
-    render: ClusterRender, staging: Staging, nodes: Sequence[NodePlan]
-) -> Generator[dict[str, NodeEntry], None, None]:
-    """Render and write the nodes; yields manifest entries as they get done."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if len(nodes) < PARALLEL_FROM or processors == 1:
-        for entries in NodeWriter(render, staging).batches(nodes):
-            yield entries
-            take_signals()
-    else:
-        yield from written_in_parallel(render, staging, nodes, processors)
-
-
-def _kept_entries(
-    render: ClusterRender, staging: Staging, held: HeldNodes, nodes: Sequence[NodePlan]
-) -> dict[str, NodeEntry]:
-    """The entries of nodes that stay as they are; all other folders are cleared away."""
+def _cleared(staging: Staging, nodes: Sequence[NodePlan], render: ClusterRender) -> HeldNodes:
+    """What stays as it is of the nodes that were staged; their other folders are removed."""
+    held = held_nodes(staging.path)
     kept = render.plan.by_name.keys() - {node.name for node in nodes}
     for name in held.entries.keys() - kept:
-        shutil.rmtree(staging.path / "nodes" / name, ignore_errors=True)
-    return {name: entry for name, entry in held.entries.items() if name in kept}
+        shutil.rmtree(staging.path / NODES / name, ignore_errors=True)
+    if not (staging.path / NODES).is_dir():
+        staging.make_folders((NODES,))
+    entries = {name: entry for name, entry in held.entries.items() if name in kept}
+    return HeldNodes(entries=entries, lists=held.lists, trees=held.trees, inputs=held.inputs)
+
+
+def _write_nodes(
+    writer: NodeWriter, nodes: Sequence[NodePlan], progress: Progress
+) -> dict[str, NodeEntry]:
+    entries: dict[str, NodeEntry] = {}
+    with closing(written(writer, nodes)) as batches:
+        for batch in batches:
+            entries.update(batch)
+            progress(len(batch))
+    if over_budget(entries):
+        raise OverBudgetError(entries)
+    return entries
 
 
 def _write_cluster_files(
     render: ClusterRender,
     staging: Staging,
     held: HeldNodes,
-    kept: dict[str, NodeEntry],
-    entries: dict[str, NodeEntry],
+    entries: Mapping[str, NodeEntry],
+    inputs: str | None,
 ) -> None:
+    """Write what stands beside the nodes, and link the nodes that did not change."""
     lists = {**held.lists, **file_lists(render, entries)}
+    used = frozenset(entry.get("kindTree", "") for entry in held.entries.values()) - {""}
+    names = kept_trees(render, staging, held.trees, used)
+    trees = {names[name]: held.trees[name] for name in used}
+    trees.update(write_kind_trees(render, staging))
+    nodes = {**_renamed_trees(held.entries, names), **entries}
+    if not held.entries:
+        # Nodes that are kept came from the spec that is there.
+        _write_anew(staging, SPEC, spec_text(render))
     _write_anew(staging, ADMIN_CONF, render.admin_conf())
-    _write_anew(staging, MANIFEST, manifest_text(render, kept | entries, lists))
+    common = inputs if inputs == held.inputs or not held.entries else None
+    _write_anew(staging, MANIFEST, manifest_text(render, nodes, lists, trees, common))
+    written = frozenset(os.listdir(staging.path / NODES))  # noqa: PTH208 - thousands of them
+    for name in entries.keys() - written:
+        staging.keep(f"{NODES}/{name}")
 
 
-def _keep_spec(render: ClusterRender, staging: Staging, *, whole: bool) -> None:
-    """Write the spec for the next comparison; nodes that are kept came from the one that is there."""
-    if whole or not (staging.path / MANIFEST).exists():
-        _write_anew(staging, SPEC, json.dumps(spec_values(render.plan.spec), indent=2) + "\n")
+def _renamed_trees(
+    entries: Mapping[str, NodeEntry], names: Mapping[str, str]
+) -> dict[str, NodeEntry]:
+    renamed = {}
+    for name, entry in entries.items():
+        renamed[name] = entry.copy()
+        if "kindTree" in entry:  # An older khgen wrote no trees of kinds.
+            renamed[name]["kindTree"] = names[entry["kindTree"]]
+    return renamed
 
 
 def _write_anew(staging: Staging, name: str, text: str) -> None:

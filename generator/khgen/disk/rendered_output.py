@@ -3,24 +3,33 @@
 import errno
 import hashlib
 import json
-import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from khgen.changes.compare import NodeTree, SpecValues, TreeFile
 from khgen.changes.file_rules import cloud_config
-from khgen.disk.listing import ListingError, ListingFault, read_regular
-from khgen.disk.rendered_manifest import ManifestNode, RenderedManifest, decoded_manifest
-from khgen.disk.staging import MANIFEST, SPEC
+from khgen.disk.manifest import (
+    KINDS,
+    MANIFEST,
+    NODES,
+    ROOTFS,
+    SPEC,
+    ManifestNode,
+    RenderedManifest,
+    decoded_manifest,
+)
+from khgen.disk.owned_folder import ListingError, ListingFault, read_regular
 from khgen.export.rendered_machines import (
     META_DATA,
     NETWORK_CONFIG,
     USER_DATA,
     ExportCluster,
     ExportNode,
+    PlacedFile,
+    placed_files,
 )
 from khgen.problems import Place, Problem, Problems
 
@@ -102,7 +111,11 @@ def load_tree(out: Path, manifest: RenderedManifest, name: str) -> tuple[NodeTre
     if problems:
         return {}, problems
     (node,) = cluster.nodes
-    tree = dict(_rootfs(out / "nodes" / name / "rootfs"))
+    files, problems = load_files(out, manifest, node)
+    tree = {
+        path: TreeFile(content=file.content, closed=file.mode & 0o077 == 0)
+        for path, file in files.items()
+    }
     tree[USER_DATA] = TreeFile(content=cloud_config(node.plain_user_data), closed=True)
     tree[META_DATA] = TreeFile(content=node.meta_data, closed=False)
     if node.network_config is not None:
@@ -110,13 +123,32 @@ def load_tree(out: Path, manifest: RenderedManifest, name: str) -> tuple[NodeTre
     return tree, problems
 
 
-def _rootfs(root: Path) -> Iterator[tuple[str, TreeFile]]:
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = Path(folder, name)
-            content = read_regular(path)
-            closed = stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
-            yield f"/{path.relative_to(root)}", TreeFile(content=content, closed=closed)
+def load_files(
+    out: Path, manifest: RenderedManifest, node: ExportNode
+) -> tuple[Mapping[str, PlacedFile], Problems]:
+    """Every file that the node has, by path, and a problem for each that is not as it was rendered.
+
+    User-data places most; what is baked into an image is in the tree of the node's kind.
+    """
+    entry = manifest.nodes[node.name]
+    files = dict(placed_files(node.plain_user_data))
+    tree = manifest.kind_trees.get(entry.kind_tree, {})
+    problems: list[Problem] = []
+    for path in manifest.file_lists[entry.file_list]:
+        if path in files:
+            continue
+        if path in tree:
+            file = Path(f"{out}/{KINDS}/{entry.kind_tree}/{ROOTFS}{path}")
+            content, wrong = _checked(file, tree[path])
+        else:  # An older khgen wrote it to the node's own tree, without a digest.
+            file = Path(f"{out}/{NODES}/{node.name}/{ROOTFS}{path}")
+            content, wrong = read_regular(file), ""
+        if content is None:
+            problems.append(_node_problem(out, file, wrong))
+        else:
+            mode = stat.S_IMODE(file.stat().st_mode)
+            files[path] = PlacedFile(content=content, mode=mode)
+    return dict(sorted(files.items())), Problems.of(problems)
 
 
 def _node(out: Path, name: str, entry: ManifestNode, problems: list[Problem]) -> ExportNode:
@@ -127,7 +159,7 @@ def _node(out: Path, name: str, entry: ManifestNode, problems: list[Problem]) ->
     }
     contents: dict[str, bytes] = {}
     for file, digest in wanted.items():
-        path = out / "nodes" / name / file
+        path = out / NODES / name / file
         content, wrong = _checked(path, digest)
         if wrong:
             problems.append(_node_problem(out, path, wrong))
@@ -145,7 +177,7 @@ def _node(out: Path, name: str, entry: ManifestNode, problems: list[Problem]) ->
         network_config=contents.get(NETWORK_CONFIG),
     )
     if USER_DATA in contents and not _has_plain_text(node, entry.user_data.plain_sha256):
-        path = out / "nodes" / name / USER_DATA
+        path = out / NODES / name / USER_DATA
         problems.append(_node_problem(out, path, f"not {node.encoding} of what was rendered"))
     return node
 

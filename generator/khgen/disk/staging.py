@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from khgen.disk.ending_signals import take_signals
 from khgen.disk.folder_lock import locked_folder
 from khgen.disk.owned_folder import ListedFiles, OutputRefusedError, refuse_foreign
 from khgen.disk.system_calls import (
@@ -24,13 +23,11 @@ from khgen.disk.system_calls import (
     about,
     is_own,
     rename_with,
+    take_signals,
     write_all,
 )
 from khgen.disk.temporary import clear_stale, temporary_folder
 
-MANIFEST = "manifest.json"
-SPEC = "spec.json"
-ADMIN_CONF = "admin.conf"
 _ASIDE = "-old"
 MOUNTS = Path("/proc/self/mountinfo")
 _MOUNTED = "is a mount point, so it cannot be replaced: name a folder in it, like -o {inside}"
@@ -46,11 +43,15 @@ _NO_PRIVACY = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Staging:
     """A folder that becomes the output when all of it is written."""
 
     path: Path
+    present: Path
+    """The output that it replaces, if there is one."""
+    replaces: bool = True
+    """False where the present output is all that it would be: then that one stays."""
 
     def write(self, relative: str, content: bytes, mode: int = 0o600) -> None:
         """Create one file; its folder exists already."""
@@ -75,6 +76,43 @@ class Staging:
             raise
         return True
 
+    def present_content(self, relative: str, mode: int = 0o600) -> bytes | None:
+        """The bytes of this file in the present output, if it is open to no more than `mode`.
+
+        The file itself is read: what somebody edited there is never kept.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(f"{self.present}/{relative}", flags)
+        except OSError:
+            return None  # What cannot be read is written anew.
+        try:
+            status = os.fstat(descriptor)
+            held = stat.S_IMODE(status.st_mode)
+            private = held == mode or held & 0o077 == 0
+            if not (stat.S_ISREG(status.st_mode) and is_own(status) and private):
+                return None
+            return _read(descriptor, status.st_size)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+
+    def present_names(self, folder: str) -> frozenset[str]:
+        """What is in a folder of the present output; nothing where others may enter it."""
+        try:
+            status = os.lstat(f"{self.present}/{folder}")
+            if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077:
+                return frozenset()
+            return frozenset(os.listdir(f"{self.present}/{folder}"))  # noqa: PTH208 - thousands
+        except OSError:
+            return frozenset()
+
+    def keep(self, folder: str) -> None:
+        """Put a folder of the present output in its place here, as links where there are such."""
+        self.make_folders((folder,))
+        _copy(self.present / folder, self, f"{folder}/")
+
     def make_folders(self, relatives: Iterator[str] | tuple[str, ...]) -> None:
         """Create folders; each one's parent exists already or comes before it."""
         for relative in relatives:
@@ -98,10 +136,12 @@ def staged(out: Path, listed_files: ListedFiles, *, keep: bool = False) -> Itera
         with temporary_folder(out) as path:
             _refuse_without_modes(path, out)
             try:
+                staging = Staging(path=path, present=out)
                 if keep and out.exists():
-                    _copy(out, Staging(path=path))
-                yield Staging(path=path)
-                _swap(path, out)
+                    _copy(out, staging)
+                yield staging
+                if staging.replaces:
+                    _swap(path, out)
             except OSError as error:
                 raise _named_as_output(error, path, out) from None
 
@@ -240,6 +280,14 @@ def _copy_file(file: Path, staging: Staging, relative: str) -> None:
         if error.errno not in NO_LINK:
             raise
         staging.write(relative, file.read_bytes(), stat.S_IMODE(file.stat().st_mode))
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """All of a file of about that size; one read(2) takes it mostly, and one more sees its end."""
+    parts = []
+    while part := os.read(descriptor, size + 1):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _open_up(descriptor: int, mode: int) -> None:

@@ -1,11 +1,15 @@
-"""System calls that not every file system has, whose a file is, and errors that name the user's."""
+"""Calls of the system: signals that end khgen, and those on files that not every file system has."""
 
 import ctypes
 import errno
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NO_LINK = frozenset(
     {errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV}
 )
@@ -16,6 +20,26 @@ EXCHANGE = 2
 NO_REPLACE = 1
 _AT_FDCWD = -100
 _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+@contextmanager
+def held_signals() -> Iterator[None]:
+    """Block the signals that end a program, so that what the block makes is cleared in any case.
+
+    A signal that arrives meanwhile acts at `take_signals`, or after the block. Processes that are
+    forked in the block inherit this: the parent answers such a signal for them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def take_signals() -> None:
+    """Let a blocked signal act here: its handler raises, or the process ends."""
+    if not signal.sigpending().isdisjoint(ENDING):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def about(path: Path, error: OSError) -> OSError:

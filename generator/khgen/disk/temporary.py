@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from khgen.disk.ending_signals import held_signals
 from khgen.disk.folder_lock import kept_descriptor, take_lock
-from khgen.disk.system_calls import about, is_own, write_all
+from khgen.disk.system_calls import about, held_signals, is_own, write_all
 
 NAME = re.compile(r"\..+\.khgen-[0-9a-f]{16}", re.DOTALL)
 """What all of them are called, and nothing that a person would name."""

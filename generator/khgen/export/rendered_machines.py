@@ -101,6 +101,25 @@ class Export:
     refusals: tuple[Refusal, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedFile:
+    """A file as a node has it."""
+
+    content: bytes
+    mode: int
+
+
+def placed_files(user_data: bytes) -> Mapping[str, PlacedFile]:
+    """The files that a plain #cloud-config of khgen's places, by path on the node."""
+    config = yaml.load(user_data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    return {
+        entry["path"]: PlacedFile(
+            content=entry["content"].encode(), mode=int(entry.get("permissions", "0644"), 8)
+        )
+        for entry in config["write_files"]
+    }
+
+
 def mac_address(cluster: ExportCluster, node: ExportNode) -> str:
     """The machine's MAC address: the one that its network-config looks for, or one of its own.
 
