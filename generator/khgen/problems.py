@@ -48,7 +48,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A problem that knows which value it is about, but not yet where that value was written."""
+    """A problem with the path of its value; the line and column are not known yet."""
 
     path: ValuePath
     message: str
@@ -75,7 +75,7 @@ class Problems:
 
     @classmethod
     def of(cls, problems: Iterable[Problem]) -> "Problems":
-        """The problems, sorted by place; of repetitions an error stays rather than a warning."""
+        """The problems, sorted by place, each once; an error replaces the same warning."""
         worst_first = sorted(problems, key=lambda p: p.severity is not Severity.ERROR)
         unique: dict[tuple[Place, str], Problem] = {}
         for problem in worst_first:
@@ -103,7 +103,7 @@ class Problems:
 
 
 def path_text(path: ValuePath) -> str:
-    """The path as a reader writes it: nodes[1].address."""
+    """The path as text: nodes[1].address."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -114,7 +114,7 @@ def path_text(path: ValuePath) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text without line ends and other controls, which a value or a file's name can have."""
+    """The text with line ends and other control characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -125,7 +125,7 @@ def quoted(value: object) -> str:
 
 
 def problem_text(problem: Problem, source: str) -> str:
-    """One problem, with its line out of the file's text; no line end after the last line."""
+    """One problem with its line of the file, without a line end at the end."""
     place = problem.place
     lines = _lines(source)
     where = f"{one_line(place.file)}:{place.line}:{place.column}"
@@ -155,7 +155,7 @@ def _lines(source: str) -> list[str]:
 
 
 def _excerpt(line: str, place: Place) -> tuple[str, str]:
-    """The line, cut to a screen's width, and the blanks and carets to go under it."""
+    """The line, cut to a screen's width, and the line of carets under it."""
     at = min(place.column - 1, len(line))
     start = max(0, at - LEAD) if len(line) > LINE_WIDTH else 0
     shown = line[start : start + LINE_WIDTH]
@@ -168,7 +168,7 @@ def _excerpt(line: str, place: Place) -> tuple[str, str]:
 
 
 def _cells(text: str) -> Iterator[str]:
-    """For each character as many characters as it takes cells on a screen."""
+    """One blank for each cell that a character takes on a screen; a tab stays a tab."""
     for character in text:
         if character == "\t":
             yield "\t"

@@ -1,4 +1,4 @@
-"""Where the files beside the code are, in a checkout and in an installed wheel."""
+"""The folders of data files, in a checkout and in an installed wheel."""
 
 from pathlib import Path
 

@@ -2,7 +2,7 @@
 
 Read from libyaml's events, not from composed nodes: composing recurses in C without a bound (a
 line of 200,000 brackets ends the process), and events are four times as fast. Only YAML 1.2's
-plainest words are resolved: null, true, false and decimal integers; all else stays as written.
+simplest words are resolved: null, true, false and decimal integers. Everything else stays text.
 """
 
 import re
@@ -25,7 +25,7 @@ OTHER_WORDS: dict[str, str] = {
     **dict.fromkeys(("False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), "false"),
     **dict.fromkeys(("Null", "NULL"), "null"),
 }
-"""Words that YAML 1.1 readers, cloud-init and Kubernetes among them, take for one of the above."""
+"""Words that YAML 1.1 readers (cloud-init, Kubernetes) read as true, false or null."""
 _NUMBER = re.compile(
     r"(-?(?:0|[1-9][0-9]{0,17}))|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)"
     r"(?:[eE][-+]?[0-9]{1,3})?"
@@ -36,7 +36,7 @@ _NOT_PRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 IGNORED = "\0 not kept"
-"""Key of a value that is read but not kept: this very object, whatever a key in a file says."""
+"""Key of a value that is read but not kept; compared by identity, as a file can have this text."""
 TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 
 
@@ -60,10 +60,10 @@ class PlainWord(str):
 
 
 class NestingError(Exception):
-    """The document is nested deeper than any cluster.yaml can be."""
+    """The document is nested deeper than MAX_DEPTH."""
 
     def __init__(self, event: yaml.Event) -> None:
-        """Deeper than allowed at this event."""
+        """The event is the first that is nested too deep."""
         super().__init__()
         self.event = event
 
@@ -83,7 +83,7 @@ def events_of(text: str) -> Iterator[yaml.Event]:
 
 
 def read_documents(text: str, file: str) -> tuple[tuple[yaml.Node, ...], Problem | None]:
-    """The documents of a text as nodes, or what is wrong with its form."""
+    """The documents of a text as nodes, or the problem that makes it no YAML."""
     fault = text_fault(text, file)
     if fault is not None:
         return (), fault
@@ -110,7 +110,7 @@ def _nesting_problem(error: NestingError, file: str) -> Problem:
 
 
 def scalar_value(event: yaml.ScalarEvent) -> PlainValue:
-    """What a scalar means."""
+    """The value of a scalar."""
     text: str = event.value
     if event.style or event.tag is not None:  # libyaml: "" where it is plain
         return text
@@ -127,7 +127,7 @@ def scalar_value(event: yaml.ScalarEvent) -> PlainValue:
 
 
 def syntax_fault(error: yaml.YAMLError, text: str) -> tuple[str, str, int, int]:
-    """Message, hint, line and column of what libyaml could not parse."""
+    """Message, hint, line and column of a syntax error."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = getattr(error, "problem", None) or str(error).partition("\n")[0]
     if mark is None:
@@ -139,13 +139,13 @@ def syntax_fault(error: yaml.YAMLError, text: str) -> tuple[str, str, int, int]:
     context = getattr(error, "context", None)
     begun = getattr(error, "context_mark", None)
     if begun is not None and begun.line < line and not hint:
-        hint = f"what is being read here begins in line {begun.line + 1}, column {begun.column + 1}"
+        hint = f"the unfinished part starts at line {begun.line + 1}, column {begun.column + 1}"
     message = f"not YAML: {said}" + (f", {context}" if context else "")
     return message, hint, line + 1, column + 1
 
 
 def text_fault(text: str, file: str) -> Problem | None:
-    """What keeps a text from being YAML, if anything.
+    """The first character that YAML does not allow, as a problem; None if there is none.
 
     Bytes that are not UTF-8 arrive as surrogates (Python's error handler "surrogateescape").
     """
@@ -162,12 +162,12 @@ def text_fault(text: str, file: str) -> Problem | None:
 
 
 def masked(text: str) -> str:
-    """The text with MASK for each character that keeps it from being YAML: nothing moves."""
+    """The text with MASK in place of each character that YAML does not allow."""
     return _NOT_PRINTABLE.sub(MASK, text)
 
 
 def not_allowed(text: str) -> str | None:
-    """The first character of a value that no YAML text may hold as it is."""
+    """The first character of a value that YAML does not allow without an escape."""
     found = _NOT_PRINTABLE.search(text)
     return None if found is None else found[0]
 
@@ -192,14 +192,14 @@ class Located(NamedTuple):
     key_event: yaml.Event | None
 
     def place(self, file: str, *, at_key: bool) -> Place:
-        """Where the value (or its key) was written; a value of nothing stands at its key."""
+        """The place of the value (or its key); an empty value has the place of its key."""
         event = self.event
         empty = isinstance(event, yaml.ScalarEvent) and not event.value and not event.style
         return event_place((self.key_event if at_key or empty else None) or event, file)
 
 
 def event_place(event: yaml.Event, file: str) -> Place:
-    """Where an event was written; only what is on one line is wider than a character."""
+    """The place of an event; one that fits on a line has its width, any other a width of 1."""
     start, end = event.start_mark, event.end_mark
     if start is None or end is None:
         return Place(file=file, line=1, column=1)
@@ -210,7 +210,7 @@ def event_place(event: yaml.Event, file: str) -> Place:
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or sequence whose end has not come yet."""
+    """A mapping or sequence that is still being read."""
 
     items: dict[str, PlainValue] | list[PlainValue]
     path: ValuePath
@@ -240,13 +240,13 @@ class YamlReader:
     file: str
     places: dict[ValuePath, Located] | None = None
     masked: bool = False
-    """Whether MASK stands in the text for what it may not hold."""
+    """Whether the text is masked: a value with MASK in it is broken."""
     value: PlainValue = None
     faults: list[Problem] = field(default_factory=list)
     broken: set[ValuePath] = field(default_factory=set)
-    """Paths whose values differ from what was meant, because of a fault."""
+    """Paths whose values are wrong because of a fault."""
     unreadable: bool = False
-    """Whether the value is not whole: YAML ended where the parser gave up."""
+    """Whether the parser stopped before the end: the value is incomplete."""
     _stack: list[_Open] = field(default_factory=list)
     _documents: int = 0
 
@@ -269,7 +269,7 @@ class YamlReader:
     def _document(self, event: yaml.DocumentStartEvent) -> None:
         self._documents += 1
         if self._documents > 1:
-            hint = "keep one cluster in a file"
+            hint = "use one file for each cluster"
             self._add("a second document starts here", self._place(event), hint)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
@@ -286,7 +286,7 @@ class YamlReader:
     def _key(self, top: _Open, event: yaml.ScalarEvent, *, faulty: bool) -> None:
         top.key, top.key_event = event.value, event
         if event.value == "<<" and not event.style:
-            hint = "write the keys out here"
+            hint = "write the keys here"
             self._add("merge keys (<<) are not supported", self._place(event), hint)
             self.broken.add(top.path)
         elif event.value in top.items:
@@ -318,7 +318,7 @@ class YamlReader:
         self._stack.pop()
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        hint = "write the value out again here"
+        hint = "repeat the value here"
         self._add("aliases (*name) are not supported", self._place(event), hint)
         if self._stack and self._stack[-1].wants_key:
             self._stack[-1].key = IGNORED
@@ -347,16 +347,16 @@ class YamlReader:
     def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag not in TEXT_TAGS or not isinstance(event, yaml.ScalarEvent):
             message = f"tags like {quoted(event.tag)} are not supported"
-            self._add(message, self._place(event), "leave the tag out")
+            self._add(message, self._place(event), "remove the tag")
             if not (self._stack and self._stack[-1].wants_key):
                 self.broken.add(self._next_path())
 
     def _has_faulty_characters(self, event: yaml.ScalarEvent) -> bool:
-        """Whether a text has characters that none may have; escapes like \\0 put them there."""
+        """Whether a value has characters that YAML does not allow, written as escapes like \\0."""
         found = not_allowed(event.value)
         if found is not None:
             message = f"character {code_point(found)} is not allowed in a text"
-            self._add(message, self._place(event), "leave its escape out")
+            self._add(message, self._place(event), "remove the escape")
         return found is not None or (self.masked and MASK in event.value)
 
     def _next_path(self) -> ValuePath:

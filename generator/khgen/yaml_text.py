@@ -16,15 +16,15 @@ _SCALAR_IN_ANOTHER_YAML = re.compile(
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*"
     r"|[yYnN]"
 )
-"""What YAML 1.2 parsers, or Go's, would read as something else than PyYAML's YAML 1.1 does.
+"""Scalars that YAML 1.2 parsers, or Go's, read differently from PyYAML's YAML 1.1.
 
-Go's (gopkg.in/yaml.v2 resolve.go) leaves out underscores, and takes dates of one-digit months.
+Go's (gopkg.in/yaml.v2 resolve.go) ignores underscores, and accepts dates with one-digit months.
 """
 _NEEDS_ESCAPES = re.compile(
     "[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|[\u2028\u2029]"
 )
-"""What only double quotes keep: line breaks but \\n, which readers fold or take for \\n, and
-characters that no YAML text may hold."""
+"""Characters that need double quotes: line breaks except \\n, which readers fold or read as \\n, and
+characters that YAML does not allow unescaped."""
 _END_MARK = "...\n"
 
 
@@ -34,8 +34,8 @@ def dump_yaml(*documents: YamlValue) -> str:
     for number, document in enumerate(documents, start=1):
         events.append(yaml.DocumentStartEvent(explicit=len(documents) > 1))
         events.extend(_events(document))
-        # The emitter ends some last scalars with an end mark, which nothing here needs. Asked for,
-        # it always stands there, and what is cut off below is never the end of a value.
+        # The emitter writes an end mark after some last scalars. An explicit end writes it always, so
+        # the text that is cut off below is never part of a value.
         events.append(yaml.DocumentEndEvent(explicit=number == len(documents)))
     events.append(yaml.StreamEndEvent())
     text: str = yaml.emit(events, Dumper=_Emitter, width=1 << 20, allow_unicode=True)
@@ -65,7 +65,7 @@ def _number_text(value: float | bool | None) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    # YAML 1.1 takes a number with an exponent for text where it has no point.
+    # YAML 1.1 reads a number with an exponent but without a point as text.
     text = repr(value)
     return text if "." in text else text.replace("e", ".0e")
 

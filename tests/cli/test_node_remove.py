@@ -173,7 +173,7 @@ def test_an_even_number_is_told_beside_other_mistakes(tmp_path: Path) -> None:
     write(tmp_path, SMALL_SPEC.replace(CP2, "").replace("10.9.0.21", "10.9.0.11"))
     done = khgen("render", "cluster.yaml", cwd=tmp_path)
     assert done.returncode == 1
-    assert "already that of 'cp1'" in done.stderr
+    assert "already used by 'cp1'" in done.stderr
     assert "warning: 2 etcd members (control-plane nodes)" in done.stderr
 
 
@@ -181,7 +181,9 @@ def test_four_while_growing_to_five_are_a_warning(folder: Path) -> None:
     write(folder, SMALL_SPEC.replace(CP2, CP2 + CP4))
     said = render(folder)
     assert "cluster.yaml:9:1: warning: 4 etcd members (control-plane nodes) tolerate 1" in said
-    assert "hint: use 3 or 5; go on if the cluster grows or a node is being replaced" in said
+    assert (
+        "hint: use 3 or 5; ignore this while the cluster grows or a node is being replaced" in said
+    )
     assert kinds(folder)["cp4"] == "control-plane-joiner"
 
 

@@ -91,7 +91,7 @@ def test_an_error_takes_the_place_of_the_spec_s_own_warning() -> None:
     assert loaded.spec is not None
     (warning,) = loaded.problems
     assert warning.severity is Severity.WARNING
-    assert warning.hint.startswith("use 1 or 3; go on if the cluster grows")
+    assert warning.hint.startswith("use 1 or 3; ignore this while the cluster grows")
     errors = [loaded.problem(finding) for finding in founding_findings(loaded.spec)]
     for both in ((warning, *errors), (*errors, warning)):
         assert list(Problems.of(both)) == errors

@@ -38,21 +38,21 @@ ERRORS: tuple[Case, ...] = (
         "duplicate_names",
         {"nodes.3.name": "cp1"},
         "nodes[3].name",
-        "'cp1' is already that of nodes[0]",
+        "'cp1' is already used by nodes[0]",
         {"nodes.3.name": "cp4"},
     ),
     (
         "duplicate_addresses",
         {"nodes.3.address": "192.168.10.11"},
         "nodes[3].address",
-        "already that of 'cp1'",
+        "already used by 'cp1'",
         {},
     ),
     (
         "duplicate_addresses",
         {"nodes.3.additionalAddresses": ["192.168.10.12"]},
         "nodes[3].additionalAddresses[0]",
-        "already that of 'cp2'",
+        "already used by 'cp2'",
         {},
     ),
     (
@@ -143,7 +143,7 @@ ERRORS: tuple[Case, ...] = (
         "vip_outside",
         {"controlPlaneEndpoint.vip": "172.31.0.1"},
         "controlPlaneEndpoint.vip",
-        "does not look to be in the network",
+        "does not seem to be in the network",
         {},
     ),
     (
@@ -157,7 +157,7 @@ ERRORS: tuple[Case, ...] = (
         "vip_outside",
         V6,
         "controlPlaneEndpoint.vip",
-        "is IPv6, node 'cp1' has no such address",
+        "is IPv6, but node 'cp1' has no such address",
         DUAL_NODES | V6,
     ),
     (
@@ -171,14 +171,14 @@ ERRORS: tuple[Case, ...] = (
         "port_taken",
         {"controlPlaneEndpoint.port": 6443},
         "controlPlaneEndpoint.port",
-        "the API server's own",
+        "used by the API server",
         {"controlPlaneEndpoint.port": 6443, "nodes.4": BALANCER},
     ),
     (
         "port_taken",
         {"controlPlaneEndpoint.port": 2379},
         "controlPlaneEndpoint.port",
-        "belongs to etcd's clients",
+        "used by etcd's clients",
         HOST,
     ),
     (
@@ -199,21 +199,21 @@ ERRORS: tuple[Case, ...] = (
         "nodes_in_subnets",
         {"networking.podSubnet": "192.168.0.0/16"},
         "nodes[0].address",
-        "lies in the pod network",
+        "is in the pod network",
         {},
     ),
     (
         "nodes_in_subnets",
         {"networking.serviceSubnet": "192.168.10.0/27"},
         "nodes[0].address",
-        "lies in the service network",
+        "is in the service network",
         {},
     ),
     (
         "vip_in_subnets",
         {"networking.serviceSubnet": "192.168.10.224/27"},
         "controlPlaneEndpoint.vip",
-        "lies in the service network",
+        "is in the service network",
         {},
     ),
     (
@@ -227,21 +227,21 @@ ERRORS: tuple[Case, ...] = (
         "service_subnet_size",
         {"networking.serviceSubnet": "11.0.0.0/11"},
         "networking.serviceSubnet",
-        "too large: the API server takes /12",
+        "too large: the API server accepts /12",
         {"networking.serviceSubnet": "10.96.0.0/12"},
     ),
     (
         "pod_subnet_size",
         {"networking.podSubnet": "10.244.0.0/25"},
         "networking.podSubnet",
-        "smaller than the /24 that each node gets",
+        "smaller than the /24 of each node",
         {"networking.podSubnet": "10.244.0.0/22"},
     ),
     (
         "pod_subnet_size",
         {"networking.podSubnet": "10.244.0.0/23"},
         "networking.podSubnet",
-        "has 2 pieces of /24 for 4 nodes",
+        "has room for 2 nodes with a /24 each, but there are 4",
         {
             "networking.podSubnet": "10.244.0.0/23",
             "kubernetes.controllerManager.extraArgs.node-cidr-mask-size-ipv4": "26",
@@ -258,7 +258,7 @@ ERRORS: tuple[Case, ...] = (
         "pods_and_services",
         {"networking.podSubnet": "10.244.0.0/16,fd00:1::/56"},
         "networking.serviceSubnet",
-        "pods use IPv4 and IPv6, services use IPv4",
+        "pods use IPv4 and IPv6, but services use IPv4",
         DUAL_NODES,
     ),
     ("node_families", DUAL, "nodes[0].address", "has no IPv6 address", DUAL_NODES),
@@ -308,35 +308,35 @@ ERRORS: tuple[Case, ...] = (
         "program_skew",
         {"install.packageVersions.kubelet": "1.30.0"},
         "install.packageVersions.kubelet",
-        "kubelet 1.30.0 does not go with",
+        "kubelet 1.30.0 does not work with",
         {"install.packageVersions.kubelet": "1.26.0"},
     ),
     (
         "program_skew",
         {"install.packageVersions.kubelet": "1.25.9"},
         "install.packageVersions.kubelet",
-        "does not go with",
+        "does not work with",
         {"install.packageVersions.kubelet": "1.29.9"},
     ),
     (
         "program_skew",
         {"install.packageVersions.kubeadm": "1.28.0"},
         "install.packageVersions.kubeadm",
-        "does not go with",
+        "does not work with",
         {"install.packageVersions.kubeadm": "1.30.0"},
     ),
     (
         "program_skew",
         {"install.packageVersions.kubectl": "1.31.0"},
         "install.packageVersions.kubectl",
-        "does not go with",
+        "does not work with",
         {"install.packageVersions.kubectl": "1.28.0"},
     ),
     (
         "kubelet_newer_than_kubeadm",
         {"install.packageVersions": {"kubeadm": "1.30.0", "kubelet": "1.26.0"}},
         "install.packageVersions.kubelet",
-        "does not go with kubeadm",
+        "does not work with kubeadm",
         {"install.packageVersions": {"kubeadm": "1.30.0", "kubelet": "1.27.0"}},
     ),
     (
@@ -357,7 +357,7 @@ ERRORS: tuple[Case, ...] = (
         "longer_than_ca",
         {"pki.certificateValidity": "11y"},
         "pki.certificateValidity",
-        "longer than the CA's own 10y",
+        "longer than caValidity of 10y",
         {"pki.certificateValidity": "10y"},
     ),
     (
@@ -378,14 +378,14 @@ ERRORS: tuple[Case, ...] = (
         "token_with_offline_keys",
         {"bootstrapToken": {"ttl": "2h"}, "pki.caKeys": "offline"},
         "bootstrapToken",
-        "of no use with pki.caKeys: offline",
+        "does not work with pki.caKeys: offline",
         {"bootstrapToken": {"ttl": "2h"}},
     ),
     (
         "short_token",
         {"bootstrapToken": {"ttl": "5s"}},
         "bootstrapToken.ttl",
-        "over before anything can join",
+        "expires before a node can join",
         {"bootstrapToken": {"ttl": "1h"}},
     ),
     (
@@ -413,7 +413,7 @@ ERRORS: tuple[Case, ...] = (
         "api_server_flags",
         {"kubernetes.apiServer.extraArgs": {"anonymous-auth": False}},
         "kubernetes.apiServer.extraArgs.anonymous-auth",
-        "stops the health checks",
+        "breaks the health checks",
         {},
     ),
     (
@@ -439,14 +439,14 @@ ERRORS: tuple[Case, ...] = (
         "feature_gates",
         {"kubernetes.featureGates": {"PublicKeysECDSA": False}},
         "kubernetes.featureGates.PublicKeysECDSA",
-        "follows from pki.algorithm",
+        "set by pki.algorithm",
         {"kubernetes.featureGates": {"EtcdLearnerMode": True}},
     ),
     (
         "feature_gates",
         {"kubernetes.featureGates": {"RootlessControlPlane": True}},
         "kubernetes.featureGates.RootlessControlPlane",
-        "other users",
+        "other owners",
         {"kubernetes.featureGates": {"RootlessControlPlane": False}},
     ),
     (
@@ -460,21 +460,21 @@ ERRORS: tuple[Case, ...] = (
         "kubelet_fields",
         {"kubernetes.kubelet.config": {"cgroupDriver": "cgroupfs"}},
         "kubernetes.kubelet.config.cgroupDriver",
-        "must stay 'systemd'",
+        "must be 'systemd'",
         {"kubernetes.kubelet.config": {"maxPods": 200}},
     ),
     (
         "kube_proxy_fields",
         {"kubernetes.kubeProxy": {"config": {"mode": "ipvs"}}},
         "kubernetes.kubeProxy.config.mode",
-        "is not 'iptables'",
+        "must be 'iptables'",
         {"kubernetes.kubeProxy": {"mode": "ipvs"}},
     ),
     (
         "kube_proxy_fields",
         {"kubernetes.kubeProxy": {"mode": "nftables"}},
         "kubernetes.kubeProxy.mode",
-        "closed by default before Kubernetes 1.31",
+        "disabled by default before Kubernetes 1.31",
         {"kubernetes": {"version": "1.31.14", "kubeProxy": {"mode": "nftables"}}},
     ),
     (
@@ -501,7 +501,7 @@ ERRORS: tuple[Case, ...] = (
         "duplicate_taints",
         {"nodes.3.taints": [{"key": "a", "effect": "NoSchedule"}] * 2},
         "nodes[3].taints[1]",
-        "is there twice",
+        "is given twice",
         {"nodes.3.taints": [{"key": "a", "effect": "NoSchedule"}]},
     ),
     *(
@@ -599,14 +599,14 @@ ERRORS: tuple[Case, ...] = (
         "own_keys",
         {"userData.extra": {"write_files": []}},
         "userData.extra.write_files",
-        "khgen's own",
+        "is set by khgen",
         {"userData.extra": {"users": ["default"]}},
     ),
     (
         "key_sources",
         {"install.dockerRepositoryKey": {"sha256": "0" * 64, "path": "docker.asc"}},
         "install.dockerRepositoryKey",
-        "wants one of sha256, path and text",
+        "needs exactly one of sha256, path and text",
         {"install.dockerRepositoryKey": {"sha256": "0" * 64}},
     ),
     (
@@ -660,7 +660,7 @@ ERRORS: tuple[Case, ...] = (
             {"controlPlaneEndpoint": {"host": "10.9.9.9"}},
         )
         for host, fragment in (
-            ("localhost", "every machine itself"),
+            ("localhost", "is the machine itself on every node"),
             ("127.0.0.1", "it is a loopback address"),
             ("255.255.255.255", "the broadcast address"),
         )
@@ -709,9 +709,9 @@ ERRORS: tuple[Case, ...] = (
             {"nodes.3.name": "node-1.example"},
         )
         for name, fragment in (
-            ("localhost", "every machine's name for itself"),
-            ("localhost.localdomain", "every machine's name for itself"),
-            ("n1.localhost", "every machine's name for itself"),
+            ("localhost", "the name of every machine for itself"),
+            ("localhost.localdomain", "the name of every machine for itself"),
+            ("n1.localhost", "the name of every machine for itself"),
             ("10.0.0.1", "is read as an IP address"),
             ("123", "is read as an IP address"),
         )
@@ -805,7 +805,7 @@ ERRORS: tuple[Case, ...] = (
             "unmounted_files",
             {f"{API_SERVER}.oidc-ca-file": AUDIT},
             f"{API_SERVER}.oidc-ca-file",
-            "nothing mounts it",
+            "it is not mounted there",
             {f"{path}.{flag}": value},
         )
         for path, flag, value in (
@@ -826,15 +826,15 @@ ERRORS: tuple[Case, ...] = (
             {"etcd.dataDir": "/data/etcd/"},
         )
         for folder, fragment in (
-            ("/", "is a folder of the system"),
-            ("//etc/", "is a folder of the system"),
-            ("/var/lib", "is a folder of the system"),
-            ("/home", "is a folder of the system"),
-            ("/a/../etc", "goes up by '..'"),
+            ("/", "is a system folder"),
+            ("//etc/", "is a system folder"),
+            ("/var/lib", "is a system folder"),
+            ("/home", "is a system folder"),
+            ("/a/../etc", "contains '..'"),
             ("/tmp/etcd", "emptied by systemd-tmpfiles"),  # noqa: S108 - refused
             ("/run/etcd", "empty after every boot"),
-            ("/etc/kubernetes/etcd", "kubeadm's files are there"),
-            ("/var/lib/kubelet", "the kubelet's data is there"),
+            ("/etc/kubernetes/etcd", "kubeadm has its files there"),
+            ("/var/lib/kubelet", "the kubelet has its data there"),
         )
     ),
     *(
@@ -842,7 +842,7 @@ ERRORS: tuple[Case, ...] = (
             "set_by_kube_proxy",
             {"os.sysctl.extra": {key: "1"}},
             f"os.sysctl.extra.{key}",
-            "kube-proxy sets it at its start",
+            "kube-proxy sets it when it starts",
             {"os.sysctl.extra": {"net.netfilter.nf_conntrack_buckets": "1"}},
         )
         for key in (
@@ -932,7 +932,7 @@ ERRORS: tuple[Case, ...] = (
             ({"version": "2", "ethernets": {}}, ".version", "is not one of: 1, 2"),
             ({"network": RAW}, ".network", "inside of 'network'"),
             ({"version": 2, "ethernet": {}}, ".ethernet", "has no key 'ethernet'"),
-            ({"version": 2}, "", "without any device"),
+            ({"version": 2}, "", "has no device"),
             ({"version": 1, "config": {}}, ".config", "a list of mappings"),
             ({"version": 2, "ethernets": []}, ".ethernets", "a mapping of devices by name"),
             ({"version": 2, "ethernets": {"a": None}}, ".ethernets.a", "must be a mapping"),
@@ -973,7 +973,7 @@ WARNINGS: tuple[Case, ...] = (
         "vip_outside",
         {"controlPlaneEndpoint.vip": "192.168.11.240"},
         "controlPlaneEndpoint.vip",
-        "does not look to be",
+        "does not seem to be",
         {"controlPlaneEndpoint.vip": "192.168.11.240"}
         | {f"nodes.{i}.network": {"prefixLength": 16} for i in range(3)},
     ),
@@ -1008,7 +1008,7 @@ WARNINGS: tuple[Case, ...] = (
         "short_token",
         {"bootstrapToken": {"ttl": "31d"}},
         "bootstrapToken.ttl",
-        "outlives the boot window",
+        "valid longer than the boot window",
         {"bootstrapToken": {"ttl": "30d"}},
     ),
     (
@@ -1043,7 +1043,7 @@ WARNINGS: tuple[Case, ...] = (
         "weak_flags",
         {"nodes.3.kubeletExtraArgs": {"anonymous-auth": "T"}},
         "nodes[3].kubeletExtraArgs.anonymous-auth",
-        "anonymous-auth=T lets anybody",
+        "anonymous-auth=T lets anyone",
         {"nodes.3.kubeletExtraArgs": {"anonymous-auth": "f"}},
     ),
     (
@@ -1071,7 +1071,7 @@ WARNINGS: tuple[Case, ...] = (
         "exposed_ca_keys",
         {"userData.datasource": "ec2"},
         "userData.datasource",
-        "CA keys travel through the metadata service of ec2",
+        "the metadata service of ec2 holds CA keys",
         {"userData.datasource": "ec2", "os.blockMetadata": True},
     ),
 )
@@ -1120,7 +1120,7 @@ def test_checks_still_run_beside_a_schema_error_elsewhere() -> None:
         p.message for p in loaded({"nodes.3.role": "wrker", "nodes.1.name": "cp1"}).problems
     ]
     assert any("'wrker' is not one of" in message for message in messages)
-    assert any("already that of nodes[0]" in message for message in messages)
+    assert any("already used by nodes[0]" in message for message in messages)
 
 
 def test_a_finding_about_a_node_after_a_broken_one_names_its_true_place() -> None:

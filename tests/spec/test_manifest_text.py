@@ -54,7 +54,7 @@ def messages(text: str) -> list[str]:
         ("[" * 100, "1:65 nested more than 64 levels deep"),
         ("hello", "1:1 a Kubernetes object is a mapping, this is text"),
         (f"{OBJECT}---\n- a\n", "5:1 a Kubernetes object is a mapping, this is a list"),
-        ("a: 1", "1:1 no Kubernetes object: it lacks apiVersion, kind, metadata.name"),
+        ("a: 1", "1:1 this is no Kubernetes object: it lacks apiVersion, kind, metadata.name"),
         (f"{OBJECT}---\napiVersion: v1\nkind: Pod\n", "5:1 'Pod' lacks metadata.name"),
         ("apiVersion: v1\nkind: List\nitems:\n  - {kind: Pod, metadata: {name: a}}",
          "4:5 'Pod' lacks apiVersion"),
@@ -81,7 +81,7 @@ def test_manifests_are_taken(text: str) -> None:
 
 def test_a_helm_chart_is_to_be_rendered_first() -> None:
     (problem,) = read_manifest("a: {{ .Values.a }}\nb: [", "m.yaml").problems
-    assert problem.hint == "render a Helm chart first: helm template"
+    assert problem.hint == "for a Helm chart, run helm template first"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ NODE_MISTAKES: tuple[NodeMistake, ...] = (
     ("no prefix", {"network": {"search": ["a"]}}, "", "missing key 'prefixLength'"),
     ("gateway", {"network": {"prefixLength": 24, "gateway": 1}}, "", "is not an IP address"),
     ("network", {"network": []}, "", "expected a mapping"),
-    ("raw", {"network": {"prefixLength": 24, "raw": {"x": MARK}}}, "yes", "is text to khgen"),
+    ("raw", {"network": {"prefixLength": 24, "raw": {"x": MARK}}}, "yes", "is text in khgen"),
     ("alias", {"certSANs": MARK}, "*names", "aliases (*name) are not supported"),
     ("tag", {"name": MARK}, "!!int 4", "tags like"),
     ("tagged mapping", {"labels": MARK}, "!x {}", "tags like"),
@@ -72,7 +72,7 @@ def hidden(cases: tuple[Case, ...], mistakes: tuple[NodeMistake, ...]) -> list[s
     """The pairs of which one is not reported."""
     lost = []
     for case in cases:
-        fragment = case[3].partition(" for 4 nodes")[0]  # there is one more now
+        fragment = case[3].partition(", but there are 4")[0]  # there is one more now
         for mistake in mistakes:
             found = both(case, mistake)
             seen = any(text.startswith(f"{case[2]} ") and fragment in text for text in found)

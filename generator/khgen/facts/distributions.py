@@ -18,15 +18,15 @@ class OsFamily(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageFormat:
-    """How the package manager of a format is asked, and where its repositories are listed."""
+    """A package format: the names and paths that its package manager uses."""
 
     name: str
-    """What the steps are named for: install-deb, install-rpm."""
+    """Part of the names of steps: install-deb, install-rpm."""
     repository_list: PurePosixPath
     key_file: str
     """Path of the key of the repository {name}."""
     pin: str
-    """What stands between a package and its version."""
+    """The separator between a package and its version."""
     kubernetes_key: str
     """The key's name in the repository of a Kubernetes minor."""
 
@@ -55,9 +55,9 @@ class Family:
     title: str
     package_format: PackageFormat
     base_packages: tuple[str, ...]
-    """What the boot steps themselves need."""
+    """Packages that the boot steps need."""
     preflight_packages: tuple[str, ...]
-    """Programs that kubeadm's preflight looks for (checks_linux.go) and a cloud image may lack."""
+    """Programs that kubeadm's preflight checks for (checks_linux.go); a cloud image may lack them."""
     chrony_unit: str
     chrony_conf: PurePosixPath
     timesyncd_package: str | None
@@ -65,20 +65,20 @@ class Family:
     kubelet_overrides: str
     """The environment file of kubeadm's drop-in for the kubelet (kubernetes/release)."""
     resolv_conf: str
-    """What the kubelet hands to pods. Behind systemd-resolved /etc/resolv.conf names a stub, which
-    makes CoreDNS ask itself; RHEL has none. kubeadm finds out by itself only while it starts one
-    kubelet, and does not upload it."""
+    """The file from which pods get their DNS servers. Where systemd-resolved runs, /etc/resolv.conf
+    names its stub, and CoreDNS would ask itself; RHEL does not run it. kubeadm detects this only for
+    the kubelet that it starts, and does not upload it."""
     docker_name: str
     """The family's folder in Docker's package repository."""
     selinux: bool
     """Whether the family confines programs with SELinux; the others use AppArmor."""
     ec2_login: str
     openstack_login: str
-    """The user whom the distribution's own cloud image lets in."""
+    """The user that can log in to the distribution's cloud image."""
     archive_components: str = ""
-    """The parts of the distribution's own archive, as a line of sources.list names them."""
+    """The components of the distribution's archive, as in sources.list."""
     security_suffix: str = ""
-    """Where the security archive is, beside the main one, on mirrors too."""
+    """Added to the archive's path for the security archive, on mirrors too."""
 
 
 DEBIAN = Family(
@@ -164,15 +164,15 @@ def releases_of(name: OsFamily) -> tuple[str, ...]:
 
 
 def known_releases() -> str:
-    """All of them in words, family by family."""
+    """All releases as text, family by family."""
     titles = dict.fromkeys((row.family.name, row.family.title) for row in DISTRIBUTIONS)
     return ", ".join(f"{title} {' or '.join(releases_of(name))}" for name, title in titles)
 
 
 def distribution(name: OsFamily, release: str) -> Distribution:
-    """The row of that release; a LookupError where there is none."""
+    """The row of that release; LookupError if there is none."""
     for row in DISTRIBUTIONS:
         if (row.family.name, row.release) == (name, release):
             return row
-    message = f"no facts about {name} {release}: the checks let it pass"
+    message = f"no facts about {name} {release}: the checks must refuse it"
     raise LookupError(message)

@@ -13,7 +13,7 @@ from khgen.facts.version import KubernetesVersion, Version
 
 
 class EtcdProbes(StrEnum):
-    """How the probes of kubeadm's etcd manifest ask (phases/etcd/local.go, GetEtcdPodSpec)."""
+    """The endpoint of the probes in kubeadm's etcd manifest (phases/etcd/local.go, GetEtcdPodSpec)."""
 
     HEALTH = "/health"
     READYZ = "/readyz"
@@ -65,15 +65,15 @@ class MinorFacts:
     encryption_algorithms: frozenset[str] = frozenset({"ECDSA-P256"})
     """The ECDSA values that encryptionAlgorithm takes (v1beta4 types.go)."""
     feature_gates: frozenset[str] | None = None
-    """kubeadm's feature gates; None where nobody has read them."""
+    """kubeadm's feature gates; None if they are not listed here for this minor."""
     nftables_mode: bool = True
-    """Whether kube-proxy's nftables mode is open by default (beta in 1.31)."""
+    """Whether kube-proxy's nftables mode is enabled by default (beta in 1.31)."""
     ipvs_deprecated: bool = False
-    """Whether kube-proxy calls its ipvs mode deprecated."""
+    """Whether kube-proxy's ipvs mode is deprecated."""
 
     @property
     def calls_ecdsa_feature_gate(self) -> bool:
-        """Whether ECDSA is asked for by the gate PublicKeysECDSA, not by encryptionAlgorithm."""
+        """Whether the gate PublicKeysECDSA selects ECDSA, not the field encryptionAlgorithm."""
         return self.kubeadm_api == "v1beta3"
 
     @property
@@ -186,12 +186,12 @@ SUPPORTED_MINORS = tuple(MINORS)
 
 
 def facts_for(version: KubernetesVersion) -> MinorFacts | None:
-    """What is known about the minor of that version, if anything."""
+    """The facts of that version's minor; None if khgen does not support it."""
     return MINORS.get(version.minor)
 
 
 def etcd_flags_for(tag: str) -> EtcdFlags:
-    """The corruption check and progress notification as etcd of that image tag spells them."""
+    """The flags of the corruption check and progress notification in etcd of that image tag."""
     version = Version.leading(tag)
     newer = version is not None and version >= ETCD_36
     return ETCD_36_FLAGS if newer else ETCD_35_FLAGS

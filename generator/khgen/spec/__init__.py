@@ -1,1 +1,1 @@
-"""Spec: cluster.yaml as a typed model, loaded with a place for every value and checked across fields."""
+"""Spec: cluster.yaml as a typed model, with the place of every value, and the checks across fields."""

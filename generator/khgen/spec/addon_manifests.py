@@ -1,4 +1,4 @@
-"""Manifests beside the spec: Kubernetes objects, and the pod network that they set up."""
+"""Manifests beside the spec: their Kubernetes objects, and the pod network that they set up."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,18 +12,18 @@ from khgen.spec.model.values import IPNetwork, parse_network
 from khgen.yaml_reader import read_documents
 
 _SPOKEN = {yaml.ScalarNode: "text", yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping"}
-_TEMPLATE = "render a Helm chart first: helm template"
+_TEMPLATE = "for a Helm chart, run helm template first"
 
 
 Found = tuple[yaml.Node, str, str]
-"""Where a network is written, whose it is, and the network."""
+"""The node of a network, the program that it belongs to, and its text."""
 CALICO_POOLS = ("CALICO_IPV4POOL_CIDR", "CALICO_IPV6POOL_CIDR")
 FLANNEL_NETWORKS = ("Network", "IPv6Network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The objects of a file as YAML nodes, or what is wrong with it."""
+    """The objects of a file as YAML nodes, and its problems."""
 
     objects: tuple[yaml.MappingNode, ...]
     problems: tuple[Problem, ...]
@@ -71,7 +71,7 @@ def text_of(node: yaml.Node | None) -> str:
 
 
 def place_of(node: yaml.Node, file: str) -> Place:
-    """Where a node begins; what is on one line is as wide as it is."""
+    """The place of a node; one that fits on a line has its width."""
     start, end = node.start_mark, node.end_mark
     one_line = isinstance(node, yaml.ScalarNode) and end.line == start.line
     width = max(1, end.column - start.column) if one_line else 1
@@ -101,15 +101,15 @@ def _faults(entry: yaml.Node, file: str) -> Iterator[Problem]:
         missing.append("metadata.name")
     if missing and at(entry, "<<") is None:
         kind = text_of(at(entry, "kind"))
-        what = f"{quoted(kind)} lacks" if kind else "no Kubernetes object: it lacks"
+        what = f"{quoted(kind)} lacks" if kind else "this is no Kubernetes object: it lacks"
         message = f"{what} {', '.join(missing)}"
-        yield Problem(message=message, place=place, hint="give what kubectl create needs")
+        yield Problem(message=message, place=place, hint="add the missing fields")
 
 
 def network_problems(
     objects: Sequence[yaml.MappingNode], pods: Sequence[IPNetwork], file: str
 ) -> Iterator[Problem]:
-    """Networks of Calico outside of the pod network, networks of flannel that do not hold it."""
+    """Calico's networks outside the pod network, and flannel's that do not contain it."""
     for entry, find in product(objects, (_calico_pools, _calico_installation, _flannel)):
         for node, owner, text in find(entry):
             network = _network(text)

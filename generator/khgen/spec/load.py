@@ -1,4 +1,4 @@
-"""From the text of cluster.yaml to a checked model, or to every problem in it at once."""
+"""From the text of cluster.yaml to a checked model, or to all its problems."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
@@ -38,19 +38,19 @@ FREE_FORM: tuple[ValuePath, ...] = (
     ("userData", "extra"),
     ("nodes", EVERY, "network", "raw"),
 )
-"""Where the schema has a Passthrough; a test compares."""
+"""The mappings that other programs read: each Passthrough of the schema, as a test checks."""
 
 
 @dataclass(slots=True)
 class Places:
-    """The places of one document's values; the document is read for them on the first question."""
+    """The places of one document's values; the document is read on the first request."""
 
     file: str
     text: str
     _index: dict[ValuePath, Located] = field(default_factory=dict)
 
     def place(self, path: ValuePath, *, at_key: bool = False) -> Place:
-        """Where the value (or its key) was written, or the deepest parent that was."""
+        """The place of the value (or its key), or of the deepest parent in the document."""
         if not self._index:
             self._read()
         known = path
@@ -75,7 +75,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What came of one cluster.yaml."""
+    """The result of loading one cluster.yaml."""
 
     spec: ClusterSpec | None
     """The model; None if there is any error."""
@@ -83,12 +83,12 @@ class Loaded:
     places: Places
 
     def problem(self, finding: Finding) -> Problem:
-        """What a later stage found, with its place in the file."""
+        """A finding of a later stage, with its place in the file."""
         return self.places.problem(finding)
 
 
 def load_spec(text: str, file: str) -> Loaded:
-    """The spec in a text, and everything that is wrong with it; `file` is for the messages."""
+    """The spec in a text, and all its problems; `file` is the name in messages."""
     text = text.removeprefix(BYTE_ORDER_MARK)
     fault = text_fault(text, file)
     if fault is not None:
@@ -96,7 +96,7 @@ def load_spec(text: str, file: str) -> Loaded:
     places = Places(file, text)
     reader = YamlReader(file, masked=fault is not None)
     reader.read(text)
-    # What the parser says about a masked text would be an echo of the fault.
+    # The parser's errors about a masked text only repeat the fault.
     problems = [] if fault and reader.unreadable else list(reader.faults)
     problems += [fault] if fault else []
     spec = None
@@ -124,7 +124,7 @@ def cluster_name(text: str) -> str | None:
 def _checked(
     value: PlainValue, broken: Collection[ValuePath]
 ) -> tuple[ClusterSpec | None, list[Finding]]:
-    """The model, if there is no fault; what is wrong, but for echoes of what is broken already."""
+    """The model, if it is valid, and the findings; values with a fault have no second finding."""
     if () in broken:
         return None, []
     if value is None:
@@ -160,7 +160,7 @@ def _once(problems: list[Problem]) -> list[Problem]:
 
 
 def unclear_words(document: PlainValue) -> Iterator[Finding]:
-    """Unquoted words like yes and off: text in YAML 1.2, a boolean to cloud-init and Kubernetes."""
+    """Unquoted words like yes and off: text in YAML 1.2, a boolean in cloud-init and Kubernetes."""
     for path in FREE_FORM:
         for place, value in _values(document, path):
             yield from _words_in(value, place)
@@ -190,9 +190,9 @@ def _words_in(value: PlainValue, path: ValuePath) -> Iterator[Finding]:
     if isinstance(value, PlainWord):
         meant = OTHER_WORDS[value]
         message = (
-            f"{quoted(value)} without quotes is text to khgen, {meant} to others that read YAML"
+            f"{quoted(value)} without quotes is text in khgen, but {meant} in other YAML readers"
         )
-        hint = f'write {meant}, or "{value}" in quotes if text is meant'
+        hint = f'write {meant}, or "{value}" in quotes for text'
         yield Finding(path=path, message=message, hint=hint)
     for step, item in _items(value):
         yield from _words_in(item, (*path, step))

@@ -1,4 +1,4 @@
-"""The part of a faulty document that is sound, so that it can be checked in the same run."""
+"""The valid part of a document with errors, so that the checks run on it too."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ _Mapping = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """A model of what is sound, with every node of the document in its place."""
+    """A model of the valid part, with every node of the document in its place."""
 
     spec: ClusterSpec
     broken: frozenset[ValuePath]
-    """Paths whose values are stand-ins or missing: no check that reads them may run."""
+    """Paths whose values are stand-ins or missing: checks that read them do not run."""
 
 
 def sound_part(
     value: PlainValue, errors: Sequence[ErrorDetails], broken: Iterable[ValuePath]
 ) -> Sound | None:
-    """What can be checked although the schema found errors; None if nothing can.
+    """The part that can be checked although the schema found errors; None if there is none.
 
-    Values at the paths in `broken` do not say what was meant.
+    Values at the paths in `broken` are wrong because of another fault.
     """
     if not isinstance(value, dict):
         return None
@@ -54,8 +54,7 @@ def sound_part(
 
 
 def _remove(value: _Mapping, path: ValuePath) -> None:
-    """Take away the innermost mapping's key on the way to a value; of a node that is no mapping,
-    leave an empty one."""
+    """Remove the key of the innermost mapping on the path; replace a node that is no mapping."""
     nodes = value.get("nodes")
     if len(path) > 1 and path[0] == "nodes" and isinstance(nodes, list):
         place = path[1]
@@ -85,7 +84,7 @@ def _remove_key(value: _Mapping, path: ValuePath) -> None:
 
 
 def _fill(value: _Mapping) -> set[ValuePath]:
-    """Put stand-ins where a required value is missing; the paths of those."""
+    """Put stand-ins in place of missing required values; returns their paths."""
     filled: set[ValuePath] = set()
     for path, stand_in in _STAND_INS:
         holder: Any = value

@@ -21,7 +21,7 @@ _NAMES = {
     "integer": "number",
     "boolean": "`true`, `false`",
 }
-"""What formats and types are called for a reader; anything else is text."""
+"""The names of formats and types on the page; any other is text."""
 
 _INTRODUCTION = """# cluster.yaml
 

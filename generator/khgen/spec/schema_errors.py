@@ -1,4 +1,4 @@
-"""What the schema found wrong with a document, in khgen's words: each mistake once."""
+"""The schema's errors in khgen's words, each mistake once."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ from khgen.spec.model.texts import ACCEPTED
 from khgen.spec.model.values import SpecModel
 
 KEY_MARK = "[key]"
-"""pydantic's last step for a problem with a key of a mapping rather than its value."""
+"""The last step of pydantic's path for an error in a mapping's key, not in its value."""
 
 
 def schema_findings(errors: Sequence[ErrorDetails]) -> Iterator[Finding]:
-    """A finding for each error, less the missing keys that are there under a misspelt name."""
+    """A finding for each error; a missing key that is only misspelt is left out."""
     errors = [error for error in errors if not _is_echo(error, errors)]
     misspelt: set[ValuePath] = set()
     missing = {path_of(error) for error in errors if error["type"] == "missing"}
@@ -38,8 +38,7 @@ def schema_findings(errors: Sequence[ErrorDetails]) -> Iterator[Finding]:
 
 
 def _is_echo(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
-    """Whether a list is called too short only because its entries are faulty (pydantic counts those
-    that are sound)."""
+    """Whether a list is too short only because entries are invalid: pydantic counts the valid ones."""
     size = len(error["loc"])
     return error["type"] == "too_short" and any(
         len(other["loc"]) > size and other["loc"][:size] == error["loc"] for other in errors
@@ -98,7 +97,7 @@ def message_of(error: ErrorDetails) -> str:
 
 
 def hint_of(error: ErrorDetails) -> str:
-    """What the reader can do about it, where that is plain."""
+    """What the user can do about it; "" if that is not clear."""
     value, kind = error["input"], error["type"]
     if kind == "string_type" and isinstance(value, bool):
         return f'put it in quotes if it is text: "{str(value).lower()}"'
@@ -111,7 +110,7 @@ def hint_of(error: ErrorDetails) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a message names it."""
+    """A value as messages show it."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):

@@ -33,11 +33,11 @@ CHECKS: tuple[Check, ...] = (
     *weakening.CHECKS,
     *boot_window.CHECKS,
 )
-"""Every check there is."""
+"""All checks."""
 
 
 def findings_of(spec: ClusterSpec, broken: frozenset[ValuePath] = frozenset()) -> Iterator[Finding]:
-    """What the checks find; values at the `broken` paths are stand-ins, which no check reads."""
+    """The findings of all checks; values at the `broken` paths are stand-ins, which no check reads."""
     views: dict[frozenset[int], ClusterSpec] = {frozenset(): spec}
     for check in CHECKS:
         if not check.applies(broken):
@@ -52,7 +52,7 @@ def findings_of(spec: ClusterSpec, broken: frozenset[ValuePath] = frozenset()) -
 
 
 def _restored(finding: Finding, places: list[int]) -> Finding:
-    """The finding with the node's place in the document, not among those that were judged."""
+    """The finding with the node's index in the document, not among the checked nodes."""
     path = finding.path
     if len(path) > 1 and path[0] == "nodes" and isinstance(path[1], int):
         return replace(finding, path=("nodes", places[path[1]], *path[2:]))

@@ -32,9 +32,9 @@ API_HOST_PORTS: Mapping[int, str] = MappingProxyType(
 )
 """Ports taken on a host that runs an API server (kubernetes.io, Ports and Protocols)."""
 USUAL_PREFIX: Mapping[int, int] = MappingProxyType({4: 24, 6: 64})
-"""The network that a machine is taken to be in where the spec does not say."""
+"""The assumed prefix length of a machine's network if the spec does not give it."""
 SURE_PREFIX: Mapping[int, int] = MappingProxyType({4: 16, 6: 48})
-"""Addresses that differ before this are never taken to be in one network."""
+"""Addresses that differ within this prefix are surely in different networks."""
 LINK_LOCAL = "link-local"
 SPECIAL: tuple[tuple[IPNetwork, str], ...] = tuple(
     (ip_network(text), what)
@@ -52,7 +52,7 @@ SPECIAL: tuple[tuple[IPNetwork, str], ...] = tuple(
         ("ff00::/8", "a multicast"),
     )
 )
-"""What is no host's address (RFC 6890; kubelet 1.29 nodestatus/setters.go refuses most of it)."""
+"""Addresses that no host has (RFC 6890; kubelet 1.29 nodestatus/setters.go refuses most of them)."""
 
 
 def node_addresses(node: NodeSpec, index: int) -> Iterator[tuple[ValuePath, IPAddress]]:
@@ -63,19 +63,19 @@ def node_addresses(node: NodeSpec, index: int) -> Iterator[tuple[ValuePath, IPAd
 
 
 def duplicate_addresses(spec: ClusterSpec) -> Iterator[Finding]:
-    """Two machines, or one machine twice, with one address."""
+    """An address that is given twice."""
     first: dict[IPAddress, str] = {}
     for index, node in enumerate(spec.nodes):
         for path, address in node_addresses(node, index):
             if address in first:
-                message = f"address '{address}' is already that of {quoted(first[address])}"
-                hint = "give each machine addresses of its own"
+                message = f"address '{address}' is already used by {quoted(first[address])}"
+                hint = "give each machine its own addresses"
                 yield Finding(path=path, message=message, hint=hint)
             first.setdefault(address, node.name)
 
 
 def kind_of(address: IPAddress) -> str:
-    """What an address is that no host can be reached at; "" for any other."""
+    """The kind of an address at which no host can be reached; "" for any other."""
     for network, what in SPECIAL:
         if address in network:
             return "a link-local" if what is LINK_LOCAL else what
@@ -83,11 +83,11 @@ def kind_of(address: IPAddress) -> str:
 
 
 def unusable_addresses(spec: ClusterSpec) -> Iterator[Finding]:
-    """An address that no machine can be reached at."""
+    """An address at which no machine can be reached."""
     for index, node in enumerate(spec.nodes):
         for path, address in node_addresses(node, index):
             if kind_of(address):
-                hint = "give the address that the other nodes reach it at"
+                hint = "give the address at which other nodes reach it"
                 yield _finding(path, address, "the address of a machine", kind_of(address), hint)
 
 
@@ -95,13 +95,15 @@ def unusable_endpoint(spec: ClusterSpec) -> Iterator[Finding]:
     """A VIP that no machine can carry, or a load balancer that no machine can reach."""
     endpoint = spec.control_plane_endpoint
     if endpoint.vip is not None and kind_of(endpoint.vip):
-        hint = "take a free address of the nodes' network"
+        hint = "use a free address of the nodes' network"
         yield _finding(VIP, endpoint.vip, "a virtual IP", kind_of(endpoint.vip), hint)
     if endpoint.host is None:
         return
-    hint = "give the name or address that every node reaches the load balancer at"
+    hint = "give the name or address at which every node reaches the load balancer"
     if _is_localhost(endpoint.host):
-        message = f"{quoted(endpoint.host)} is every machine itself, not a load balancer"
+        message = (
+            f"{quoted(endpoint.host)} is the machine itself on every node, not a load balancer"
+        )
         yield Finding(path=HOST, message=message, hint=hint)
     try:
         address = ip_address(endpoint.host)
@@ -112,7 +114,7 @@ def unusable_endpoint(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def unusable_in_its_network(spec: ClusterSpec) -> Iterator[Finding]:
-    """The first or last address of an IPv4 network: its own, and the one for all of it."""
+    """The first or last address of an IPv4 network: no host can have it."""
     vip = spec.control_plane_endpoint.vip
     for index, node in enumerate(spec.nodes):
         network = own_network(node)
@@ -126,12 +128,12 @@ def unusable_in_its_network(spec: ClusterSpec) -> Iterator[Finding]:
         ):
             if address in taken:
                 message = f"'{address}' is the {taken[address]} address of {network}"
-                hint = "take another address, or correct prefixLength"
+                hint = "use another address, or correct prefixLength"
                 yield Finding(path=path, message=message, hint=hint)
 
 
 def own_network(node: NodeSpec) -> IPNetwork | None:
-    """The IPv4 network that a machine is put into, where it has a first and a last address."""
+    """The IPv4 network of a machine, if its first and last address are reserved."""
     if node.network is None or node.network.raw is not None or node.address.version == 6:
         return None
     length = node.network.prefix_length
@@ -139,7 +141,7 @@ def own_network(node: NodeSpec) -> IPNetwork | None:
 
 
 def gateway_outside(spec: ClusterSpec) -> Iterator[Finding]:
-    """A default route that is not in the node's own network, or is the node itself."""
+    """A gateway that is outside the node's network, or is the node itself."""
     for index, node in enumerate(spec.nodes):
         path = ("nodes", index, "network", "gateway")
         if node.network is None or node.network.gateway is None:
@@ -149,7 +151,8 @@ def gateway_outside(spec: ClusterSpec) -> Iterator[Finding]:
             continue
         network = ip_interface(f"{node.address}/{length}").network
         if gateway == node.address:
-            yield Finding(path=path, message=f"gateway '{gateway}' is the node's own address")
+            message = f"gateway '{gateway}' is the node's own address"
+            yield Finding(path=path, message=message, hint="give the router's address")
         elif gateway not in network and not gateway.is_link_local:
             message = f"gateway '{gateway}' is not in the node's network {network}"
             hint = "correct the gateway or prefixLength"
@@ -157,18 +160,18 @@ def gateway_outside(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def prefix_too_long(spec: ClusterSpec) -> Iterator[Finding]:
-    """A prefix length that the address's family does not have."""
+    """A prefix length that is too long for the address's family."""
     for index, node in enumerate(spec.nodes):
         if node.network and node.network.prefix_length > node.address.max_prefixlen:
             message = (
                 f"prefix length {node.network.prefix_length} is more than "
-                f"{node.address.max_prefixlen}, the most for '{node.address}'"
+                f"{node.address.max_prefixlen}, the maximum for '{node.address}'"
             )
             yield Finding(path=("nodes", index, "network", "prefixLength"), message=message)
 
 
 def unusable_servers(spec: ClusterSpec) -> Iterator[Finding]:
-    """Gateways and DNS servers that are no hosts; link-local ones are usual in clouds."""
+    """Gateways and DNS servers that no host can be; link-local ones are common in clouds."""
     for index, node in enumerate(spec.nodes):
         if node.network is None:
             continue
@@ -179,25 +182,25 @@ def unusable_servers(spec: ClusterSpec) -> Iterator[Finding]:
             yield _finding((*path, "gateway"), gateway, "a gateway", kind_of(gateway), hint)
         for number, server in enumerate(node.network.nameservers):
             if kind_of(server) and not server.is_link_local:
-                hint = "give an address that pods reach too: CoreDNS asks the node's DNS servers"
+                hint = "use an address that pods can reach too: CoreDNS asks the node's DNS servers"
                 at = (*path, "nameservers", number)
                 yield _finding(at, server, "a DNS server of pods", kind_of(server), hint)
 
 
 def local_names(spec: ClusterSpec) -> Iterator[Finding]:
-    """A machine whose name means every machine itself, or an address."""
+    """A machine whose name is localhost or looks like an address."""
     for index, node in enumerate(spec.nodes):
         path = ("nodes", index, "name")
         if _is_localhost(node.name):
-            message = f"{quoted(node.name)} is every machine's name for itself"
-            yield Finding(path=path, message=message, hint="give the node a name of its own")
+            message = f"{quoted(node.name)} is the name of every machine for itself"
+            yield Finding(path=path, message=message, hint="give the node another name")
         elif all(label.isdecimal() for label in node.name.split(".")):
             message = f"{quoted(node.name)} is read as an IP address, not as a name"
-            yield Finding(path=path, message=message, hint="put a letter into it, like node-1")
+            yield Finding(path=path, message=message, hint="add a letter, like node-1")
 
 
 def carriers(spec: ClusterSpec) -> list[tuple[int, NodeSpec]]:
-    """The machines that carry the VIP: the load balancers or else the control planes."""
+    """The machines that carry the VIP: the load balancers, or without any the control planes."""
     nodes = list(enumerate(spec.nodes))
     balancers = [item for item in nodes if item[1].role is NodeRole.LOAD_BALANCER]
     return balancers or [item for item in nodes if item[1].role is NodeRole.CONTROL_PLANE]
@@ -208,33 +211,33 @@ def vip_or_host(spec: ClusterSpec) -> Iterator[Finding]:
     endpoint = spec.control_plane_endpoint
     if endpoint.vip is not None and endpoint.host is not None:
         message = "both vip and host are given"
-        hint = "keep vip if khgen makes the load balancer, host if there is one already"
+        hint = "keep vip if khgen sets up the load balancer, or host if one exists"
         yield Finding(path=HOST, message=message, hint=hint, at_key=True)
     if endpoint.vip is None and endpoint.host is None:
         message = "neither vip nor host is given"
-        hint = "vip: a free address that khgen makes the API reachable at; host: a load balancer"
+        hint = "give vip, a free address that khgen sets up, or host, an existing load balancer"
         yield Finding(path=ENDPOINT, message=message, hint=hint, at_key=True)
 
 
 def vip_is_a_node(spec: ClusterSpec) -> Iterator[Finding]:
-    """A VIP that a machine already has as its own address."""
+    """A VIP that is the address of a machine."""
     vip = spec.control_plane_endpoint.vip
     for index, node in enumerate(spec.nodes):
         if vip is not None and any(vip == address for _, address in node_addresses(node, index)):
             message = f"VIP '{vip}' is the address of node '{node.name}'"
-            yield Finding(path=VIP, message=message, hint="take a free address of that network")
+            yield Finding(path=VIP, message=message, hint="use a free address of that network")
 
 
 def vip_outside(spec: ClusterSpec) -> Iterator[Finding]:
-    """A VIP that is not in the network of the machines that carry it."""
+    """A VIP outside the network of the machines that carry it."""
     vip = spec.control_plane_endpoint.vip
     if vip is None:
         return
     for index, node in carriers(spec):
         same_family = [a for _, a in node_addresses(node, index) if a.version == vip.version]
         if not same_family:
-            message = f"VIP '{vip}' is IPv{vip.version}, node '{node.name}' has no such address"
-            yield Finding(path=VIP, message=message, hint="take a VIP of the nodes' family")
+            message = f"VIP '{vip}' is IPv{vip.version}, but node '{node.name}' has no such address"
+            yield Finding(path=VIP, message=message, hint="use a VIP of the nodes' family")
             return
         finding = _outside(vip, node, same_family[0])
         if finding is not None:
@@ -251,32 +254,32 @@ def _outside(vip: IPAddress, node: NodeSpec, address: IPAddress) -> Finding | No
         if vip in network:
             return None
         message = f"VIP '{vip}' is not in {network}, the network of node '{node.name}'"
-        return Finding(path=VIP, message=message, hint=f"take a free address of {network}")
+        return Finding(path=VIP, message=message, hint=f"use a free address of {network}")
     usual = ip_network((address, USUAL_PREFIX[vip.version]), strict=False)
     if vip in usual:
         return None
     sure = vip not in ip_network((address, SURE_PREFIX[vip.version]), strict=False)
-    message = f"VIP '{vip}' does not look to be in the network of node '{node.name}' ({address})"
+    message = f"VIP '{vip}' does not seem to be in the network of node '{node.name}' ({address})"
     return Finding(
         path=VIP,
         message=message,
-        hint=f"take a free address of {usual}, or give network.prefixLength of the nodes",
+        hint=f"use a free address of {usual}, or give network.prefixLength of the nodes",
         severity=Severity.ERROR if sure else Severity.WARNING,
     )
 
 
 def port_taken(spec: ClusterSpec) -> Iterator[Finding]:
-    """A port for haproxy that another program of the same host listens on."""
+    """A port for haproxy that another program uses on the same host."""
     endpoint = spec.control_plane_endpoint
     dedicated = any(node.role is NodeRole.LOAD_BALANCER for node in spec.nodes)
     if endpoint.vip is None or dedicated:
         return
     hint = "use another port, like 8443, or dedicated load-balancer nodes"
     if endpoint.port == API_SERVER_PORT:
-        message = "port 6443 is the API server's own on the control planes that carry the VIP"
+        message = "port 6443 is used by the API server on the control planes that carry the VIP"
         yield Finding(path=PORT, message=message, hint=hint)
     elif endpoint.port in API_HOST_PORTS:
-        message = f"port {endpoint.port} belongs to {API_HOST_PORTS[endpoint.port]} on those hosts"
+        message = f"port {endpoint.port} is used by {API_HOST_PORTS[endpoint.port]} on those hosts"
         yield Finding(path=PORT, message=message, hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""Lifetimes of certificates and tokens against the time that machines may take to boot."""
+"""Lifetimes of certificates and tokens: long enough for machines that boot late."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -26,12 +26,12 @@ def shorter_than_boot_window(spec: ClusterSpec) -> Iterator[Finding]:
                 f"{key} of {duration_text(lifetime)} is shorter than "
                 f"the boot window of {duration_text(window)}"
             )
-            hint = "lengthen it, or shorten pki.bootWindow"
+            hint = "use a longer one, or a shorter pki.bootWindow"
             yield Finding(path=(*PKI, key), message=message, hint=hint)
 
 
 def longer_than_ca(spec: ClusterSpec) -> Iterator[Finding]:
-    """Certificates that outlive their authority."""
+    """Certificates that are valid longer than their CA."""
     longest = spec.pki.ca_validity
     lifetimes = (
         ("certificateValidity", spec.pki.certificate_validity),
@@ -41,60 +41,68 @@ def longer_than_ca(spec: ClusterSpec) -> Iterator[Finding]:
         if lifetime is not None and lifetime > longest:
             message = (
                 f"{key} of {duration_text(lifetime)} is longer than "
-                f"the CA's own {duration_text(longest)}"
+                f"caValidity of {duration_text(longest)}"
             )
-            yield Finding(path=(*PKI, key), message=message, hint="lengthen pki.caValidity")
+            yield Finding(
+                path=(*PKI, key),
+                message=message,
+                hint="use a shorter one, or a longer pki.caValidity",
+            )
 
 
 def no_lifetime(spec: ClusterSpec) -> Iterator[Finding]:
-    """A lifetime of nothing at all."""
+    """A lifetime of zero."""
     for key, lifetime in (
         ("certificateValidity", spec.pki.certificate_validity),
         ("caValidity", spec.pki.ca_validity),
     ):
         if lifetime <= timedelta(0):
-            yield Finding(path=(*PKI, key), message=f"{key} must be greater than zero")
+            yield Finding(
+                path=(*PKI, key), message=f"{key} must be greater than zero", hint="use 1y or more"
+            )
 
 
 def backdated_too_far(spec: ClusterSpec) -> Iterator[Finding]:
-    """Certificates that would begin before X.509 can say so (UTCTime's 1950, RFC 5280)."""
+    """Certificates that would start before 1950, the first year in X.509 (UTCTime, RFC 5280)."""
     if spec.pki.backdate > LONGEST_BACKDATE:
         message = (
             f"backdate of {duration_text(spec.pki.backdate)} is longer than"
             f" {duration_text(LONGEST_BACKDATE)}"
         )
-        hint = "it only needs to cover how far a machine's clock can be behind, like 24h"
+        hint = "use 24h: it only needs to cover clocks that are behind"
         yield Finding(path=(*PKI, "backdate"), message=message, hint=hint)
 
 
 def token_with_offline_keys(spec: ClusterSpec) -> Iterator[Finding]:
-    """A token whose bearers would wait for a signature that nobody can give."""
+    """A token for joins whose certificates cannot be signed."""
     if spec.bootstrap_token is not None and spec.pki.ca_keys is CaKeys.OFFLINE:
-        message = "a bootstrap token is of no use with pki.caKeys: offline"
-        hint = "leave it out: without a CA key in the cluster no kubelet's request is ever signed"
+        message = "a bootstrap token does not work with pki.caKeys: offline"
+        hint = "remove it: without a CA key the cluster cannot sign a kubelet's certificate"
         yield Finding(path=("bootstrapToken",), message=message, hint=hint, at_key=True)
 
 
 def short_token(spec: ClusterSpec) -> Iterator[Finding]:
-    """A token that may have expired before the last machine boots."""
+    """A token that expires too early, or too late."""
     token, window = spec.bootstrap_token, spec.pki.boot_window
     if token is not None and token.ttl < timedelta(minutes=1):
-        message = f"a ttl of {duration_text(token.ttl)} is over before anything can join"
+        message = f"a ttl of {duration_text(token.ttl)} expires before a node can join"
         yield Finding(path=("bootstrapToken", "ttl"), message=message, hint="use 1h or more")
     elif token is not None and token.ttl > window:
-        message = f"a shared token of {duration_text(token.ttl)} outlives the boot window"
+        message = (
+            f"a shared token of {duration_text(token.ttl)} is valid longer than the boot window"
+        )
         hint = f"use {duration_text(window)} or less"
         path = ("bootstrapToken", "ttl")
         yield Finding(path=path, message=message, hint=hint, severity=Severity.WARNING)
 
 
 def serving_requests_with_offline_keys(spec: ClusterSpec) -> Iterator[Finding]:
-    """Kubelets that ask for a serving certificate nobody can sign."""
+    """Kubelets that request a serving certificate without a CA key to sign it."""
     asked = spec.kubernetes.kubelet.config.get("serverTLSBootstrap") is True
     if asked and spec.pki.ca_keys is CaKeys.OFFLINE:
-        message = "serverTLSBootstrap needs a CA key in the cluster, and pki.caKeys is offline"
+        message = "serverTLSBootstrap needs a CA key in the cluster, but pki.caKeys is offline"
         path = ("kubernetes", "kubelet", "config", "serverTLSBootstrap")
-        yield Finding(path=path, message=message, hint="leave it out")
+        yield Finding(path=path, message=message, hint="remove it")
 
 
 CHECKS = (

@@ -1,4 +1,8 @@
-"""What cloud-init is given: further cloud-config, and a node's own network-config."""
+"""cloud-init's input: further cloud-config keys, and the network-config of nodes.
+
+Source: cloud-init's "Networking config Version 2" and "Version 1"; it passes on to netplan the keys
+that only netplan knows.
+"""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -12,11 +16,11 @@ from khgen.spec.model.cluster import CaKeys, Datasource
 EXTRA = ("userData", "extra")
 OWN_KEYS: Mapping[str, str] = MappingProxyType(
     {
-        "write_files": "put the file into the image, or write it in runcmd",
-        "preserve_hostname": "the node's name is its host name",
+        "write_files": "put the file in the image, or write it with runcmd",
+        "preserve_hostname": "remove it: the node's name is its host name",
         "manage_etc_hosts": "use os.hosts",
-        "hostname": "the node's name is its host name",
-        "fqdn": "the node's name is its host name",
+        "hostname": "remove it: the node's name is its host name",
+        "fqdn": "remove it: the node's name is its host name",
         "ssh_authorized_keys": "use os.sshAuthorizedKeys",
     }
 )
@@ -60,49 +64,49 @@ SHAPES: Mapping[str, tuple[type, str]] = MappingProxyType(
         "gateway6": (str, "text"),
     }
 )
-"""What the keys of a device hold, where khgen knows them."""
+"""The types of the keys of a device that khgen knows."""
 LINK_LOCAL = frozenset(
     {Datasource.EC2, Datasource.HETZNER, Datasource.OPENSTACK, Datasource.AZURE, Datasource.GCE}
 )
-"""Where user-data is served at 169.254.169.254, for as long as the machine lives."""
+"""Datasources that serve user-data at 169.254.169.254 as long as the machine exists."""
 METADATA_SERVICES = LINK_LOCAL | {Datasource.CLOUDSTACK}
-"""CloudStack's is the virtual router (cloud-init, DataSourceCloudStack)."""
+"""CloudStack serves it from the virtual router (cloud-init, DataSourceCloudStack)."""
 
 
 def own_keys(spec: ClusterSpec) -> Iterator[Finding]:
-    """Keys that would stand twice, or undo what the nodes depend on."""
+    """Keys that khgen writes, or that would break a node."""
     for key in spec.user_data.extra:
         if key in OWN_KEYS:
-            message = f"cloud-config key {quoted(key)} is khgen's own"
+            message = f"cloud-config key {quoted(key)} is set by khgen"
             yield Finding(path=(*EXTRA, key), message=message, hint=OWN_KEYS[key], at_key=True)
 
 
 def runcmd_shape(spec: ClusterSpec) -> Iterator[Finding]:
-    """runcmd that is not a list of commands: khgen adds its own to the end."""
+    """A runcmd that is not a list: khgen appends its own command."""
     if not isinstance(spec.user_data.extra.get("runcmd", []), list):
         hint = "write a list of commands"
         yield Finding(path=(*EXTRA, "runcmd"), message="runcmd must be a list", hint=hint)
 
 
 def exposed_ca_keys(spec: ClusterSpec) -> Iterator[Finding]:
-    """CA keys in user-data that a metadata service hands to whoever asks, pods among them."""
+    """CA keys in user-data that a metadata service gives to anyone, pods included."""
     source = spec.user_data.datasource
     closed = spec.os.block_metadata and source in LINK_LOCAL
     if spec.pki.ca_keys is CaKeys.OFFLINE or source not in METADATA_SERVICES or closed:
         return
     message = (
-        f"CA keys travel through the metadata service of {source}, which pods can reach: whoever"
-        " reads it there owns the cluster"
+        f"the metadata service of {source} holds CA keys, and pods can reach it: anyone who reads them"
+        " controls the cluster"
     )
     hint = "set os.blockMetadata: true, or pki.caKeys: offline"
     if source not in LINK_LOCAL:
-        hint = "set pki.caKeys: offline, or close the virtual router's port 80 to pods"
+        hint = "set pki.caKeys: offline, or block the virtual router's port 80 for pods"
     path = ("userData", "datasource")
     yield Finding(path=path, message=message, hint=hint, severity=Severity.WARNING)
 
 
 def network_configs(spec: ClusterSpec) -> Iterator[Finding]:
-    """Mappings that are no network-config."""
+    """Mappings that are not a valid network-config."""
     for index, node in enumerate(spec.nodes):
         if node.network is not None and node.network.raw is not None:
             raw: Mapping[str, object] = node.network.raw
@@ -112,11 +116,11 @@ def network_configs(spec: ClusterSpec) -> Iterator[Finding]:
 def _config(path: ValuePath, raw: Mapping[str, object]) -> Iterator[Finding]:
     version = raw.get("version")
     if set(raw) == {"network"}:
-        message = "a network-config inside of 'network'"
-        hint = "write what is in it directly under raw"
+        message = "the network-config is inside of 'network'"
+        hint = "move the contents of 'network' up to raw"
         yield Finding(path=(*path, "network"), message=message, hint=hint, at_key=True)
     elif "version" not in raw:
-        message = "no network-config: key 'version' is missing"
+        message = "key 'version' is missing in the network-config"
         yield Finding(path=path, message=message, hint="write version: 2", at_key=True)
     elif isinstance(version, bool) or not isinstance(version, int) or version not in KNOWN_KEYS:
         message = f"version {quoted(version)} of a network-config is not one of: 1, 2"
@@ -145,8 +149,8 @@ def _contents(path: ValuePath, raw: Mapping[str, object], version: int) -> Itera
         return
     sections = [key for key in DEVICES if key in raw]
     if not sections:
-        message = "a network-config without any device"
-        yield Finding(path=path, message=message, hint="give ethernets", at_key=True)
+        message = "the network-config has no device"
+        yield Finding(path=path, message=message, hint="add ethernets", at_key=True)
     for section in sections:
         yield from _devices((*path, section), raw[section])
 

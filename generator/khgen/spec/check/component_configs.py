@@ -22,7 +22,7 @@ GO_DURATION = re.compile(
     r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)"
 )
 FIELDS_OF_MINOR = "1.29"
-"""Later minors have more fields, and the same types."""
+"""Later minors have more fields, with the same types."""
 FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "KubeletConfiguration": {
@@ -176,11 +176,11 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
     }
 )
-"""Of each struct the names of its fields, by kind of value or by the struct that they hold."""
+"""The field names of each struct, by the kind of value or the struct that they hold."""
 
 
 def component_configs(spec: ClusterSpec) -> Iterator[Finding]:
-    """Fields that the two configurations do not have, or that hold something else."""
+    """Unknown fields of the two configurations, and values of the wrong type."""
     strict = KubernetesVersion.parse(spec.kubernetes.version).minor == FIELDS_OF_MINOR
     for path, struct, given in (
         (KUBELET, "KubeletConfiguration", spec.kubernetes.kubelet.config),
@@ -218,7 +218,7 @@ def _unknown(
     if not (strict or same):
         return None
     close = same or get_close_matches(name[:64], known, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else "leave it out: kubeadm refuses it"
+    hint = f"did you mean '{close[0]}'?" if close else "remove it: kubeadm refuses it"
     message = f"{struct} has no field '{name[:64]}'"
     return Finding(path=path, message=message, hint=hint, at_key=True)
 
@@ -276,7 +276,7 @@ KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = MappingProxyType(
         "text": ("text", _is_text),
     }
 )
-"""What each kind of field holds, in words and as a test."""
+"""Each kind of field, as text and as a test of a value."""
 
 
 CHECKS = (Check(find=component_configs, reads=(VERSION, KUBELET, KUBE_PROXY)),)

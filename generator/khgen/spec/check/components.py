@@ -16,7 +16,7 @@ API_SERVER: ValuePath = ("kubernetes", "apiServer", "extraArgs")
 CONTROLLER_MANAGER: ValuePath = ("kubernetes", "controllerManager", "extraArgs")
 SCHEDULER: ValuePath = ("kubernetes", "scheduler", "extraArgs")
 ETCD: ValuePath = ("etcd", "extraArgs")
-"""Where the spec has the flags of each component of the control plane."""
+"""The paths of the flags of each control-plane component."""
 OWN_FLAGS: Mapping[ValuePath, frozenset[str]] = MappingProxyType(
     {
         API_SERVER: frozenset(
@@ -95,7 +95,7 @@ KUBELET_FIELDS: Mapping[str, object] = MappingProxyType(
         "staticPodPath": "/etc/kubernetes/manifests",
     }
 )
-"""Fields that may only say what is so anyway."""
+"""Fields whose values are fixed."""
 
 
 VERSION = ("kubernetes", "version")
@@ -103,32 +103,32 @@ PACKAGE_VERSIONS = ("install", "packageVersions")
 ALLOWED_SKEW: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"kubeadm": (0, 1), "kubelet": (-3, 0), "kubectl": (-1, 1)}
 )
-"""How many minors a program may be older and newer than the control plane.
+"""How many minors older and newer than the control plane a program may be.
 
 Source: kubernetes.io Version Skew Policy; kubeadm 1.29 app/constants/constants.go
 (MinimumControlPlaneVersion, MinimumKubeletVersion).
 """
 RULES: Mapping[str, str] = MappingProxyType(
     {
-        "kubeadm": "kubeadm deploys its own minor and the one before",
-        "kubelet": "the kubelet may be up to three minors older than the API server, never newer",
-        "kubectl": "kubectl may be one minor older or newer than the API server",
+        "kubeadm": "use a kubeadm of the same minor or the next one",
+        "kubelet": "use a kubelet that is at most three minors older than the API server, and not newer",
+        "kubectl": "use a kubectl of the same minor, one older or one newer",
     }
 )
 TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-"""https://pkg.go.dev/strconv#ParseBool: what pflag's and etcd's switches accept."""
+"""The texts of strconv.ParseBool (https://pkg.go.dev/strconv#ParseBool): pflag and etcd use it."""
 
 
 def go_bool(text: str | None) -> bool | None:
-    """What strconv.ParseBool makes of it; None where there is no text, or Go refuses it."""
+    """The text as strconv.ParseBool reads it; None without a text, or if Go refuses it."""
     if text in TRUE:
         return True
     return False if text in FALSE else None
 
 
 def go_int(text: str) -> int | None:
-    """What strconv.ParseInt with base 0 makes of it; None where Go refuses it."""
+    """The text as strconv.ParseInt with base 0 reads it; None if Go refuses it."""
     try:
         leading_zero = text.isdecimal() and text.isascii()
         return int(text, 8 if leading_zero and text.startswith("0") else 0)
@@ -153,21 +153,21 @@ def component_flags(spec: ClusterSpec) -> tuple[tuple[ValuePath, Mapping[str, st
 
 
 def own_flags(spec: ClusterSpec) -> Iterator[Finding]:
-    """Flags that come from elsewhere in the spec, or from the machine."""
+    """Flags that khgen or kubeadm sets."""
     for path, flags in component_flags(spec):
         for flag in flags:
             if flag in OWN_FLAGS[path]:
                 message = f"flag {quoted(flag)} is set by khgen or kubeadm"
-                hint = "leave it out: every later join and upgrade would inherit it"
+                hint = "remove it: every later join and upgrade would inherit it"
                 yield Finding(path=(*path, flag), message=message, hint=hint, at_key=True)
 
 
 def api_server_flags(spec: ClusterSpec) -> Iterator[Finding]:
-    """API server flags that break the health checks or the encryption."""
+    """API server flags that break health checks or encryption at rest."""
     flags = spec.kubernetes.api_server.extra_args
     if go_bool(flags.get("anonymous-auth")) is False:
-        message = "anonymous-auth=false stops the health checks of haproxy and kubeadm"
-        yield Finding(path=(*API_SERVER, "anonymous-auth"), message=message, hint="leave it out")
+        message = "anonymous-auth=false breaks the health checks of haproxy and kubeadm"
+        yield Finding(path=(*API_SERVER, "anonymous-auth"), message=message, hint="remove it")
     if spec.kubernetes.encryption_at_rest and "encryption-provider-config" in flags:
         message = "encryption-provider-config is set by encryptionAtRest"
         hint = "keep one of the two"
@@ -176,41 +176,43 @@ def api_server_flags(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def feature_gates(spec: ClusterSpec) -> Iterator[Finding]:
-    """kubeadm's feature gates that khgen sets itself, cannot work with, or that do not exist."""
+    """kubeadm's feature gates that khgen sets or does not support, or that do not exist."""
     version = KubernetesVersion.parse(spec.kubernetes.version)
     facts = facts_for(version)
     known = None if facts is None else facts.feature_gates
     for gate, on in spec.kubernetes.feature_gates.items():
         path = ("kubernetes", "featureGates", gate)
         if gate == "PublicKeysECDSA":
-            message = "PublicKeysECDSA follows from pki.algorithm"
-            yield Finding(path=path, message=message, hint="leave it out", at_key=True)
+            message = "PublicKeysECDSA is set by pki.algorithm"
+            yield Finding(path=path, message=message, hint="remove it", at_key=True)
         elif gate == "RootlessControlPlane" and on:
-            message = "RootlessControlPlane gives the keys to other users than khgen does"
-            yield Finding(path=path, message=message, hint="leave it out", at_key=True)
+            message = (
+                "RootlessControlPlane is not supported: it needs other owners of the key files"
+            )
+            yield Finding(path=path, message=message, hint="remove it", at_key=True)
         elif known is not None and gate not in known:
             close = get_close_matches(gate[:64], known, n=1)
             hint = (
                 f"did you mean {quoted(close[0])}?"
                 if close
-                else ("API server, kubelet and scheduler gates go into their own settings")
+                else ("give gates of the API server, kubelet or scheduler in their own settings")
             )
             message = f"kubeadm {version.minor} has no feature gate {quoted(gate)}"
             yield Finding(path=path, message=message, hint=hint, at_key=True)
 
 
 def kubelet_fields(spec: ClusterSpec) -> Iterator[Finding]:
-    """KubeletConfiguration fields that the rest of the node depends on."""
+    """KubeletConfiguration fields whose values are fixed."""
     for field, value in KUBELET_FIELDS.items():
         given = spec.kubernetes.kubelet.config.get(field, value)
         if given != value:
-            message = f"{field} must stay {quoted(value)}: the rest of the node depends on it"
+            message = f"{field} must be {quoted(value)}: other parts of the node depend on it"
             path = ("kubernetes", "kubelet", "config", field)
-            yield Finding(path=path, message=message, hint="leave it out")
+            yield Finding(path=path, message=message, hint="remove it")
 
 
 def kube_proxy_fields(spec: ClusterSpec) -> Iterator[Finding]:
-    """KubeProxyConfiguration fields that contradict the spec, and a mode that is still closed."""
+    """KubeProxyConfiguration fields that contradict the spec, and modes that do not work."""
     proxy = spec.kubernetes.kube_proxy
     path = ("kubernetes", "kubeProxy")
     for field, value in (
@@ -219,8 +221,8 @@ def kube_proxy_fields(spec: ClusterSpec) -> Iterator[Finding]:
         ("mode", str(proxy.mode)),
     ):
         if proxy.config.get(field, value) != value:
-            message = f"{field} in kubeProxy.config is not {quoted(value)}, as it is elsewhere"
-            yield Finding(path=(*path, "config", field), message=message, hint="leave it out")
+            message = f"{field} in kubeProxy.config must be {quoted(value)}"
+            yield Finding(path=(*path, "config", field), message=message, hint="remove it")
     gates = proxy.config.get("featureGates")
     opened = isinstance(gates, dict) and gates.get("NFTablesProxyMode") is True
     facts = facts_for(KubernetesVersion.parse(spec.kubernetes.version))
@@ -228,8 +230,8 @@ def kube_proxy_fields(spec: ClusterSpec) -> Iterator[Finding]:
         return
     if proxy.mode is ProxyMode.NFTABLES and not facts.nftables_mode:
         if not opened:
-            message = "kube-proxy's nftables mode is closed by default before Kubernetes 1.31"
-            hint = "set kubeProxy.config.featureGates.NFTablesProxyMode, or use iptables"
+            message = "kube-proxy's nftables mode is disabled by default before Kubernetes 1.31"
+            hint = "set kubeProxy.config.featureGates.NFTablesProxyMode: true, or use iptables"
             yield Finding(path=(*path, "mode"), message=message, hint=hint)
     elif proxy.mode is ProxyMode.IPVS and facts.ipvs_deprecated:
         message = "kube-proxy's ipvs mode is deprecated since Kubernetes 1.35"
@@ -239,7 +241,7 @@ def kube_proxy_fields(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def unsupported_minor(spec: ClusterSpec) -> Iterator[Finding]:
-    """A Kubernetes that khgen has no facts about."""
+    """A Kubernetes version that khgen does not support."""
     minor = KubernetesVersion.parse(spec.kubernetes.version).minor
     if minor not in SUPPORTED_MINORS:
         first, last = SUPPORTED_MINORS[0], SUPPORTED_MINORS[-1]
@@ -248,7 +250,7 @@ def unsupported_minor(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def program_skew(spec: ClusterSpec) -> Iterator[Finding]:
-    """kubeadm, kubelet or kubectl too far from the control plane."""
+    """kubeadm, kubelet or kubectl outside the version skew policy."""
     wanted = KubernetesVersion.parse(spec.kubernetes.version)
     for program, (older, newer) in ALLOWED_SKEW.items():
         text: str | None = getattr(spec.install.package_versions, program)
@@ -257,20 +259,20 @@ def program_skew(spec: ClusterSpec) -> Iterator[Finding]:
         version = KubernetesVersion.parse(text)
         ahead = version.minor_number - wanted.minor_number
         if version.major != wanted.major or not older <= ahead <= newer:
-            message = f"{program} {version} does not go with Kubernetes {spec.kubernetes.version}"
+            message = f"{program} {version} does not work with Kubernetes {spec.kubernetes.version}"
             yield Finding(path=(*PACKAGE_VERSIONS, program), message=message, hint=RULES[program])
 
 
 def kubelet_newer_than_kubeadm(spec: ClusterSpec) -> Iterator[Finding]:
-    """A kubelet that kubeadm refuses: newer than itself, or more than three minors older."""
+    """A kubelet that kubeadm refuses: newer, or more than three minors older."""
     versions = spec.install.package_versions
     if versions.kubeadm is None or versions.kubelet is None:
         return
     kubeadm = KubernetesVersion.parse(versions.kubeadm)
     kubelet = KubernetesVersion.parse(versions.kubelet)
     if not 0 <= kubeadm.minor_number - kubelet.minor_number <= 3:
-        message = f"kubelet {kubelet} does not go with kubeadm {kubeadm}"
-        hint = "kubeadm takes kubelets of its own minor and three before"
+        message = f"kubelet {kubelet} does not work with kubeadm {kubeadm}"
+        hint = "use a kubelet of kubeadm's minor, or at most three minors older"
         yield Finding(path=(*PACKAGE_VERSIONS, "kubelet"), message=message, hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""What nodes install and apply: programs, signing keys, manifests and mirrors."""
+"""Downloads: programs, signing keys, manifests, registry mirrors and their URLs."""
 
 from collections.abc import Iterator
 
@@ -22,32 +22,32 @@ ARTIFACTS_BY_NAME = (
     ("kubelet", "kubelet"),
     ("kubectl", "kubectl"),
 )
-"""Each artifact as the model and as the file names it."""
+"""The name of each artifact in the model and in the file."""
 EXTRAS = ("nerdctl", "buildkit")
-"""Artifacts that a setting of the same name in `containerd` asks for."""
+"""Artifacts that a setting of the same name in `containerd` needs."""
 
 
 KEYS = (
     ("kubernetes", "kubernetesRepositoryKey", "kubernetes_repository_key"),
     ("docker", "dockerRepositoryKey", "docker_repository_key"),
 )
-"""Each repository, and its key as the file and as the model name it."""
+"""Each repository, with the name of its key in the file and in the model."""
 CALICO = ("addons", "calico")
 MANIFESTS = ("addons", "manifests")
 CALICO_NAME = "calico"
 
 
 def wanted_artifacts(spec: ClusterSpec) -> dict[str, str]:
-    """The artifacts that are downloaded, each with the setting that asks for it."""
+    """The artifacts that are downloaded, each with the setting that needs it."""
     wanted: dict[str, str] = {}
     if spec.install.containerd is ContainerdSource.TARBALL:
         wanted |= dict.fromkeys(("containerd", "runc", "cniPlugins"), "install.containerd: tarball")
     if spec.install.containerd is not ContainerdSource.IMAGE:
-        # No package repository of the other sources has them.
+        # No package repository has them.
         asked = (alias for alias in EXTRAS if getattr(spec.containerd, alias))
         wanted |= {alias: f"containerd.{alias}" for alias in asked}
     if spec.install.kubernetes is KubernetesSource.BINARIES:
-        # The plugins would come with the package kubernetes-cni.
+        # The package kubernetes-cni would bring the plugins.
         binaries = ("cniPlugins", "crictl", "kubeadm", "kubelet", "kubectl")
         wanted = dict.fromkeys(binaries, "install.kubernetes: binaries") | wanted
     return wanted
@@ -69,64 +69,64 @@ def missing_artifacts(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def unused_artifacts(spec: ClusterSpec) -> Iterator[Finding]:
-    """Downloads that nothing asks for."""
+    """Downloads that nothing needs."""
     wanted = wanted_artifacts(spec)
     for name, alias in ARTIFACTS_BY_NAME:
         if getattr(spec.install.artifacts, name) is not None and alias not in wanted:
-            message = f"artifact {quoted(alias)} is not used by this kind of installation"
+            message = f"artifact {quoted(alias)} is not used by this installation"
             yield Finding(
                 path=(*ARTIFACTS, alias),
                 message=message,
-                hint="see install.kubernetes and install.containerd",
+                hint="remove it, or change install.kubernetes or install.containerd",
                 severity=Severity.WARNING,
                 at_key=True,
             )
 
 
 def duplicate_registries(spec: ClusterSpec) -> Iterator[Finding]:
-    """Two mirror entries for one registry: containerd has one file for each."""
+    """Two entries for one registry: containerd has one file for each registry."""
     seen = set()
     for index, mirror in enumerate(spec.containerd.registry_mirrors):
         if mirror.registry in seen:
             message = f"registry {quoted(mirror.registry)} is mirrored twice"
             path = ("containerd", "registryMirrors", index, "registry")
-            yield Finding(path=path, message=message, hint="put all endpoints into one entry")
+            yield Finding(path=path, message=message, hint="put all endpoints in one entry")
         seen.add(mirror.registry)
 
 
 def used_repositories(spec: ClusterSpec) -> tuple[str, ...]:
-    """The repositories besides the distribution's that nodes, or the bake, install from."""
+    """The repositories that nodes or the bake install from, without the distribution's."""
     kubernetes = spec.install.kubernetes is KubernetesSource.PACKAGES
     docker = spec.install.containerd is ContainerdSource.DOCKER
     return ("kubernetes",) * kubernetes + ("docker",) * docker
 
 
 def key_sources(spec: ClusterSpec) -> Iterator[Finding]:
-    """Keys from two places or from none, and keys of repositories that nothing comes from."""
+    """Keys that are given twice or not at all, and keys of unused repositories."""
     used = used_repositories(spec)
     for repository, alias, name in KEYS:
         key: RepositoryKey | None = getattr(spec.install, name)
         if key is None:
             continue
         if len([part for part in (key.sha256, key.path, key.text) if part is not None]) != 1:
-            message = f"{alias} wants one of sha256, path and text"
+            message = f"{alias} needs exactly one of sha256, path and text"
             hint = "give the digest, or the key itself"
             yield Finding(path=(*INSTALL, alias), message=message, hint=hint, at_key=True)
         if repository not in used:
-            message = f"{alias} is not used by this kind of installation"
+            message = f"{alias} is not used by this installation"
             yield Finding(
                 path=(*INSTALL, alias),
                 message=message,
-                hint="see install.kubernetes and install.containerd",
+                hint="remove it, or change install.kubernetes or install.containerd",
                 severity=Severity.WARNING,
                 at_key=True,
             )
 
 
 def first_use(spec: ClusterSpec) -> Iterator[Finding]:
-    """Repositories whose key is whatever they offer when a machine first asks: one finding.
+    """One finding about repositories whose key is trusted on first use.
 
-    Not one of the checks: it is about no value in the file, and would stand above every mistake.
+    It is no check: it has no value in the file, and would appear above every error.
     """
     given = {repository for repository, _, name in KEYS if getattr(spec.install, name) is not None}
     trusted = [name for name in used_repositories(spec) if name not in given]
@@ -138,12 +138,12 @@ def first_use(spec: ClusterSpec) -> Iterator[Finding]:
         f"the signing {keys} of the repositor{'ies' if len(trusted) > 1 else 'y'}"
         f" {' and '.join(trusted)} {are} trusted on first use"
     )
-    hint = f"compare once, and pin: {' and '.join(aliases)} with sha256 or path"
+    hint = f"verify the key once, then set {' and '.join(aliases)} with sha256 or path"
     yield Finding(path=INSTALL, message=message, hint=hint, severity=Severity.WARNING, at_key=True)
 
 
 def manifest_sources(spec: ClusterSpec) -> Iterator[Finding]:
-    """Manifests from two places or from none, and downloads that nobody vouches for."""
+    """Manifests with two sources or none, and downloads without a digest."""
     if spec.addons.calico is not None:
         yield from _source(CALICO, spec.addons.calico)
     for index, manifest in enumerate(spec.addons.manifests):
@@ -153,23 +153,25 @@ def manifest_sources(spec: ClusterSpec) -> Iterator[Finding]:
 def _source(path: ValuePath, manifest: Calico | Manifest) -> Iterator[Finding]:
     if manifest.url is not None and manifest.path is not None:
         message = "both url and path are given"
-        yield Finding(path=(*path, "path"), message=message, hint="keep one", at_key=True)
+        yield Finding(
+            path=(*path, "path"), message=message, hint="keep one of the two", at_key=True
+        )
     elif manifest.url is None and manifest.path is None:
         message = "neither url nor path is given"
         hint = "give url and sha256, or the path of a file beside cluster.yaml"
         yield Finding(path=path, message=message, hint=hint, at_key=True)
     elif manifest.url is not None and manifest.sha256 is None:
         message = "url is given without sha256"
-        hint = "give the digest too: every founder checks the file against it"
+        hint = "give the digest too: every control plane verifies the download"
         yield Finding(path=(*path, "url"), message=message, hint=hint, at_key=True)
     elif manifest.path is not None and manifest.sha256 is not None:
         message = "sha256 belongs to url, not to path"
-        hint = "leave it out: the file travels inside the user-data"
+        hint = "remove it: the file becomes part of the user-data"
         yield Finding(path=(*path, "sha256"), message=message, hint=hint, at_key=True)
 
 
 def duplicate_manifests(spec: ClusterSpec) -> Iterator[Finding]:
-    """Two manifests with one name: they would be one file on the node."""
+    """Two manifests with the same name: they would be one file on the node."""
     seen = {CALICO_NAME} if spec.addons.calico is not None else set()
     for index, manifest in enumerate(spec.addons.manifests):
         if manifest.name in seen:
@@ -180,7 +182,7 @@ def duplicate_manifests(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def typha_settings(spec: ClusterSpec) -> Iterator[Finding]:
-    """Replicas of a Typha that is not there."""
+    """Replicas of Typha without Typha."""
     calico = spec.addons.calico
     if calico is not None and not calico.typha and "typha_replicas" in calico.model_fields_set:
         message = "typhaReplicas is given, but typha is not true"
@@ -189,20 +191,20 @@ def typha_settings(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def no_pod_network(spec: ClusterSpec) -> Iterator[Finding]:
-    """Nothing that pods could talk through."""
+    """No pod network."""
     if spec.addons.calico is None and not spec.addons.manifests:
         message = "no pod network is given: nodes stay NotReady until one is applied"
-        hint = "give addons.calico or addons.manifests, or apply one yourself with kubectl"
+        hint = "give addons.calico or addons.manifests, or apply one later with kubectl"
         yield Finding(
             path=("addons",), message=message, hint=hint, severity=Severity.WARNING, at_key=True
         )
 
 
 def unverified_registries(spec: ClusterSpec) -> Iterator[Finding]:
-    """Mirrors whose certificate nobody looks at."""
+    """Mirrors whose certificates are not verified."""
     for index, mirror in enumerate(spec.containerd.registry_mirrors):
         if mirror.skip_verify:
-            message = "skipVerify lets anybody between node and mirror replace images"
+            message = "skipVerify lets anyone between node and mirror replace images"
             path = ("containerd", "registryMirrors", index, "skipVerify")
             yield _warning(path, message, "give the mirror's CA as caFile")
 
@@ -211,12 +213,12 @@ def plain_http(spec: ClusterSpec) -> Iterator[Finding]:
     """Repositories and downloads without TLS."""
     for path, url in _urls(spec):
         if plain(url):
-            message = "plain http: anybody on the way can see, hold back or change what is fetched"
+            message = "plain http: anyone on the way can read, block or change the download"
             yield _warning(path, message, "use https")
 
 
 def _urls(spec: ClusterSpec) -> Iterator[tuple[ValuePath, str]]:
-    """Every URL that a node or the bake fetches from."""
+    """Every URL from which a node or the bake downloads."""
     install, addons = spec.install, spec.addons
     found: list[tuple[ValuePath, str | None]] = [
         (("os", "packageMirror"), spec.os.package_mirror),

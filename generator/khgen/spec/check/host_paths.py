@@ -26,7 +26,7 @@ CA_CERTIFICATES = (
     "/usr/share/ca-certificates",
     "/usr/local/share/ca-certificates",
 )
-"""kubeadm mounts those of them that the machine has."""
+"""kubeadm mounts those that exist on the machine."""
 IN_EVERY_CONTAINER = ("/dev", "/proc/self")
 MOUNTED: Mapping[ValuePath, tuple[str, ...]] = MappingProxyType(
     {
@@ -39,7 +39,7 @@ MOUNTED: Mapping[ValuePath, tuple[str, ...]] = MappingProxyType(
 """The folders and files of the machine that each component's static pod sees.
 
 Source: kubeadm 1.29 app/phases/controlplane/volumes.go and app/phases/etcd/local.go. The real
-kube-apiserver ends at once where such a file is missing, and so does the founding.
+kube-apiserver exits at once if a file is missing, and the cluster does not start.
 """
 SPOKEN: Mapping[ValuePath, str] = MappingProxyType(
     {
@@ -60,12 +60,12 @@ NO_FILES = frozenset(
         "oidc-username-prefix",
     }
 )
-"""Flags whose values may begin with / but name no file, and the one that kubeadm mounts itself."""
+"""Flags whose values may begin with / but are no files, and one that kubeadm mounts."""
 FILE_FLAG = re.compile(
     r".*-files?|(audit-log-path|authentication-config|authorization-config|cloud-config|config"
     r"|encryption-provider-config|kubeconfig)"
 )
-"""Flags whose values name a file even without a leading /."""
+"""Flags whose values are files even without a leading /."""
 SYSTEM_FOLDERS = frozenset(
     [
         "/",
@@ -94,7 +94,7 @@ SYSTEM_FOLDERS = frozenset(
         "/var/spool",
     ]
 )
-"""Folders that hold other things; a folder in them is accepted."""
+"""Folders with other contents; a folder inside them is accepted."""
 TAKEN_TREES: Mapping[str, str] = MappingProxyType(
     {
         "/dev": "it is not on a disk",
@@ -104,22 +104,22 @@ TAKEN_TREES: Mapping[str, str] = MappingProxyType(
         "/tmp": "it is emptied by systemd-tmpfiles",  # noqa: S108 - refused
         "/var/run": "it is empty after every boot",
         "/var/tmp": "it is emptied by systemd-tmpfiles",  # noqa: S108 - refused
-        "/etc/kubernetes": "kubeadm's files are there",
-        "/etc/khgen": "khgen's files are there",
-        "/usr/local/share/khgen": "khgen's files are there",
-        "/var/lib/containerd": "containerd's data is there",
-        "/var/lib/kubelet": "the kubelet's data is there",
+        "/etc/kubernetes": "kubeadm has its files there",
+        "/etc/khgen": "khgen has its files there",
+        "/usr/local/share/khgen": "khgen has its files there",
+        "/var/lib/containerd": "containerd has its data there",
+        "/var/lib/kubelet": "the kubelet has its data there",
     }
 )
 
 
 def unmounted_files(spec: ClusterSpec) -> Iterator[Finding]:
-    """Flags that name a file of the machine which is not in the container."""
+    """Flags with a file that does not exist in the component's container."""
     for path, given in component_flags(spec):
         seen = MOUNTED[path] + ((spec.etcd.data_dir,) if path == ETCD else ())
         for flag, value in given.items():
             if spec.kubernetes.encryption_at_rest and flag == ENCRYPTION:
-                continue  # refused already, and that one is mounted
+                continue  # another check refuses it
             for file in files_in(flag, value):
                 if not _within(file, (*seen, *IN_EVERY_CONTAINER)):
                     yield _finding((*path, flag), file, seen)
@@ -140,32 +140,30 @@ def _within(file: str, folders: tuple[str, ...]) -> bool:
 
 def _finding(path: ValuePath, file: str, seen: tuple[str, ...]) -> Finding:
     container = f"{SPOKEN[path[:-1]]}'s container"
-    message = f"file {quoted(file)} is not in {container}: nothing mounts it there"
+    message = f"file {quoted(file)} is not in {container}: it is not mounted there"
     folders = " or ".join(seen if path[:-1] == ETCD else seen[:1])
-    hint = f"put it (by the image or runcmd) below {folders}"
+    hint = f"put it in {folders} (in the image or with runcmd)"
     if path[-1] == "audit-log-path":
-        hint = "write -, for the container's log"
+        hint = "write - for the container's log"
     elif path[:-1] == SCHEDULER:
-        hint = "leave it out: nothing of the machine is mounted but scheduler.conf"
+        hint = "remove it: only scheduler.conf is mounted"
     elif path[-1] == ENCRYPTION:
-        hint = "use kubernetes.encryptionAtRest, which mounts its own"
+        hint = "use kubernetes.encryptionAtRest instead"
     return Finding(path=path, message=message, hint=hint)
 
 
 def shared_data_directory(spec: ClusterSpec) -> Iterator[Finding]:
-    """A data directory that is somebody else's, or that a boot empties."""
+    """A data directory that others use, or that is emptied at boot."""
     written = spec.etcd.data_dir
     folder = "/" + normpath(written).lstrip("/")
     reasons = [
         reason for tree, reason in TAKEN_TREES.items() if f"{folder}/".startswith(f"{tree}/")
     ]
     if ".." in written.split("/"):
-        message = f"{quoted(written)} goes up by '..'"
-        yield Finding(
-            path=DATA_DIR, message=message, hint=f"write {quoted(folder)}, if it is meant"
-        )
+        message = f"{quoted(written)} contains '..'"
+        yield Finding(path=DATA_DIR, message=message, hint=f"write {quoted(folder)}")
     elif folder in SYSTEM_FOLDERS:
-        message = f"{quoted(written)} is a folder of the system, not one for etcd alone"
+        message = f"{quoted(written)} is a system folder: etcd needs one for its data alone"
         below = f"{folder.rstrip('/')}/etcd" if folder != "/" else "/var/lib/etcd"
         yield Finding(path=DATA_DIR, message=message, hint=f"use a folder like {below}")
     elif reasons:

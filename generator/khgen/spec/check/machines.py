@@ -11,7 +11,7 @@ from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.machine import SelinuxMode, TimeProgram
 
 LINUX_NAME_MAX = 64
-"""hostname(7), HOST_NAME_MAX: a longer node name cannot be the host's name."""
+"""hostname(7), HOST_NAME_MAX: the longest host name."""
 
 
 KUBELET_LABELS = frozenset(
@@ -30,7 +30,7 @@ KUBELET_LABELS = frozenset(
     }
 )
 KUBELET_NAMESPACES = ("kubelet.kubernetes.io", "node.kubernetes.io")
-"""What a kubelet may say of itself under kubernetes.io (staging k8s.io/kubelet/pkg/apis)."""
+"""Labels under kubernetes.io that a kubelet may set on its node (staging k8s.io/kubelet/pkg/apis)."""
 RESERVED_DOMAINS = ("kubernetes.io", "k8s.io")
 
 KUBELET_FLAGS: Mapping[str, str] = MappingProxyType(
@@ -60,23 +60,23 @@ SET_BY_KUBE_PROXY: Mapping[str, str] = MappingProxyType(
 )
 """cmd/kube-proxy/app/conntrack.go, with the fields of KubeProxyConfiguration.conntrack.
 
-At boot systemd-sysctl only logs that they are not there: nothing has loaded nf_conntrack yet. Later
-kube-proxy loads it, and writes values of its own.
+At boot nf_conntrack is not loaded yet, and systemd-sysctl only logs that the settings do not exist.
+kube-proxy loads it later, and writes its own values.
 """
 
 
 def duplicate_names(spec: ClusterSpec) -> Iterator[Finding]:
-    """Two machines with one name."""
+    """Two machines with the same name."""
     first: dict[str, int] = {}
     for index, node in enumerate(spec.nodes):
         other = first.setdefault(node.name, index)
         if other != index:
-            message = f"name {quoted(node.name)} is already that of nodes[{other}]"
+            message = f"name {quoted(node.name)} is already used by nodes[{other}]"
             yield Finding(path=("nodes", index, "name"), message=message, hint="rename one of them")
 
 
 def long_names(spec: ClusterSpec) -> Iterator[Finding]:
-    """A name that Linux cannot take as a host name."""
+    """A name that is too long for a Linux host name."""
     for index, node in enumerate(spec.nodes):
         if len(node.name) > LINUX_NAME_MAX:
             message = (
@@ -87,28 +87,28 @@ def long_names(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def unknown_release(spec: ClusterSpec) -> Iterator[Finding]:
-    """A release that khgen has no packages and paths for."""
+    """A release that khgen does not support."""
     known = releases_of(spec.os.family)
     release = spec.os.release
     if release in known:
         return
     message = f"{spec.os.family} {quoted(release)} is not one of: {', '.join(known)}"
     major = release.partition(".")[0]
-    hint = f"write {major}: minor releases make no difference" if major in known else ""
+    hint = f"write {major}: the minor release is not needed" if major in known else ""
     yield Finding(path=("os", "release"), message=message, hint=hint)
 
 
 def time_program(spec: ClusterSpec) -> Iterator[Finding]:
-    """systemd-timesyncd where the distribution does not have it, or time sources nobody asks."""
+    """systemd-timesyncd on a distribution without it, or time sources that nothing uses."""
     sync = spec.os.time_sync
     path = ("os", "timeSync", "program")
     family = family_of(spec.os.family)
     if sync.program is TimeProgram.TIMESYNCD and family.timesyncd_package is None:
         message = f"timesyncd is not packaged for the {family.name} family"
-        yield Finding(path=path, message=message, hint="use chrony, which is installed there")
+        yield Finding(path=path, message=message, hint="use chrony")
     if sync.program is TimeProgram.UNMANAGED and (sync.pools or sync.servers):
         message = "pools and servers have no effect while timeSync.program is unmanaged"
-        yield Finding(path=path, message=message, hint="use chrony, or leave the servers out")
+        yield Finding(path=path, message=message, hint="use chrony, or remove pools and servers")
 
 
 def selinux_elsewhere(spec: ClusterSpec) -> Iterator[Finding]:
@@ -119,23 +119,23 @@ def selinux_elsewhere(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def own_kubelet_flags(spec: ClusterSpec) -> Iterator[Finding]:
-    """Kubelet flags that come from elsewhere."""
+    """Kubelet flags that khgen or kubeadm sets."""
     for index, node in enumerate(spec.nodes):
         for flag in node.kubelet_extra_args:
             if flag in KUBELET_FLAGS:
                 message = f"kubelet flag {quoted(flag)} is set by khgen or kubeadm"
                 path = ("nodes", index, "kubeletExtraArgs", flag)
-                hint = KUBELET_FLAGS[flag] or "leave it out"
+                hint = KUBELET_FLAGS[flag] or "remove it"
                 yield Finding(path=path, message=message, hint=hint, at_key=True)
 
 
 def forbidden_labels(spec: ClusterSpec) -> Iterator[Finding]:
-    """Labels that the API server does not let a kubelet set on its own Node."""
+    """Labels that a kubelet may not set on its own Node."""
     for index, node in enumerate(spec.nodes):
         for key in node.labels:
             if not may_set(key):
                 message = f"a kubelet may not set the label {quoted(key)} on its own node"
-                hint = "use a domain of your own, or node.kubernetes.io/..., or kubectl label"
+                hint = "use your own domain or node.kubernetes.io/..., or run kubectl label later"
                 path = ("nodes", index, "labels", key)
                 yield Finding(path=path, message=message, hint=hint, at_key=True)
 
@@ -153,7 +153,7 @@ def _within(namespace: str, domains: tuple[str, ...]) -> bool:
 
 
 def settings_of_no_node(spec: ClusterSpec) -> Iterator[Finding]:
-    """Labels and taints of hosts that never become Kubernetes nodes."""
+    """Labels and taints of hosts that are not Kubernetes nodes."""
     for index, node in enumerate(spec.nodes):
         if node.role in {NodeRole.CONTROL_PLANE, NodeRole.WORKER}:
             continue
@@ -163,38 +163,37 @@ def settings_of_no_node(spec: ClusterSpec) -> Iterator[Finding]:
                 yield Finding(
                     path=("nodes", index, key),
                     message=message,
-                    hint="leave them out",
+                    hint="remove them",
                     severity=Severity.WARNING,
                     at_key=True,
                 )
 
 
 def duplicate_taints(spec: ClusterSpec) -> Iterator[Finding]:
-    """Two taints with one key and effect, which the API server refuses."""
+    """Two taints with the same key and effect: the API server refuses them."""
     for index, node in enumerate(spec.nodes):
         seen = set()
         for number, taint in enumerate(node.taints or ()):
             if (taint.key, taint.effect) in seen:
-                message = f"taint {quoted(taint.key)} with {taint.effect} is there twice"
+                message = f"taint {quoted(taint.key)} with {taint.effect} is given twice"
                 path = ("nodes", index, "taints", number)
                 yield Finding(path=path, message=message, hint="keep one of them")
             seen.add((taint.key, taint.effect))
 
 
 def set_by_kube_proxy(spec: ClusterSpec) -> Iterator[Finding]:
-    """Settings that come too early at boot, and that kube-proxy overwrites."""
+    """Settings that kube-proxy overwrites."""
     for key in spec.os.sysctl.extra:
         name = key.removeprefix("-").replace("/", ".")
         fields = next((f for n, f in SET_BY_KUBE_PROXY.items() if fnmatchcase(n, name)), None)
         if fields is not None:
-            message = f"{quoted(key)} has no effect: kube-proxy sets it at its start"
+            message = f"{quoted(key)} has no effect: kube-proxy sets it when it starts"
             hint = f"use {fields} of kubernetes.kubeProxy.config.conntrack"
             yield Finding(path=(*SYSCTLS, key), message=message, hint=hint, at_key=True)
 
 
 CHECKS = (
-    # The message names a node by its place in the list, so none is left out: no other has the name
-    # of a stand-in.
+    # The message names a node by its index, so no node is skipped: no real name is that of a stand-in.
     Check(find=duplicate_names),
     Check(find=long_names, of_nodes=("name",)),
     Check(find=unknown_release, reads=(("os", "family"), ("os", "release"))),

@@ -1,4 +1,4 @@
-"""Who runs what: control planes, etcd members and load balancers, in numbers that hold."""
+"""The roles of nodes: enough control planes, etcd members and load balancers."""
 
 from collections.abc import Iterator
 
@@ -16,12 +16,12 @@ def no_control_plane(spec: ClusterSpec) -> Iterator[Finding]:
     """A cluster without an API server."""
     if not any(node.role is NodeRole.CONTROL_PLANE for node in spec.nodes):
         message = "no node has the role control-plane"
-        hint = "give one node, or better three, the role control-plane"
+        hint = "give one node (better: three) the role control-plane"
         yield Finding(path=NODES, message=message, hint=hint, at_key=True)
 
 
 def etcd_hosts(spec: ClusterSpec) -> Iterator[Finding]:
-    """etcd hosts in a stacked topology, or an external topology without any."""
+    """etcd nodes in a stacked topology, or an external topology without any."""
     external = spec.etcd.topology is EtcdTopology.EXTERNAL
     hosts = [index for index, node in enumerate(spec.nodes) if node.role is NodeRole.ETCD]
     if external and not hosts:
@@ -35,9 +35,9 @@ def etcd_hosts(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def even_members(spec: ClusterSpec) -> Iterator[Finding]:
-    """An even number of etcd members, which tolerates no more failures than one less.
+    """An even number of etcd members: it tolerates no more failures than one member less.
 
-    It passes only while a cluster grows or changes: pki/continuity.py refuses it where all found.
+    A warning while a cluster grows or changes; pki/continuity.py refuses it for a new cluster.
     """
     role, members = _etcd_members(spec)
     if members and members % 2 == 0:
@@ -47,23 +47,25 @@ def even_members(spec: ClusterSpec) -> Iterator[Finding]:
             f" failure{'' if tolerated == 1 else 's'}, no more than {members - 1} would"
         )
         odd = f"use {members - 1} or {members + 1}"
-        yield _warning(message, f"{odd}; go on if the cluster grows or a node is being replaced")
+        yield _warning(
+            message, f"{odd}; ignore this while the cluster grows or a node is being replaced"
+        )
 
 
 def quorum(spec: ClusterSpec) -> Iterator[Finding]:
-    """One etcd member alone, or so many that they slow each other down."""
+    """A single etcd member, or too many."""
     role, members = _etcd_members(spec)
     if members == 1:
         message = f"one etcd member (one {role} node) is not highly available"
-        hint = "use three, or go on if that is meant: it can grow"
+        hint = "use three, or ignore this: the cluster can grow later"
         yield _warning(message, hint)
     elif members > MANY_MEMBERS:
-        message = f"{members} etcd members make every write slower and nothing safer"
+        message = f"{members} etcd members make every write slower and the cluster no safer"
         yield _warning(message, "use 3 or 5 (etcd FAQ: no more than 7)")
 
 
 def balancers_without_vip(spec: ClusterSpec) -> Iterator[Finding]:
-    """Load-balancer nodes while the endpoint is somebody else's load balancer."""
+    """Load-balancer nodes with an external load balancer as the endpoint."""
     if spec.control_plane_endpoint.vip is not None:
         return
     for index, node in enumerate(spec.nodes):
@@ -74,10 +76,10 @@ def balancers_without_vip(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def single_balancer(spec: ClusterSpec) -> Iterator[Finding]:
-    """One load balancer alone: the VIP cannot move."""
+    """A single load balancer: the VIP cannot move."""
     found = [i for i, node in enumerate(spec.nodes) if node.role is NodeRole.LOAD_BALANCER]
     if len(found) == 1:
-        message = "one load balancer alone is not highly available"
+        message = "a single load balancer is not highly available"
         hint = "add a second load-balancer node"
         path = ("nodes", found[0], "role")
         yield Finding(path=path, message=message, hint=hint, severity=Severity.WARNING)

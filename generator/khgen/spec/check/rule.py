@@ -1,4 +1,4 @@
-"""What a check is: a function over the model, and the values that it reads."""
+"""A check: a function over the model, and the paths of the values that it reads."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ class Check:
 
     find: Callable[[ClusterSpec], Iterator[Finding]]
     reads: tuple[ValuePath, ...] = ()
-    """It does not run if the file has a fault in one of these: values with a fault are missing in
-    the model. A check that only judges what is there needs no entry."""
+    """The check does not run if one of these values has a fault: it is missing in the model. A check
+    whose findings are right without the missing values needs no entry."""
     of_nodes: tuple[str, ...] = ()
-    """Fields of each node that it reads; nodes with a fault in one of these are left out."""
+    """The fields of each node that it reads; a node with a fault in one of these is skipped."""
 
     def applies(self, broken: frozenset[ValuePath]) -> bool:
-        """Whether all that it reads of the whole cluster is sound."""
+        """Whether none of the values that it reads has a fault, apart from single nodes."""
         if self.of_nodes and any(len(path) < 2 and _overlap(NODES, path) for path in broken):
             return False
         return not any(_overlap(read, path) for read in self.reads for path in broken)
 
     def left_out(self, broken: frozenset[ValuePath]) -> frozenset[int]:
-        """The places in the list of the nodes that it cannot judge."""
+        """The indexes of the nodes that it skips."""
         return frozenset(
             path[1]
             for field in self.of_nodes
@@ -41,5 +41,5 @@ class Check:
 
 
 def _overlap(one: ValuePath, other: ValuePath) -> bool:
-    """Whether one is the other, or a part of it."""
+    """Whether the paths are equal, or one is below the other."""
     return all(a == b or EVERY in {a, b} for a, b in zip(one, other, strict=False))

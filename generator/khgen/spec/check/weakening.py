@@ -1,8 +1,8 @@
 """Settings that give up a protection: errors where one node could act for another, else warnings.
 
 Flags and their meaning: the references of the components on kubernetes.io (1.29), etcd.io
-(configuration options of 3.5), and Kubernetes' hardening guides. Only what leaves the programs
-running is here: flags that no version of today has (`insecure-port`, `basic-auth-file`) end them.
+(configuration options of 3.5), and Kubernetes' hardening guides. Flags that current versions no longer
+have (`insecure-port`, `basic-auth-file`) are not here: the components do not start with them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +23,7 @@ from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
 
 KUBELET: ValuePath = ("nodes", "kubeletExtraArgs")
-"""Of every node; the path of one has its index in it."""
+"""Stands for the flags of each node."""
 KUBELET_CONFIG: ValuePath = ("kubernetes", "kubelet", "config")
 SERVERS = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET)
 
@@ -43,19 +43,19 @@ INSECURE_CIPHERS = frozenset(
         "TLS_RSA_WITH_RC4_128_SHA",
     ]
 )
-"""crypto/tls InsecureCipherSuites of Go 1.22, which the components take all the same."""
+"""InsecureCipherSuites of Go 1.22's crypto/tls; the components accept them."""
 OLD_TLS = frozenset({"VersionTLS10", "VersionTLS11"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeakFlag:
-    """A flag of some components, the values that give up a protection, and which one."""
+    """A flag of some components, with the values that give up a protection."""
 
     name: str
     of: tuple[ValuePath, ...]
     weak: Callable[[str], bool]
     gives_up: str
-    hint: str = "leave it out"
+    hint: str = "remove it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +96,14 @@ def _insecure_cipher(text: str) -> bool:
 
 
 def plain(text: str) -> bool:
-    """Whether one of the URLs is without TLS."""
+    """Whether one of the URLs is http://."""
     return any(url.lower().startswith("http://") for url in go_list(text))
 
 
-ANONYMOUS_KUBELET = "lets anybody who reaches a node read its pods, and run programs in them"
-ALLOWS_ALL = "lets everybody do everything"
-READ_ONLY_PORT = "shows pods and their environment to anybody who reaches a node"
-ANY_MEMBER = "takes a member's certificate from any address"
+ANONYMOUS_KUBELET = "lets anyone who reaches a node read its pods and run programs in them"
+ALLOWS_ALL = "allows everything to everyone"
+READ_ONLY_PORT = "shows pods and their environment to anyone who reaches a node"
+ANY_MEMBER = "accepts a member's certificate from any address"
 NO_TLS_12 = "allows versions of TLS that RFC 8996 forbids"
 NO_SAFE_CIPHER = "allows cipher suites that Go calls insecure"
 
@@ -113,13 +113,13 @@ WEAK_FLAGS: tuple[WeakFlag, ...] = (
         of=(API_SERVER, KUBELET),
         weak=_always_allows,
         gives_up=ALLOWS_ALL,
-        hint="leave AlwaysAllow out",
+        hint="remove AlwaysAllow",
     ),
     WeakFlag(
         name="token-auth-file",
         of=(API_SERVER,),
         weak=_given,
-        gives_up="takes passwords that never expire, and stand in a file",
+        gives_up="accepts tokens that never expire, from a plain text file",
         hint="use ServiceAccounts, OIDC or client certificates",
     ),
     WeakFlag(
@@ -134,13 +134,13 @@ WEAK_FLAGS: tuple[WeakFlag, ...] = (
         name="auto-tls",
         of=(ETCD,),
         weak=_on,
-        gives_up="has etcd make a certificate that no client can verify",
+        gives_up="makes etcd use a certificate that no client can verify",
     ),
     WeakFlag(
         name="peer-auto-tls",
         of=(ETCD,),
         weak=_on,
-        gives_up="has etcd make a certificate that no member can verify",
+        gives_up="makes etcd use a certificate that no member can verify",
     ),
     WeakFlag(
         name="experimental-peer-skip-client-san-verification",
@@ -153,8 +153,8 @@ WEAK_FLAGS: tuple[WeakFlag, ...] = (
         name="listen-client-http-urls",
         of=(ETCD,),
         weak=plain,
-        gives_up="serves etcd without TLS, so without client certificates",
-        hint="use https, or leave it out",
+        gives_up="serves etcd without TLS and client certificates",
+        hint="use https, or remove it",
     ),
     WeakFlag(
         name="tls-min-version",
@@ -166,7 +166,7 @@ WEAK_FLAGS: tuple[WeakFlag, ...] = (
     WeakFlag(name="tls-cipher-suites", of=SERVERS, weak=_insecure_cipher, gives_up=NO_SAFE_CIPHER),
     WeakFlag(name="cipher-suites", of=(ETCD,), weak=_insecure_cipher, gives_up=NO_SAFE_CIPHER),
 )
-"""`client-cert-auth` of etcd and its like are no warnings: the spec may not set them at all."""
+"""etcd's `client-cert-auth` and similar flags are not here: the spec may not set them."""
 
 WEAK_FIELDS: tuple[WeakField, ...] = (
     WeakField(
@@ -196,24 +196,24 @@ WEAK_FIELDS: tuple[WeakField, ...] = (
 
 
 def node_authorization(spec: ClusterSpec) -> Iterator[Finding]:
-    """API server flags under which one node's identity could act for other nodes."""
+    """API server flags with which one node could act for others."""
     flags = spec.kubernetes.api_server.extra_args
     modes = flags.get("authorization-mode")
     if modes is not None and not {"Node", "RBAC"} <= set(go_list(modes)):
-        message = f"authorization-mode {quoted(modes)} lacks Node or RBAC, which kubeadm builds on"
-        hint = "write Node,RBAC and further modes after it"
+        message = f"authorization-mode {quoted(modes)} lacks Node or RBAC: kubeadm needs both"
+        hint = "write Node,RBAC first, then further modes"
         yield Finding(path=(*API_SERVER, "authorization-mode"), message=message, hint=hint)
     plugins = flags.get("enable-admission-plugins")
     if plugins is not None and "NodeRestriction" not in go_list(plugins):
         message = (
-            f"enable-admission-plugins {quoted(plugins)} lacks NodeRestriction: it replaces"
-            " kubeadm's own value, and a kubelet could change any Node"
+            f"enable-admission-plugins {quoted(plugins)} lacks NodeRestriction: any"
+            " kubelet could change any Node"
         )
-        hint = "write NodeRestriction and further plugins after it"
+        hint = "write NodeRestriction first, then further plugins"
         yield Finding(path=(*API_SERVER, "enable-admission-plugins"), message=message, hint=hint)
     if "NodeRestriction" in go_list(flags.get("disable-admission-plugins", "")):
-        message = "without the admission plugin NodeRestriction a kubelet could change any Node"
-        hint = "leave NodeRestriction out of it"
+        message = "without the admission plugin NodeRestriction any kubelet could change any Node"
+        hint = "remove NodeRestriction"
         yield Finding(path=(*API_SERVER, "disable-admission-plugins"), message=message, hint=hint)
 
 
@@ -234,11 +234,11 @@ def weak_kubelet_fields(spec: ClusterSpec) -> Iterator[Finding]:
             value = value.get(step) if isinstance(value, dict) else None
         if row.weak(value):
             message = f"{'.'.join(row.path)} {quoted(value)} {row.gives_up}"
-            yield _warning((*KUBELET_CONFIG, *row.path), message, "leave it out")
+            yield _warning((*KUBELET_CONFIG, *row.path), message, "remove it")
 
 
 def _flags(spec: ClusterSpec) -> Iterator[tuple[ValuePath, ValuePath, Mapping[str, str]]]:
-    """The flags of each component: whose they are, and their path."""
+    """The flags of each component, with the component and their path."""
     for path, flags in component_flags(spec):
         yield path, path, flags
     for index, node in enumerate(spec.nodes):

@@ -1,4 +1,4 @@
-"""The public schema of cluster.yaml: frozen pydantic models, camelCase, in kubeadm's own words."""
+"""The public schema of cluster.yaml: frozen pydantic models, camelCase, in kubeadm's words."""
 
 from khgen.spec.model.cluster import ClusterSpec
 from khgen.spec.model.node import NodeRole, NodeSpec

@@ -37,7 +37,7 @@ from khgen.spec.model.values import (
 
 
 class Metadata(SpecModel):
-    """What the cluster is called."""
+    """The cluster's name."""
 
     name: ShortName = Field(description="Name of the cluster; the secrets file is bound to it")
 
@@ -59,7 +59,7 @@ class ApiServer(Component):
 
 
 class ProxyMode(StrEnum):
-    """How kube-proxy does its work."""
+    """kube-proxy's mode."""
 
     IPTABLES = "iptables"
     IPVS = "ipvs"
@@ -113,9 +113,11 @@ class Networking(SpecModel):
 
 
 class ControlPlaneEndpoint(SpecModel):
-    """Where the API is reached: a virtual IP that khgen makes, or an external load balancer."""
+    """The address of the API: a virtual IP that khgen sets up, or an external load balancer."""
 
-    vip: Address | None = Field(None, description="Virtual IP: haproxy and keepalived are set up")
+    vip: Address | None = Field(
+        None, description="Virtual IP; khgen sets up haproxy and keepalived"
+    )
     host: EndpointHost | None = Field(
         None, description="Name or address of an external load balancer"
     )
@@ -126,11 +128,13 @@ class ControlPlaneEndpoint(SpecModel):
     virtual_router_id: WholeNumber = Field(
         51, ge=1, le=255, description="VRRP router id, one per network"
     )
-    vrrp: Literal["unicast", "multicast"] = Field("unicast", description="How VRRP peers talk")
+    vrrp: Literal["unicast", "multicast"] = Field(
+        "unicast", description="How VRRP peers reach each other"
+    )
 
 
 class EtcdTopology(StrEnum):
-    """Where etcd runs: beside the API server, or on hosts of its own."""
+    """Where etcd runs: on the control planes, or on dedicated hosts."""
 
     STACKED = "stacked"
     EXTERNAL = "external"
@@ -150,7 +154,7 @@ class EtcdSpec(SpecModel):
 
 
 class CaKeys(StrEnum):
-    """Where the private keys of the certificate authorities live."""
+    """Where the private keys of the certificate authorities are kept."""
 
     CONTROL_PLANE = "control-plane"
     OFFLINE = "offline"
@@ -168,7 +172,8 @@ class PkiSpec(SpecModel):
 
     algorithm: KeyAlgorithm = Field(KeyAlgorithm.ECDSA_P256, description="Algorithm of the keys")
     ca_keys: CaKeys = Field(
-        CaKeys.CONTROL_PLANE, description="offline: no CA key ever leaves the operator"
+        CaKeys.CONTROL_PLANE,
+        description="control-plane, or offline: CA keys stay on the operator's machine",
     )
     ca_validity: Duration = Field("10y", validate_default=True, description="Lifetime of a new CA")
     certificate_validity: Duration = Field(
@@ -191,7 +196,9 @@ class BootstrapToken(SpecModel):
     """A shared bootstrap token, beside each node's own identity."""
 
     ttl: Duration = Field(
-        "24h", validate_default=True, description="Lifetime, counted from founding"
+        "24h",
+        validate_default=True,
+        description="Lifetime, counted from the creation of the cluster",
     )
 
 
@@ -203,28 +210,28 @@ class Calico(SpecModel):
     path: FilePath | None = Field(None, description="Manifest file, relative to cluster.yaml")
     typha: bool = Field(False, description="The manifest is the one with Typha (calico-typha.yaml)")
     typha_replicas: WholeNumber = Field(
-        1, ge=1, le=20, description="Replicas of Typha, where it is used"
+        1, ge=1, le=20, description="Replicas of Typha, if it is used"
     )
 
 
 class Manifest(SpecModel):
     """A manifest that the founders apply once."""
 
-    name: ShortName = Field(description="What it is called, once in the list")
+    name: ShortName = Field(description="Name, unique in the list")
     url: Url | None = Field(None, description="URL of the manifest")
     sha256: Sha256 | None = Field(None, description="Digest of the manifest at that URL")
     path: FilePath | None = Field(None, description="File, relative to cluster.yaml")
 
 
 class Addons(SpecModel):
-    """What is applied to the cluster once it stands."""
+    """Manifests that are applied to the new cluster."""
 
     calico: Calico | None = Field(None, description="Calico as the network")
     manifests: tuple[Manifest, ...] = Field((), description="Further manifests, in this order")
 
 
 class Datasource(StrEnum):
-    """How the user-data reaches the machine: decides the byte limit and whether it is gzipped."""
+    """How the user-data reaches the machine; decides the size limit and whether it is gzipped."""
 
     NOCLOUD = "nocloud"
     EC2 = "ec2"
@@ -238,12 +245,12 @@ class Datasource(StrEnum):
 
 
 class UserDataSpec(SpecModel):
-    """The cloud-init side."""
+    """cloud-init user-data."""
 
     datasource: Datasource = Field(Datasource.NOCLOUD, description="cloud-init datasource")
-    gzip: bool | None = Field(None, description="Compress; default: where the datasource takes it")
+    gzip: bool | None = Field(None, description="Compress; default: if the datasource accepts it")
     max_bytes: WholeNumber | None = Field(
-        None, ge=1024, description="Limit; default: the datasource's own"
+        None, ge=1024, description="Size limit; default: the datasource's"
     )
     extra: Passthrough = Field(
         {}, description="Further top-level cloud-config keys, like users or disk_setup"
@@ -251,25 +258,25 @@ class UserDataSpec(SpecModel):
 
 
 class ClusterSpec(SpecModel):
-    """cluster.yaml: one cluster, whole."""
+    """cluster.yaml: one cluster."""
 
     api_version: Literal["khgen/v1alpha1"] = Field(description="khgen/v1alpha1")
     kind: Literal["Cluster"] = Field(description="Cluster")
-    metadata: Metadata = Field(description="What the cluster is called")
+    metadata: Metadata = Field(description="Name of the cluster")
     kubernetes: KubernetesSpec = part(KubernetesSpec, "Kubernetes")
     networking: Networking = part(Networking, "Networks of pods and services")
-    control_plane_endpoint: ControlPlaneEndpoint = Field(description="Where the API is reached")
+    control_plane_endpoint: ControlPlaneEndpoint = Field(description="Address of the API")
     etcd: EtcdSpec = part(EtcdSpec, "etcd")
     pki: PkiSpec = part(PkiSpec, "Certificates and keys")
     bootstrap_token: BootstrapToken | None = Field(
-        None, description="A shared token, for later joins by hand; default: none"
+        None, description="A shared token for later manual joins; default: none"
     )
     os: OsSpec = Field(description="Operating system of the nodes")
     containerd: ContainerdSpec = part(ContainerdSpec, "Container runtime")
     install: InstallSpec = part(InstallSpec, "How programs get onto the nodes")
     image: ImageSpec | None = Field(
-        None, description="The golden image that khgen bakes and the nodes boot; default: none"
+        None, description="The golden image that khgen bakes and nodes boot; default: none"
     )
-    addons: Addons = part(Addons, "What is applied once the cluster stands")
+    addons: Addons = part(Addons, "Manifests that are applied to the new cluster")
     user_data: UserDataSpec = part(UserDataSpec, "cloud-init user-data")
     nodes: tuple[NodeSpec, ...] = Field(min_length=1, description="The machines")

@@ -29,7 +29,7 @@ from khgen.spec.model.values import Address, SpecModel, part
 
 
 class TimeProgram(StrEnum):
-    """What keeps a node's clock right; `unmanaged` leaves it to the image."""
+    """The program that sets a node's clock; `unmanaged` leaves it to the image."""
 
     CHRONY = "chrony"
     TIMESYNCD = "timesyncd"
@@ -58,7 +58,7 @@ class FirewallMode(StrEnum):
 
 
 class SwapMode(StrEnum):
-    """What khgen does about swap: kubelet refuses to start with swap unless it is told otherwise."""
+    """What khgen does about swap: by default the kubelet does not start with swap."""
 
     OFF = "off"
     UNMANAGED = "unmanaged"
@@ -72,7 +72,7 @@ class HostAlias(SpecModel):
 
 
 class TimeSync(SpecModel):
-    """Where the nodes get their time from."""
+    """Time sources of the nodes."""
 
     program: TimeProgram = Field(TimeProgram.CHRONY, description="chrony, timesyncd or unmanaged")
     pools: tuple[HostName, ...] = Field(
@@ -98,9 +98,9 @@ class OsSpec(SpecModel):
     timezone: TimeZone | None = Field(None, description="Time zone, like Asia/Shanghai")
     time_sync: TimeSync = part(TimeSync, "Clock synchronisation")
     sysctl: Sysctl = part(Sysctl, "Kernel settings")
-    swap: SwapMode = Field(SwapMode.OFF, description="off: swap is switched off now and at boot")
+    swap: SwapMode = Field(SwapMode.OFF, description="off: swap is switched off, after reboots too")
     selinux: SelinuxMode = Field(
-        SelinuxMode.UNMANAGED, description="permissive: set so, now and at boot"
+        SelinuxMode.UNMANAGED, description="permissive: set to permissive, after reboots too"
     )
     firewall: FirewallMode = Field(
         FirewallMode.UNMANAGED, description="disabled: firewalld and ufw are switched off"
@@ -110,7 +110,7 @@ class OsSpec(SpecModel):
     )
     hosts: tuple[HostAlias, ...] = Field((), description="Further lines for /etc/hosts")
     package_mirror: Url | None = Field(
-        None, description="Mirror of the distribution's own packages, used instead of its default"
+        None, description="Mirror of the distribution's packages; default: the distribution's"
     )
     ssh_authorized_keys: tuple[AuthorizedKey, ...] = Field(
         (), description="Public keys for the image's default user"
@@ -118,7 +118,7 @@ class OsSpec(SpecModel):
 
 
 class RegistryMirror(SpecModel):
-    """Where containerd looks for the images of one registry (certs.d/<registry>/hosts.toml)."""
+    """Mirrors of one registry (containerd's certs.d/<registry>/hosts.toml)."""
 
     registry: RegistryName = Field(
         description="The registry whose images are mirrored, like docker.io"
@@ -132,10 +132,10 @@ class ContainerdSpec(SpecModel):
     """The container runtime."""
 
     version: ContainerdVersionText = Field(
-        "1.7", description="1.6, 1.7 or 2.x: decides the keys of config.toml"
+        "1.7", description="1.6, 1.7 or 2.x; decides the keys of config.toml"
     )
     sandbox_image: ImageName | None = Field(
-        None, description="Pause image; default: the one kubeadm of that version uses"
+        None, description="Pause image; default: the one of that kubeadm version"
     )
     registry_mirrors: tuple[RegistryMirror, ...] = Field((), description="Registry mirrors")
     restrict_oom_score_adj: bool = Field(
@@ -167,14 +167,14 @@ class ContainerdSource(StrEnum):
 
 
 class Artifact(SpecModel):
-    """A file to download, with the digest it must have."""
+    """A file to download, with its digest."""
 
-    url: Url = Field(description="Where it is downloaded from")
-    sha256: Sha256 = Field(description="The digest that it must have")
+    url: Url = Field(description="URL of the file")
+    sha256: Sha256 = Field(description="Digest of the file")
 
 
 class Artifacts(SpecModel):
-    """Downloads, for what is installed as tarball or binary."""
+    """Downloads of programs that are installed from tarballs or binaries."""
 
     containerd: Artifact | None = Field(None, description="containerd tarball")
     runc: Artifact | None = Field(None, description="runc binary")
@@ -196,15 +196,14 @@ class PackageVersions(SpecModel):
 
 
 class RepositoryKey(SpecModel):
-    """The key that a repository is signed with: its digest, or the key itself."""
+    """The signing key of a repository: its digest, or the key itself."""
 
-    sha256: Sha256 | None = Field(
-        None, description="Digest of the key file that the repository offers"
-    )
+    sha256: Sha256 | None = Field(None, description="Digest of the key file at the repository")
     path: FilePath | None = Field(
-        None, description="Key file beside cluster.yaml, ASCII-armored: it travels in the user-data"
+        None,
+        description="Key file beside cluster.yaml, ASCII-armored; it becomes part of the user-data",
     )
-    text: KeyBlock | None = Field(None, description="The same, written here")
+    text: KeyBlock | None = Field(None, description="The key itself, ASCII-armored")
 
 
 class InstallSpec(SpecModel):
@@ -220,16 +219,16 @@ class InstallSpec(SpecModel):
         "https://pkgs.k8s.io/core:/stable:", description="Base URL; /v<minor>/deb or /rpm follows"
     )
     kubernetes_repository_key: RepositoryKey | None = Field(
-        None, description="Its signing key; default: whatever it offers at the first boot"
+        None, description="Its signing key; default: the key that it offers at the first boot"
     )
     docker_repository: Url = Field(
         "https://download.docker.com/linux", description="Base URL of Docker's package repository"
     )
     docker_repository_key: RepositoryKey | None = Field(
-        None, description="Its signing key; default: whatever it offers at the first boot"
+        None, description="Its signing key; default: the key that it offers at the first boot"
     )
     package_versions: PackageVersions = part(
-        PackageVersions, "kubeadm, kubelet, kubectl where they differ"
+        PackageVersions, "Versions of kubeadm, kubelet and kubectl, if they differ"
     )
     artifacts: Artifacts = part(Artifacts, "URLs and digests of downloads")
     architecture: Literal["amd64", "arm64"] = Field("amd64", description="CPU of the nodes")
@@ -243,14 +242,14 @@ class ImageBase(SpecModel):
 
 
 class ImageSpec(SpecModel):
-    """A golden image that khgen bakes; `install` then says how the bake gets the programs."""
+    """A golden image that khgen bakes; `install` then applies to the bake."""
 
     base: ImageBase | None = Field(
-        None, description="What is baked on; only clouds with images of their own need none"
+        None, description="Image to start from; optional only on clouds that provide one"
     )
     disk_size: DiskSize = Field("8G", description="Size of the image's disk")
-    preload: bool = Field(True, description="Pull kubeadm's own container images of this version")
+    preload: bool = Field(True, description="Pull kubeadm's container images of this version")
     preload_images: tuple[ImageName, ...] = Field((), description="Further images to pull")
     preload_archives: tuple[FilePath, ...] = Field(
-        (), description="Image archives beside this file, imported: no network is needed for them"
+        (), description="Image archives beside this file to import; this needs no network"
     )

@@ -19,7 +19,7 @@ from khgen.spec.model.values import Address, Passthrough, SpecModel, WholeNumber
 
 
 class NodeRole(StrEnum):
-    """What a machine is for."""
+    """The role of a machine."""
 
     CONTROL_PLANE = "control-plane"
     WORKER = "worker"
@@ -44,7 +44,7 @@ class Taint(SpecModel):
 
 
 class NodeNetwork(SpecModel):
-    """The machine's own addressing: network-config version 2 is written from it."""
+    """Static addressing of the machine, written as network-config version 2."""
 
     prefix_length: WholeNumber = Field(
         ge=1, le=128, description="Prefix length of the node's address"
@@ -66,7 +66,7 @@ class NodeSpec(SpecModel):
 
     name: NodeName = Field(description="Host name and Kubernetes node name (RFC 1123)")
     role: NodeRole = Field(description="control-plane, worker, etcd or load-balancer")
-    address: Address = Field(description="The address the other nodes reach it at")
+    address: Address = Field(description="Address at which other nodes reach it")
     additional_addresses: tuple[Address, ...] = Field(
         (), description="Its address of the other family, for dual-stack"
     )
@@ -74,7 +74,7 @@ class NodeSpec(SpecModel):
         None, description="Interface that carries the VIP; default: controlPlaneEndpoint.interface"
     )
     network: NodeNetwork | None = Field(
-        None, description="Static addressing; default: whatever the machine gets by itself"
+        None, description="Static addressing; default: the machine's own configuration"
     )
     labels: dict[LabelKey, LabelValue] = Field(
         {}, description="Labels that the kubelet registers with"

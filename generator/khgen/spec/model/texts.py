@@ -1,7 +1,7 @@
-"""Text types of the schema: what is not listed here cannot reach a node.
+"""Text types of the schema: every text that reaches a node has one of them.
 
 Everything may end in a shell word, a configuration file or a certificate: no pattern lets a
-blank, a quote, a line end or a shell metacharacter through, unless it says so.
+blank, a quote, a line end or a shell metacharacter through, unless a comment allows it.
 """
 
 from typing import Annotated
@@ -24,11 +24,11 @@ IMAGE_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 IPV6_LITERAL = r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
 
 ACCEPTED: dict[str, str] = {}
-"""What each pattern accepts, in words, for the message of a value that it does not match."""
+"""What each pattern accepts, as text for the message about a value that does not match."""
 
 
 def flag_text(value: object) -> object:
-    """The value of a command-line flag: true and false are text there."""
+    """The value of a command-line flag, where true and false are text."""
     return str(value).lower() if isinstance(value, bool) else value
 
 
@@ -36,7 +36,7 @@ def name_or_address(value: str) -> str:
     """The value, if what looks like an IP address is one.
 
     A last label of digits alone is no top-level domain (RFC 1123, 2.1): 10.0.0.256 is a mistyped
-    address, which a resolver would still ask DNS servers for.
+    address, and a resolver would still look it up.
     """
     if ":" in value or value.rpartition(".")[2].isdecimal():
         parse_address(value)
@@ -53,7 +53,7 @@ NodeName = Annotated[
     str,
     _text(
         SUBDOMAIN_1123,
-        "a host name as RFC 1123 has it: lower case letters, digits, '-' and '.', parts of 1 to 63",
+        "a host name (RFC 1123): lower case letters, digits, '-' and '.', parts of 1 to 63 characters",
     ),
 ]
 DnsDomain = Annotated[
@@ -106,7 +106,7 @@ ImageRepository = Annotated[
         "without https://, tag and digest",
     ),
 ]
-"""kubeadm puts /kube-apiserver:v1.29.6 behind it."""
+"""kubeadm appends a name and tag like /kube-apiserver:v1.29.6."""
 ImageChecksum = Annotated[
     str,
     _text(
@@ -132,7 +132,7 @@ FlagName = Annotated[
 FlagValue = Annotated[
     str, BeforeValidator(flag_text), _text(f"{PRINTABLE}*", "one line of text", 4096)
 ]
-"""May hold blanks and quotes: it is only ever written as a YAML or JSON value."""
+"""May hold blanks and quotes: it is only written as a YAML or JSON value."""
 KubeletFlagValue = Annotated[
     str,
     BeforeValidator(flag_text),
@@ -154,7 +154,7 @@ KeyBlock = Annotated[
     _text(
         r"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n([\x20-\x7e]*\r?\n)+"
         r"-----END PGP PUBLIC KEY BLOCK-----\s*",
-        "an ASCII-armored OpenPGP key: -----BEGIN PGP PUBLIC KEY BLOCK----- and what follows",
+        "an ASCII-armored OpenPGP key that starts with -----BEGIN PGP PUBLIC KEY BLOCK-----",
         65536,
     ),
 ]
@@ -169,7 +169,7 @@ SysctlValue = Annotated[
     str,
     _text(
         rf"({NO_BLANK}({PRINTABLE}*{NO_BLANK})?)?",
-        "one line of text without a blank at its beginning or end, which systemd leaves out",
+        "one line of text without a blank at its start or end (systemd removes them)",
         1024,
     ),
 ]

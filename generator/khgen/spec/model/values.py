@@ -1,4 +1,4 @@
-"""The value types that the schema is made of: addresses, networks, durations, free-form mappings."""
+"""The value types of the schema: addresses, networks, durations, free-form mappings."""
 
 import re
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ DURATION_PATTERN = r"([0-9]+[ydhms])+"
 
 
 class SpecModel(BaseModel):
-    """What every part of the schema has in common: closed, frozen, camelCase."""
+    """The base of every part of the schema: no unknown keys, frozen, camelCase."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -47,13 +47,13 @@ Part = TypeVar("Part", bound=SpecModel)
 
 
 def part(model: type[Part], description: str) -> Part:
-    """A field that holds a model with its defaults unless it is given (built only when used)."""
+    """A field whose default is a model with its defaults."""
     field: Part = Field(default_factory=model, description=description)
     return field
 
 
 def whole_number(value: object) -> object:
-    """The value itself, unless pydantic would make an integer of what is none: true, 1.0, "1_0"."""
+    """The value, if it is an integer or its text; pydantic would also accept true, 1.0 and "1_0"."""
     fraction = isinstance(value, str) and not re.fullmatch("-?[0-9]+", value)
     if fraction or isinstance(value, bool | float):
         error: Literal["int_type"] = "int_type"
@@ -62,7 +62,7 @@ def whole_number(value: object) -> object:
 
 
 def parse_address(value: object) -> IPAddress:
-    """The address that a text like 192.168.10.11 or fd00::11 means."""
+    """The address in a text like 192.168.10.11 or fd00::11."""
     if isinstance(value, IPv4Address | IPv6Address):
         return value
     try:
@@ -75,7 +75,7 @@ def parse_address(value: object) -> IPAddress:
 
 
 def parse_duration(value: object) -> timedelta:
-    """The duration that a text like 24h, 365d, 10y or 1h30m means."""
+    """The duration in a text like 24h, 365d, 10y or 1h30m."""
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
@@ -109,7 +109,7 @@ def parse_network(value: object) -> IPNetwork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkList:
-    """One network, or one IPv4 and one IPv6 network: as written, and what that means."""
+    """One network, or one IPv4 and one IPv6 network, with the text as written."""
 
     text: str
     networks: tuple[IPNetwork, ...]
@@ -121,7 +121,7 @@ class NetworkList:
 
 
 def parse_network_list(value: object) -> NetworkList:
-    """The list that a text like 10.244.0.0/16 or 10.244.0.0/16,fd00:10:244::/56 means."""
+    """The list in a text like 10.244.0.0/16 or 10.244.0.0/16,fd00:10:244::/56."""
     if isinstance(value, NetworkList):
         return value
     texts = value.split(",") if isinstance(value, str) else [value]
@@ -174,4 +174,4 @@ WholeNumber = Annotated[int, BeforeValidator(whole_number)]
 """An integer: neither true nor 6443.0 is one."""
 Port = Annotated[WholeNumber, Field(ge=1, le=65535)]
 Passthrough = Annotated[dict[str, JsonValue], BeforeValidator(resolve_numbers)]
-"""A mapping that khgen hands on as it is."""
+"""A mapping that khgen passes on unchanged."""
