@@ -1,8 +1,12 @@
 """User-data: its size, and that what arrives incomplete does not start a boot."""
 
+from base64 import b64decode
+
 import pytest
 import yaml
 
+from khgen.bundle.archive import BundleError, files_of_bundle
+from khgen.bundle.user_data import BUNDLE, files_of_user_data
 from khgen.files.boot import UNIT
 from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, ETCD_KINDS, NodePlan, Plan
 from support.rendering import EXAMPLES as ALL_EXAMPLES
@@ -33,23 +37,40 @@ def test_gzipped_user_data_of_every_example_leaves_room(example: str) -> None:
 def test_the_unit_that_starts_the_boot_is_the_last_file(example: str) -> None:
     render = example_render(example)
     for node in render.plan.nodes:
-        data = yaml.safe_load(render.node(node).user_data.text)
-        assert data["write_files"][-1]["path"] == str(UNIT)
-        assert data["hostname"] == node.name
+        user_data = render.node(node).user_data
+        assert files_of_user_data(user_data.delivered)[-1].path == UNIT
+        assert yaml.safe_load(user_data.text)["hostname"] == node.name
 
 
-def test_wherever_it_is_cut_off_it_begins_with_what_waits_for_the_unit() -> None:
+@pytest.mark.parametrize("role", ["control-plane", "worker"])
+def test_wherever_it_is_cut_off_it_begins_with_what_waits_for_the_unit(role: str) -> None:
     render = example_render("external-etcd")
-    text = render.node(render.plan.workers[0]).user_data.text
-    unit = text.index(f"- path: {UNIT}".encode())
-    start = text.index(b"runcmd:")
-    assert start < text.index(b"write_files:") < unit
-    assert b"until systemctl enable" in text[start : text.index(b"write_files:")]
-    for end in range(start + 200, unit, 97):
+    node = next(node for node in render.plan.nodes if node.role == role)
+    text = render.node(node).user_data.text
+    start, files = text.index(b"runcmd:"), text.index(b"write_files:")
+    assert start < files
+    last = text.index(b"hostname:") if role == "control-plane" else text.index(str(UNIT).encode())
+    for end in range(start + 250, last, 97):
         try:
             data = yaml.safe_load(text[:end])
         except (yaml.YAMLError, UnicodeDecodeError):
             continue
-        files = [file for file in data.get("write_files") or () if isinstance(file, dict)]
-        assert str(UNIT) not in [file.get("path") for file in files]
-        assert data["runcmd"][-1].startswith("until systemctl enable khgen-boot && ")
+        assert "until " in data["runcmd"][0]
+        assert " && systemctl enable khgen-boot" in data["runcmd"][0].replace("until ", " && ")
+        assert not starts(data)
+
+
+def starts(data: dict[str, object]) -> bool:
+    """Whether what arrived of the user-data would start a boot."""
+    entries = data.get("write_files")
+    files = (
+        [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    )
+    contents = {file.get("path"): file.get("content", "") for file in files}
+    if BUNDLE not in contents:
+        return str(UNIT) in contents
+    try:
+        files_of_bundle(b64decode(contents[BUNDLE] or ""))
+    except (BundleError, ValueError):
+        return False
+    return True
