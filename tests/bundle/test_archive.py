@@ -4,7 +4,9 @@ import lzma
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path, PurePosixPath
+from textwrap import wrap
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,13 @@ from khgen.plan.node_file import NodeFile
 from support.rendering import EXAMPLES, example_render
 
 PEM = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+
+
+def odd_pem(der: bytes) -> str:
+    lines = "\n".join(wrap(b64encode(der).decode(), 64))
+    return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
+
+
 ODD_TEXTS = (
     "",
     "\n",
@@ -28,6 +37,9 @@ ODD_TEXTS = (
     PEM.replace("END CERTIFICATE", "END KEY"),
     "client-key-data: QUJD\n",
     "client-key-data: A\n",
+    odd_pem(b"\3\x42\0\4" + 64 * b"x"),
+    odd_pem(b"\3\x42\0\2" + 64 * b"x"),
+    odd_pem(70000 * b"x"),
 )
 
 

@@ -3,7 +3,8 @@
 A bundle is an xz file, so `xz -d` shows a person what it holds. Unpacked, it is VERSION, then for each
 file \\0, a line "mode path", and the content; then \\0\\0 and the DER values. Base64 hides from a
 compressor what certificates have in common, so a PEM text travels as \\1, its label and a line's end.
-Its bytes are the next DER value, after two bytes for their length. What a kubeconfig has in base64
+Its bytes are the next DER value, after two bytes for their length; a public key on P-256 in it is
+compressed (SEC 1, 2.3.3): x, and whether y is odd. What a kubeconfig has in base64
 once more stands between \\2 and \\3. Files are placed in the order of the bundle.
 """
 
@@ -26,6 +27,12 @@ _PEM_OR_ENCODED = re.compile(
 )
 _MARKS = re.compile(rb"[\0-\3]")
 _MOST_DER_BYTES = 0xFFFF
+_BIT_STRING = b"\3\x42\0"
+"""How the DER of a public key on P-256 begins; then come 4, x and y."""
+_KEY = re.compile(_BIT_STRING + b"\4(.{32})(.{32})", re.DOTALL)
+_PACKED_KEY = re.compile(_BIT_STRING + b"([\2\3])(.{32})", re.DOTALL)
+_P256_P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 _FILTERS = [
     # Text has no alignment (pb). The dictionary is larger than any example's files.
     {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 18, "pb": 0},
@@ -89,9 +96,10 @@ class _DerValues:
 
     def _packed_pem(self, pem: re.Match[bytes]) -> bytes:
         der = _base64_value(pem["body"])
-        if len(der) > _MOST_DER_BYTES or _pem(pem["label"], der) != pem[0]:
-            return pem[0]  # Lines of another length: khgen did not write it.
-        self.found.append(len(der).to_bytes(2, "big") + der)
+        packed = _KEY.sub(_packed_key, der)
+        if len(der) > _MOST_DER_BYTES or _pem(pem["label"], packed) != pem[0]:
+            return pem[0]  # Lines of another length, or no key on P-256: khgen did not write it.
+        self.found.append(len(packed).to_bytes(2, "big") + packed)
         return b"\1" + pem["label"] + b"\n"
 
 
@@ -103,6 +111,19 @@ def _base64_value(text: bytes) -> bytes:
         return b""
 
 
+def _packed_key(found: re.Match[bytes]) -> bytes:
+    x, y = found[1], found[2]
+    return _BIT_STRING + bytes([2 + y[-1] % 2]) + x
+
+
+def _whole_key(found: re.Match[bytes]) -> bytes:
+    x = int.from_bytes(found[2], "big")
+    y = pow(x**3 - 3 * x + _P256_B, (_P256_P + 1) // 4, _P256_P)
+    if y % 2 != found[1][0] % 2:
+        y = _P256_P - y
+    return _BIT_STRING + b"\4" + found[2] + y.to_bytes(32, "big")
+
+
 class _DerReader:
     """Puts the PEM texts back, in the order in which they were taken out."""
 
@@ -111,11 +132,12 @@ class _DerReader:
 
     def pem(self, found: re.Match[bytes]) -> bytes:
         end = 2 + int.from_bytes(self._remaining[:2], "big")
-        der, self._remaining = self._remaining[2:end], self._remaining[end:]
-        return _pem(found[1], der)
+        packed, self._remaining = self._remaining[2:end], self._remaining[end:]
+        return _pem(found[1], packed)
 
 
-def _pem(label: bytes, der: bytes) -> bytes:
+def _pem(label: bytes, packed: bytes) -> bytes:
+    der = _PACKED_KEY.sub(_whole_key, packed)
     lines = "\n".join(wrap(b64encode(der).decode(), 64)).encode()
     return b"-----BEGIN %s-----\n%s\n-----END %s-----\n" % (label, lines, label)
 
