@@ -60,7 +60,7 @@ class ClusterRender:
         own = own_files(self.plan, node, self.secrets, credentials)
         user_data = kind.user_data.build(node, own)
         identity = incarnation(self.secrets, node.name)
-        instance = instance_id(self.plan, node, identity, user_data.text)
+        instance = instance_id(self.plan, node, identity, user_data.unpacked)
         return RenderedNode(
             node=node,
             shared=kind.shared,

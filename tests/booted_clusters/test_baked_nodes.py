@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from khgen.bundle.user_data import files_of_user_data
+from khgen.files.boot import RUNNER, STEPS
 from khgen.files.golden_image import ImagePayload, image_payload
 from khgen.rehearse.local_host import STATUS, LocalHost, put
 from khgen.rehearse.processes import wait_until
@@ -50,9 +52,9 @@ def test_nodes_of_the_right_image_build_the_cluster(booted: LocalCluster) -> Non
         node = booted.render.node(booted.render.plan.by_name[name])
         assert steps == sorted(f.path.name for f in node.files if "steps.d" in f.path.parts)
         assert steps[0] == "00-image"
-        travelled = node.user_data.text.decode()
-        assert "path: /usr/local/sbin/khgen-boot" not in travelled
-        assert travelled.count("path: /etc/khgen/steps.d/") == 1
+        travelled = [file.path for file in files_of_user_data(node.user_data.delivered)]
+        assert RUNNER not in travelled
+        assert len([path for path in travelled if path.parent == STEPS]) == 1
 
 
 def test_a_node_of_another_image_refuses_and_says_which(booted: LocalCluster) -> None:

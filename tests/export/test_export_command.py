@@ -12,8 +12,6 @@ from khgen.export.platforms import PLATFORMS
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import (
     ADDRESSED_SPEC,
-    TOO_LARGE_FOR_EC2,
-    taken_by,
     tree,
     write_example_out,
     write_out,
@@ -62,7 +60,7 @@ def test_no_key_is_shown_and_bytes_are_the_same(
     example: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = write_example_out(tmp_path, example)
-    for platform in taken_by(PLATFORMS, example):
+    for platform in PLATFORMS:
         write_export(platform, out, tmp_path / platform)
         first = tree(tmp_path / platform)
         write_export(platform, out, tmp_path / platform)
@@ -72,19 +70,6 @@ def test_no_key_is_shown_and_bytes_are_the_same(
         assert "PRIVATE KEY" not in shown
         assert "cloud-config" not in shown
         assert len(shown) < 12_000
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_ec2_takes_the_examples_that_could_run_there(
-    example: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = write_example_out(tmp_path, example)
-    if example not in TOO_LARGE_FOR_EC2:
-        write_export("aws", out, tmp_path / "aws")
-        return
-    with pytest.raises(SystemExit):
-        write_export("aws", out, tmp_path / "aws")
-    assert "bytes gzipped, EC2 takes 16,384" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("platform", FOLDERS)

@@ -18,7 +18,6 @@ from support.rendered_out import (
     ADDRESSED_SPEC,
     MAC,
     manifest_of,
-    taken_by,
     with_datasource,
     write_example_out,
     write_out,
@@ -67,7 +66,7 @@ def sha256(content: bytes | str) -> str:
 
 @pytest.mark.tools
 @pytest.mark.parametrize(
-    ("example", "platform"), [(e, platform) for e in EXAMPLES for platform in taken_by(SCRIPTS, e)]
+    ("example", "platform"), [(e, platform) for e in EXAMPLES for platform in SCRIPTS]
 )
 def test_scripts_are_clean(example: str, platform: str, tmp_path: Path) -> None:
     script = exported(platform, write_example_out(tmp_path, example)) / "create.sh"

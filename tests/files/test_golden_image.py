@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from khgen.bundle.user_data import files_of_user_data
 from khgen.files.boot import STEPS
 from khgen.files.golden_image import DIGESTS, IMAGE_STEPS, WANTED, image_payload
 from khgen.plan.cluster_plan import NodeKind, Plan
@@ -124,9 +125,9 @@ def test_what_travels_and_the_image_are_all_that_a_node_has(nodes: list[object])
     for node in plan.nodes:
         render = rendered(plan).node(node)
         data = yaml.safe_load(render.user_data.text)
-        travels = {file["path"] for file in data["write_files"]}
-        copy, _, start = data["runcmd"][-1].partition(") && ")
-        assert start.startswith("systemctl enable khgen-boot && "), "not before all are there"
+        travels = {str(file.path) for file in files_of_user_data(render.user_data.delivered)}
+        copy, _, start = data["runcmd"][0].partition(") && ")
+        assert start.startswith("systemctl enable khgen-boot"), "not before all are there"
         copied = copy.split()
         for file in render.files:
             if str(file.path) in travels:

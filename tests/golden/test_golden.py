@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from khgen.changes.file_rules import cloud_config
 from khgen.render import ClusterRender, RenderedNode
 from support.rendering import EXAMPLES, example_render
 
@@ -23,7 +24,7 @@ def expected_files(rendered: RenderedNode) -> dict[str, bytes]:
     """Everything that is written for one node, by path below the node's folder."""
     files = {f"rootfs{file.path}": file.content.encode() for file in rendered.files}
     files["meta-data"] = rendered.meta_data.encode()
-    files["user-data"] = rendered.user_data.text
+    files["cloud-config"] = cloud_config(rendered.user_data.text)
     if rendered.network_config is not None:
         files["network-config"] = rendered.network_config.encode()
     return files
@@ -51,8 +52,7 @@ def shown(render: ClusterRender) -> dict[str, bytes]:
     files = {"digests.txt": digests(render).encode()}
     for node in first.values():
         for path, content in expected_files(render.node(node)).items():
-            if path != "user-data":  # the same files once more; its digest is enough
-                files[f"{node.name}/{path}"] = content
+            files[f"{node.name}/{path}"] = content
     return files
 
 

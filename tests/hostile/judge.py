@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import yaml
 
 from hostile.places import Field
+from khgen.bundle.user_data import files_of_user_data
 from khgen.files.golden_image import in_image
 from khgen.pki.secrets import Secrets
 from khgen.plan.cluster_plan import NodeFile, build_plan
@@ -95,7 +96,8 @@ def rendered(spec: ClusterSpec) -> Tree:
     for kind, node in {node.kind: node for node in plan.nodes}.items():
         given = render.node(node)
         document = yaml.load(given.user_data.text, Loader=yaml.CSafeLoader)
-        written = {entry["path"]: entry["content"] for entry in document.pop("write_files")}
+        del document["write_files"]
+        written = {str(f.path): f.content for f in files_of_user_data(given.user_data.delivered)}
         baked = in_image(plan, given.files)
         travels = {str(file.path): file.content for file in given.files if file not in baked}
         if written != travels:

@@ -1,7 +1,9 @@
 """What khgen-boot does with cloud-init's copies of the user-data, which has keys."""
 
+import gzip
 import json
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -24,16 +26,16 @@ from cloudinit import distros, helpers, sources
 from cloudinit.sources import DataSourceEc2, DataSourceLXD, DataSourceNoCloud
 paths = helpers.Paths({"cloud_dir": sys.argv[1], "run_dir": sys.argv[1]})
 distro = distros.fetch("debian")("debian", {}, paths)
-key, md = sys.argv[2], {"instance-id": "i-1", "local-hostname": "cp1"}
+key, md = open(sys.argv[2], "rb").read(), {"instance-id": "i-1", "local-hostname": "cp1"}
 crawled = {
     "NoCloud": None,
-    "Ec2": {"user-data": key.encode(), "meta-data": md, "dynamic": {"instance-identity": {}}},
+    "Ec2": {"user-data": key, "meta-data": md, "dynamic": {"instance-identity": {}}},
     "LXD": {"user-data": key, "config": {"user.user-data": key, "user.x": "y"}, "meta-data": md},
 }
 for name, found in crawled.items():
     module = globals()["DataSource" + name]
     source = getattr(module, "DataSource" + name)({"a": "system setting"}, distro, paths)
-    source.metadata, source.userdata_raw = md, key.encode()
+    source.metadata, source.userdata_raw = md, key
     source.get_userdata()
     if found:
         source._crawled_metadata = found
@@ -48,6 +50,10 @@ source = sources.pkl_load(sys.argv[1])
 print(source.metadata["local-hostname"], source.sys_cfg["a"], source.get_userdata_raw())
 print(source.paths.lookups["userdata"])
 """
+PLAIN = b"#cloud-config\nruncmd: [systemctl enable khgen-boot]\n"
+GZIPPED = gzip.compress(PLAIN)
+USER_DATA = {"plain": PLAIN, "gzipped": GZIPPED, "gzipped, in base64": b64encode(GZIPPED)}
+each_form = pytest.mark.parametrize("form", USER_DATA)
 RPCTOOL = '#!/bin/sh\nprintf "%s|\\n" "$1" >>{log}\n'
 
 
@@ -108,16 +114,23 @@ def test_what_it_does_not_know_stays(machine: Machine) -> None:
     assert kept.read_text() == "vendor"
 
 
+def cloud_inits_records(folder: Path, form: str, *nested: str) -> Path:
+    """A folder of records that cloud-init makes of user-data of that form."""
+    (folder / "made").mkdir()
+    (folder / "user-data").write_bytes(USER_DATA[form])
+    cloud_python(PICKLES, folder / "made", folder / "user-data", *nested)
+    return folder / "made"
+
+
+@each_form
 def test_cloud_inits_own_records_lose_the_user_data_and_nothing_else(
-    machine: Machine, tmp_path: Path
+    form: str, machine: Machine, tmp_path: Path
 ) -> None:
-    made = tmp_path / "made"
-    made.mkdir()
-    cloud_python(PICKLES, made, KEY)
+    made = cloud_inits_records(tmp_path, form)
     pickles = sorted(made.glob("*.pkl"))
     assert len(pickles) == 3
     for pickle in pickles:
-        assert b"PRIVATE KEY" in pickle.read_bytes()
+        assert USER_DATA[form] in pickle.read_bytes()
         folder = machine.root / f"var/lib/cloud/instances/{pickle.stem}"
         folder.mkdir()
         pickle.rename(folder / "obj.pkl")
@@ -126,14 +139,16 @@ def test_cloud_inits_own_records_lose_the_user_data_and_nothing_else(
     assert keys_left(machine) == set()
     for pickle in pickles:
         wiped = machine.root / f"var/lib/cloud/instances/{pickle.stem}/obj.pkl"
+        assert USER_DATA[form][-40:] not in wiped.read_bytes()
         assert cloud_python(READ, wiped) == "cp1 system setting None\nuser-data.txt.i\n"
 
 
-def test_a_record_that_points_to_another_one_is_removed(machine: Machine, tmp_path: Path) -> None:
+@each_form
+def test_a_record_that_points_to_another_one_is_removed(
+    form: str, machine: Machine, tmp_path: Path
+) -> None:
     """As after a new seed: its paths know the datasource of the boot before."""
-    made = tmp_path / "made"
-    made.mkdir()
-    cloud_python(PICKLES, made, KEY, "nested")
+    made = cloud_inits_records(tmp_path, form, "nested")
     record = machine.root / INSTANCE.removeprefix("/") / "obj.pkl"
     (made / "NoCloud.pkl").rename(record)
     assert machine.run().returncode == 0

@@ -10,6 +10,7 @@ from cryptography import x509
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from khgen.bundle.user_data import files_of_user_data
 from khgen.plan.cluster_plan import NodeKind, NodePlan
 from khgen.render import ClusterRender, RenderedNode
 from support.rendering import render_of, spec_of
@@ -44,12 +45,9 @@ def test_user_data_holds_every_file_as_it_will_be(data: SpecData) -> None:
         assert text.startswith(b"#cloud-config\n")
         document = yaml.safe_load(text)
         assert document["hostname"] == node.node.name
-        written = {
-            entry["path"]: (entry["content"], int(entry.get("permissions", "0644"), 8))
-            for entry in document["write_files"]
-        }
-        assert written == {str(f.path): (f.content, f.mode) for f in node.files}
-        assert len(written) == len(document["write_files"]), "no path twice"
+        written = files_of_user_data(node.user_data.delivered)
+        assert set(written) == set(node.files)
+        assert len({file.path for file in written}) == len(written), "no path twice"
 
 
 @quick

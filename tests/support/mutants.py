@@ -12,6 +12,7 @@ from copy import deepcopy
 
 import yaml
 
+from khgen.bundle.user_data import files_of_user_data
 from khgen.disk.spec_file import local_manifests
 from khgen.export.platforms import PLATFORMS
 from khgen.export.rendered_machines import ExportCluster, ExportNode
@@ -120,10 +121,9 @@ def check_render(spec: ClusterSpec, *, export: bool) -> None:
     render = ClusterRender(plan, fixed_secrets(spec), manifests)
     for node in {node.kind: node for node in plan.nodes}.values():
         rendered = render.node(node)
-        document = yaml.load(rendered.user_data.text, Loader=yaml.CSafeLoader)
-        written = {entry["path"]: entry["content"] for entry in document["write_files"]}
+        written = frozenset(files_of_user_data(rendered.user_data.delivered))
         baked = in_image(plan, rendered.files)
-        travels = {str(f.path): f.content for f in rendered.files if f not in baked}
+        travels = frozenset(rendered.files) - baked
         assert written == travels
         assert bool(baked) is (spec.image is not None)
         if rendered.network_config is not None:

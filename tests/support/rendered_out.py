@@ -1,7 +1,7 @@
 """Output folders as `khgen render` writes them, from secrets that are fixed for the tests."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,6 @@ ADDRESSED_SPEC = SMALL_SPEC.replace(
     f'address: 10.9.0.21, network: {{prefixLength: 24, gateway: 10.9.0.1, macAddress: "{MAC}"}}',
 )
 """Its worker w1 has a network-config, the control planes have none."""
-
-TOO_LARGE_FOR_EC2 = frozenset({"rocky-stacked-ha", "dual-stack"})
-"""Examples whose control planes have more than EC2's 16 KiB: they have a virtual IP, which a VPC, whose
-addresses move by its API alone, has no use for."""
 
 
 def with_datasource(spec: str, datasource: str) -> str:
@@ -64,8 +60,3 @@ def node_files(out: Path, name: str) -> Mapping[str, bytes]:
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below the folder, by its path."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def taken_by(platforms: Iterable[str], example: str) -> tuple[str, ...]:
-    """The platforms that take the example's user-data."""
-    return tuple(p for p in platforms if p != "aws" or example not in TOO_LARGE_FOR_EC2)

@@ -97,6 +97,8 @@ def counted_bytes(user_data: UserDataSpec, delivered: bytes) -> int:
     return len(delivered)
 
 
+BASE64_MARK = "  encoding: b64\n"
+"""What only the entry of a bundle has."""
 PEM_MARK, KUBECONFIG_MARK = "-----BEGIN ", "-authority-data: "
 """How a PEM file begins, and what no other file than a kubeconfig has."""
 _FILE = re.compile(rb"^(?=- path: )", re.MULTILINE)
@@ -127,8 +129,8 @@ class Compressor:
 
 
 def gzipped_user_data(text: bytes) -> bytes:
-    """User-data gzipped in blocks of its own for text, for PEM and for kubeconfigs."""
-    marks = (KUBECONFIG_MARK.encode(), f"    {PEM_MARK}".encode())
+    """User-data gzipped in separate blocks for text, for a bundle, for PEM and for kubeconfigs."""
+    marks = (BASE64_MARK.encode(), KUBECONFIG_MARK.encode(), f"    {PEM_MARK}".encode())
     sections: list[bytes] = []
     kind = -1
     for entry in _FILE.split(text):

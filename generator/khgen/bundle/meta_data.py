@@ -12,7 +12,7 @@ def instance_id(plan: Plan, node: NodePlan, identity: str, user_data: bytes) -> 
     """A name for what the machine is given: cloud-init places files only for one that it has not
     seen.
 
-    The same `user_data` (plain) has the same one at every render; `identity` changes when the
+    The same `user_data` (unpacked) has the same one at every render; `identity` changes when the
     cluster is founded anew or the machine is replaced.
     """
     subject = f"{plan.spec.metadata.name}\n{node.name}\n{identity}\n".encode()

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 import yaml
 
 from khgen.bundle.datasource import Encoding, gzipped_user_data
+from khgen.bundle.user_data import files_of_user_data
 
 USER_DATA = "user-data"
 META_DATA = "meta-data"
@@ -110,13 +111,10 @@ class PlacedFile:
 
 
 def placed_files(user_data: bytes) -> Mapping[str, PlacedFile]:
-    """The files that a plain #cloud-config of khgen's places, by path on the node."""
-    config = yaml.load(user_data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    """The files that user-data of khgen's places, by path on the node; ValueError for any other."""
     return {
-        entry["path"]: PlacedFile(
-            content=entry["content"].encode(), mode=int(entry.get("permissions", "0644"), 8)
-        )
-        for entry in config["write_files"]
+        str(file.path): PlacedFile(content=file.content.encode(), mode=file.mode)
+        for file in files_of_user_data(user_data)
     }
 
 

@@ -34,6 +34,11 @@ KEPT_HOST_KEYS = PurePosixPath("/etc/cloud/cloud.cfg.d/95-khgen.cfg")
 that an image may have, and a new seed leaves the host its own (cc_ssh.py)."""
 RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
 UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
+PLACER = PurePosixPath("/usr/local/sbin/khgen-place")
+"""Places the files of a bundle, on nodes whose user-data has one."""
+BUNDLE_KINDS = CONTROL_PLANE_KINDS
+"""Whose files travel as a bundle. Certificates make up a third of a control plane's user-data, and a
+bundle halves them. On other nodes khgen-place would cost more than it saves."""
 WIPES = FOLDER / "wipe"
 """Scripts for other copies of the user-data than cloud-init's, each run once all is done."""
 SOURCED = ("etcd-membership.sh", "etcd.sh", "phase.sh")
@@ -49,6 +54,7 @@ def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
             sourced[name] = verbatim(name)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
+        *([placer_file()] if kind in BUNDLE_KINDS else []),
         NodeFile(path=UNIT, content=verbatim("khgen-boot.service")),
         NodeFile(path=ORDER, content="".join(f"{name}\n" for name in steps)),
         NodeFile(path=KEPT_HOST_KEYS, content="ssh_deletekeys: false\n"),
@@ -56,6 +62,11 @@ def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
         *(NodeFile(path=FOLDER / name, content=text) for name, text in sourced.items()),
         *(NodeFile(path=STEPS / name, content=text) for name, text in steps.items()),
     )
+
+
+def placer_file() -> NodeFile:
+    """khgen-place."""
+    return NodeFile(path=PLACER, content=verbatim("khgen-place"), mode=0o755)
 
 
 def _wipes(plan: Plan) -> tuple[NodeFile, ...]:
