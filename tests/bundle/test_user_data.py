@@ -63,7 +63,7 @@ def test_wherever_it_is_cut_off_it_begins_with_what_waits_for_the_unit(role: str
         except (yaml.YAMLError, UnicodeDecodeError):
             continue
         assert "until " in data["runcmd"][0]
-        assert " && systemctl enable khgen-boot" in data["runcmd"][0].replace("until ", " && ")
+        assert " && systemctl enable khgen-" in data["runcmd"][0].replace("until ", " && ")
         assert not starts(data)
 
 

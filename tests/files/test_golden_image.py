@@ -127,7 +127,7 @@ def test_what_travels_and_the_image_are_all_that_a_node_has(nodes: list[object])
         data = yaml.safe_load(render.user_data.text)
         travels = {str(file.path) for file in files_of_user_data(render.user_data.delivered)}
         copy, _, start = data["runcmd"][0].partition(") && ")
-        assert start.startswith("systemctl enable khgen-boot"), "not before all are there"
+        assert start.startswith("systemctl enable khgen-"), "not before all are there"
         copied = copy.split()
         for file in render.files:
             if str(file.path) in travels:

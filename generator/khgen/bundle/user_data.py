@@ -50,8 +50,8 @@ image does not have every step that this node copies out of it.
 were placed begins again; one that has reported since then is left alone.
 """
 STOP = "systemctl stop khgen-boot 2>/dev/null"
-"""A bundle is placed late in a boot, when the khgen-boot of an earlier user-data may run already:
-it must not read old files beside new ones."""
+"""runcmd is late in a boot, when the khgen-boot of an earlier user-data may run already: it must not
+read old files beside new ones. khgen-place's own unit is earlier, but the disk may not have it yet."""
 NO_BUNDLE = "the user-data is incomplete, or the disk is full"
 NO_IMAGE = "no image of khgen, or of another version, or no room"
 
@@ -144,7 +144,7 @@ class _Bundled:
     def __init__(self, plan: Plan, shared: tuple[NodeFile, ...], baked: tuple[str, ...]) -> None:
         self._shared = tuple(file for file in shared if file.path not in {PLACER, UNIT})
         self._last = tuple(file for file in shared if file.path == UNIT)
-        placed = f"khgen-place <{BUNDLE} && {_copied(baked)}systemctl enable khgen-boot"
+        placed = f"khgen-place <{BUNDLE} && {_copied(baked)}systemctl enable khgen-place khgen-boot"
         report = _report(NO_IMAGE if baked else NO_BUNDLE)
         place = f"{STOP}; until {placed}; do {report}{AGAIN}; done; rm {BUNDLE}"
         start = "systemctl restart khgen-boot"

@@ -34,6 +34,7 @@ KEPT_HOST_KEYS = PurePosixPath("/etc/cloud/cloud.cfg.d/95-khgen.cfg")
 that an image may have, and a new seed leaves the host its own (cc_ssh.py)."""
 RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
 UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
+PLACER_UNIT = PurePosixPath("/etc/systemd/system/khgen-place.service")
 PLACER = PurePosixPath("/usr/local/sbin/khgen-place")
 """Places the files of a bundle, on nodes whose user-data has one."""
 BUNDLE_KINDS = CONTROL_PLANE_KINDS
@@ -54,7 +55,7 @@ def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
             sourced[name] = verbatim(name)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
-        *([placer_file()] if kind in BUNDLE_KINDS else []),
+        *(placer_files() if kind in BUNDLE_KINDS else ()),
         NodeFile(path=UNIT, content=verbatim("khgen-boot.service")),
         NodeFile(path=ORDER, content="".join(f"{name}\n" for name in steps)),
         NodeFile(path=KEPT_HOST_KEYS, content="ssh_deletekeys: false\n"),
@@ -64,9 +65,12 @@ def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     )
 
 
-def placer_file() -> NodeFile:
-    """khgen-place."""
-    return NodeFile(path=PLACER, content=verbatim("khgen-place"), mode=0o755)
+def placer_files() -> tuple[NodeFile, ...]:
+    """khgen-place, and the unit that runs it where a later boot brings new user-data."""
+    return (
+        NodeFile(path=PLACER, content=verbatim("khgen-place"), mode=0o755),
+        NodeFile(path=PLACER_UNIT, content=verbatim("khgen-place.service")),
+    )
 
 
 def _wipes(plan: Plan) -> tuple[NodeFile, ...]:

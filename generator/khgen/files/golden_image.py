@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from khgen import __version__
-from khgen.files.boot import FOLDER, RUNNER, SOURCED, STEPS, placer_file
+from khgen.files.boot import FOLDER, RUNNER, SOURCED, STEPS, placer_files
 from khgen.files.container_runtime import (
     buildkit_files,
     containerd_files,
@@ -113,7 +113,7 @@ def _boot_files() -> tuple[NodeFile, ...]:
     steps = (step for step in BOOT_STEPS if step.name != IMAGE_STEP)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
-        placer_file(),
+        *placer_files(),
         *VIP_SCRIPTS,
         *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in SOURCED),
         *(
