@@ -174,5 +174,8 @@ def test_authorities_are_made_like_client_gos() -> None:
         common_name = authority.certificate.subject.rfc4514_string().removeprefix("CN=")
         names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert names.get_values_for_type(x509.DNSName) == [common_name]
-        assert extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        constraints = extensions.get_extension_for_class(x509.BasicConstraints)
+        # RFC 5280 (4.2.1.9): what does not know this extension must refuse the certificate.
+        assert constraints.critical
+        assert constraints.value.ca
         assert extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
