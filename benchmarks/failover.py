@@ -1,4 +1,4 @@
-"""How long the API is away from its endpoint when the VIP's holder loses its power.
+"""How long the endpoint does not answer when the VIP's holder loses its power.
 
     sudo PYTHONPATH=tests .venv/bin/python benchmarks/failover.py --cuts 20
 
@@ -31,7 +31,7 @@ CONTROL_PLANES = ("cp1", "cp2", "cp3")
 SLOW = 0.5
 """A request that took longer was held up: otherwise it takes about ten milliseconds."""
 CALM = 20.0
-"""The client goes on for so long after a cut, until haproxy has taken the lost API server out."""
+"""The client continues for so long after a cut, until haproxy has removed the lost API server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Times:
 
 
 def cut(booted: LocalCluster, log: Path) -> Times:
-    """Cut the holder's power, see what the client sees, and make the cluster whole again."""
+    """Cut the holder's power, measure what the client sees, and restore the cluster."""
     holder = steady_holder(booted)
     members = booted.members(holder)
     since = time.monotonic()

@@ -93,7 +93,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A way to a cluster: what a machine is given, and what is done once it has power."""
+    """A way to make a cluster: the files of a machine, and the work once it is powered on."""
 
     name: str
     given: Callable[[ClusterRender, NodePlan], RenderedNode]
@@ -101,7 +101,7 @@ class Way:
 
 
 def founded_by_themselves(hosts: Sequence[LocalHost]) -> Iterator[None]:
-    """Goes on until khgen-boot is done on every host."""
+    """Wait until khgen-boot is done on every host."""
     while not all(boot_is_done(host) for host in hosts):
         yield
 
@@ -109,12 +109,12 @@ def founded_by_themselves(hosts: Sequence[LocalHost]) -> Iterator[None]:
 def joined_one_by_one(
     hosts: Sequence[LocalHost], init: Sequence[str] = ("init", "--upload-certs")
 ) -> Iterator[None]:
-    """Has kubeadm make the first host a cluster, and the others join it in turn."""
+    """Make a cluster of the first host with kubeadm, then join the others one after the other."""
     for host in hosts:
         while not boot_is_done(host):
             yield
         verb = init if host is hosts[0] else ["join"]
-        # As a unit of the host: it would not be under the host's cap by itself.
+        # A unit of the host, so that the host's limit of processors applies to it.
         unit = ["systemd-run", "--quiet", "--wait", "--pipe", "--", "kubeadm", *verb]
         command = host.inside([*unit, "--config", str(KUBEADM_CONFIG)])
         log = host.folder / "kubeadm.log"
@@ -128,7 +128,7 @@ def joined_one_by_one(
 
 
 def boot_is_done(host: LocalHost) -> bool:
-    """Whether khgen-boot has done all steps that the host was given."""
+    """Whether khgen-boot has done all steps of the host."""
     return host_status(host, 0).state is State.DONE
 
 
@@ -162,7 +162,7 @@ def machine_for_kubeadm(
 def kubeadm_documents(
     rendered: str, plan: Plan, *, first: bool, prepared: bool
 ) -> Iterator[YamlValue]:
-    """What kubeadm is told in the serial way: the same cluster, and nothing of parallel founding."""
+    """kubeadm's configuration in the serial way: the same cluster, without parallel founding."""
     init, *cluster = yaml.safe_load_all(rendered)
     key = {} if prepared else {"certificateKey": CERTIFICATE_KEY}
     del init["patches"]
@@ -215,7 +215,7 @@ def measured(way: Way, programs: Path, cpus: float, journals: Path | None) -> Ti
 
 
 def give_precedence(here: Testbed, host: LocalHost) -> None:
-    """Leave what else runs on this machine what the hosts leave, so that it disturbs them less."""
+    """Give the hosts precedence over other work on this machine."""
     for cgroup in here.cgroups.of(host.name):
         for name, weight in WEIGHTS.items():
             if (cgroup.parent / name).exists():
@@ -223,7 +223,7 @@ def give_precedence(here: Testbed, host: LocalHost) -> None:
 
 
 def rendered_cluster(programs: Path) -> tuple[Rehearsal, ClusterRender]:
-    """The cluster with keys of its own, for the version of Kubernetes that is there."""
+    """The cluster with its own keys, for the version of the Kubernetes binaries."""
     version = run([programs / "kubeadm", "version", "-o", "short"]).strip()
     spec = load_spec(SPEC.format(version=version.removeprefix("v")), "cluster.yaml").spec
     assert spec is not None  # noqa: S101
@@ -234,7 +234,7 @@ def rendered_cluster(programs: Path) -> tuple[Rehearsal, ClusterRender]:
 
 
 def followed(work: Iterator[None], available: Callable[[], bool], started: float) -> Times:
-    """When the hosts got where they should; ProgramError if they do not."""
+    """The times at which the hosts reached each stage; ProgramError if they do not."""
     available_at = done_at = None
     while available_at is None or done_at is None:
         seconds = time.monotonic() - started
@@ -250,7 +250,7 @@ def followed(work: Iterator[None], available: Callable[[], bool], started: float
 
 
 def is_available(here: Testbed, hosts: Sequence[LocalHost], addresses: Sequence[str]) -> bool:
-    """Whether the control plane is highly available; costs little as long as it is not."""
+    """Whether the control plane is highly available; a cheap check as long as it is not."""
     client = hosts[-1].folder / "upper" / CLIENT
     pair = ("--cert", f"{client}.crt", "--key", f"{client}.key")
 

@@ -1,4 +1,4 @@
-"""A golden image, baked for real and booted for real: the time of each part.
+"""Bake and boot a golden image with the real programs, and measure each part.
 
     sudo .venv/bin/python benchmarks/image.py [--work FOLDER]
 
@@ -38,7 +38,7 @@ PACKAGES = (
     "udev", "kmod", "procps", "e2fsprogs", "fdisk", "cloud-init", "cloud-guest-utils", "netplan.io",
     "iproute2", "openssh-server", "sudo", "curl", "ca-certificates", "python3", "locales",
 )  # fmt: skip
-"""What Debian's own cloud image has, as far as a node needs it."""
+"""The packages of Debian's own cloud image that a node needs."""
 GRUB = """\
 GRUB_TIMEOUT=0
 GRUB_DISTRIBUTOR=Debian
@@ -87,7 +87,7 @@ QUESTIONS = (
     "sudo ctr -n k8s.io images ls -q",
     "sudo cat /etc/khgen/image.json",
 )
-"""What a machine of the image is asked, to be read."""
+"""The commands that are run on a machine of the image, for the log."""
 LINE = re.compile(r"^ *(?P<seconds>\d+\.\d) s  (?P<text>.*)$")
 MARKS = (
     (r"Starting VM", "base image: boot, until Packer is logged in"),
@@ -101,7 +101,7 @@ MARKS = (
     (r"Gracefully halting", "shutdown"),
     (r"Converting hard drive", "compression of the disk"),
 )
-"""What Packer says when a part begins."""
+"""Packer's output at the start of each part."""
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class Parts:
         self.add(name, time.monotonic() - started)
 
     def add(self, name: str, seconds: float) -> None:
-        """Add a part, and say so at once."""
+        """Add a part, and print it at once."""
         self.rows.append((name, seconds))
         print(f"{seconds:8.1f} s  {name}", file=sys.stderr, flush=True)
 
@@ -235,7 +235,7 @@ def web_server(folder: Path) -> Iterator[int]:
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -274,7 +274,7 @@ def khgen(folder: Path, *arguments: str) -> str:
 
 
 def bake(folder: Path, parts: Parts) -> None:
-    """`khgen image build`, with a row for each part of it, by what Packer says when."""
+    """`khgen image build`, with a row for each part, by the times of Packer's output."""
     command = [sys.executable, "-m", "khgen", "image", "build", "cluster.yaml"]
     part, began, seconds = "check and copy of the base image", 0.0, 0.0
     started = time.monotonic()
@@ -355,7 +355,7 @@ def first_boot(folder: Path, parts: Parts, qemu: Hypervisor) -> None:
 
 
 def ask(folder: Path, port: int, command: str) -> str:
-    """What a command on the machine says; nothing while it cannot be asked."""
+    """The output of a command on the machine; empty while it cannot be reached."""
     options = (
         "StrictHostKeyChecking=no",
         "UserKnownHostsFile=/dev/null",
@@ -402,7 +402,7 @@ def measure(work: Path, version: str) -> None:
 
 
 def sizes(folder: Path) -> str:
-    """How large the image and what it was baked on are."""
+    """The sizes of the image and of its base image."""
     (disk,) = (folder / "images").glob("*.qcow2")
     base = folder / "base.qcow2"
     return f"{disk.stat().st_size / 2**20:,.0f} MiB (base: {base.stat().st_size / 2**20:,.0f} MiB)"

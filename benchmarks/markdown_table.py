@@ -1,4 +1,4 @@
-"""What the benchmarks print: Markdown, as the pages in docs/ have it."""
+"""The output of the benchmarks: Markdown tables, as in docs/."""
 
 import sys
 

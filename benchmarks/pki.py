@@ -78,7 +78,7 @@ def spec(workers: int) -> str:
 
 
 def timed(work: Callable[[Path], None]) -> float:
-    """Seconds on the clock that the work takes in an empty folder."""
+    """The seconds that the work takes in an empty folder."""
     with tempfile.TemporaryDirectory() as name:
         started = time.perf_counter()
         work(Path(name))
@@ -86,7 +86,7 @@ def timed(work: Callable[[Path], None]) -> float:
 
 
 def khgen(which: str, text: str) -> Callable[[Path], None]:
-    """khgen's side, as a process of its own."""
+    """khgen's side, in a separate process."""
 
     def work(folder: Path) -> None:
         (folder / "cluster.yaml").write_text(text, encoding="utf-8")

@@ -32,7 +32,7 @@ build {
     destination = var.report
   }
 
-  # Last: it takes away what Packer logged in with.
+  # Last: it removes the key that Packer logged in with.
   provisioner "shell" {
     execute_command = "if [ \"$(id -u)\" = 0 ]; then bash '{{ .Path }}'; else sudo -n bash '{{ .Path }}'; fi"
     script          = "${path.root}/provision/clean.sh"

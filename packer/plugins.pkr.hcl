@@ -1,5 +1,5 @@
-# The plugins, pinned: `packer init` installs exactly these. Packer before 1.7 has the builders inside
-# and does not know this block, so the file stands alone: leave it out there, as khgen does.
+# The pinned plugins: `packer init` installs exactly these. Packer before 1.7 has the builders built in
+# and does not know this block. So the block has its own file, which khgen leaves out there.
 packer {
   required_version = ">= 1.7.0"
   required_plugins {

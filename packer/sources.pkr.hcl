@@ -8,7 +8,7 @@ source "qemu" "node" {
   format           = "qcow2"
   use_backing_file = false
   disk_compression = var.disk_compression
-  # What clean.sh trims is left out of the image.
+  # The image has no blocks that clean.sh trims.
   disk_discard       = "unmap"
   disk_detect_zeroes = "unmap"
   disk_interface     = "virtio-scsi"
@@ -25,8 +25,8 @@ source "qemu" "node" {
     ["-serial", "file:${var.console_log}"],
   ]
 
-  # NoCloud: cloud-init finds the CD by its label. Debian 12's cloud kernel has no driver for SATA, which
-  # q35 has its CD-ROM at; and a virtio CD takes the place that a first virtio disk would have.
+  # NoCloud: cloud-init finds the CD by its label. q35 has its CD-ROM at SATA, but Debian 12's cloud
+  # kernel has no driver for that. A virtio CD takes the name of a first virtio disk, so the disk is SCSI.
   cd_files        = var.seed_files
   cd_label        = "cidata"
   cdrom_interface = "virtio"

@@ -1,12 +1,12 @@
-# The variables that khgen sets: first those of every builder, then those of each one. `khgen image build --var` sets any.
-# Conditions use regex_replace, for Packer 1.6 has no regex.
+# The variables that khgen sets: first those of every builder, then those of each one.
+# `khgen image build --var` sets any. Conditions use regex_replace because Packer 1.6 has no regex.
 
 variable "image_name" {
   type        = string
-  description = "Name of the image; the file is called so too."
+  description = "Name of the image and of its file."
   validation {
     condition     = regex_replace(var.image_name, "^[A-Za-z0-9][A-Za-z0-9._-]*$", "") == "" && var.image_name != ""
-    error_message = "The image_name may have letters, digits, dots, dashes and underscores."
+    error_message = "The image_name can have letters, digits, dots, dashes and underscores."
   }
 }
 
@@ -17,18 +17,18 @@ variable "payload" {
 
 variable "report" {
   type        = string
-  description = "Path where the image's own /etc/khgen/image.json is put."
+  description = "Path for a copy of the image's /etc/khgen/image.json."
 }
 
 variable "ssh_username" {
   type        = string
-  description = "Who Packer logs in as: root, or a user of the base image who may use sudo."
+  description = "The user that Packer logs in as: root, or a user of the base image with sudo."
   default     = "root"
 }
 
 variable "ssh_timeout" {
   type        = string
-  description = "How long the base image may take until it can be logged in to, like 10m."
+  description = "Time limit for the base image until Packer can log in, like 10m."
   default     = "10m"
   validation {
     condition     = regex_replace(var.ssh_timeout, "^([0-9]+[hms])+$", "") == "" && var.ssh_timeout != ""
@@ -46,7 +46,7 @@ variable "base_url" {
 
 variable "base_checksum" {
   type        = string
-  description = "Its digest, as sha256:… or sha512:…; Packer refuses another."
+  description = "Its digest, as sha256:… or sha512:…; Packer refuses any other image."
   default     = ""
   validation {
     condition     = regex_replace(var.base_checksum, "^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$", "") == ""
@@ -56,13 +56,13 @@ variable "base_checksum" {
 
 variable "output_directory" {
   type        = string
-  description = "Folder that Packer makes and puts the disk into; it must not exist."
+  description = "Folder that Packer creates for the disk; it must not exist."
   default     = "output"
 }
 
 variable "disk_size" {
   type        = string
-  description = "Size of the image's disk; a machine's first boot grows the root file system to its own."
+  description = "Size of the image's disk; a machine's first boot grows the root file system to its own disk."
   default     = "8G"
   validation {
     condition     = regex_replace(var.disk_size, "^[0-9]+[MGT]$", "") == "" && var.disk_size != ""
@@ -72,13 +72,13 @@ variable "disk_size" {
 
 variable "disk_compression" {
   type        = bool
-  description = "Whether the finished disk is compressed: smaller, and slower to make."
+  description = "Whether the finished disk is compressed: it is smaller but takes longer."
   default     = true
 }
 
 variable "seed_files" {
   type        = list(string)
-  description = "user-data and meta-data that let Packer log in; they end up on a CD called cidata."
+  description = "user-data and meta-data that let Packer log in, for a CD with the label cidata."
   default     = []
 }
 
@@ -106,7 +106,7 @@ variable "qemu_binary" {
 
 variable "qemu_cpu" {
   type        = string
-  description = "QEMU's -cpu: host where it is not emulated. Rocky 9 needs x86-64-v2."
+  description = "QEMU's -cpu: host unless it is emulated. Rocky 9 needs x86-64-v2."
   default     = "host"
 }
 
@@ -132,7 +132,7 @@ variable "console_log" {
   default     = "/dev/null"
 }
 
-# --- amazon-ebs; the credentials come from the environment, as everywhere with AWS ---
+# --- amazon-ebs; the credentials come from the environment, as for the AWS CLI ---
 
 variable "region" {
   type        = string
@@ -186,6 +186,6 @@ variable "security_groups" {
 
 variable "floating_ip_network" {
   type        = string
-  description = "Network to take a floating address from, where the bake needs one."
+  description = "Network of the floating address, if the bake needs one."
   default     = ""
 }

@@ -13,16 +13,16 @@ from khgen.plan.cluster_plan import NodeFile, NodeKind, NodePlan, Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedNode:
-    """Everything that one machine is given."""
+    """Everything that khgen renders for one machine."""
 
     node: NodePlan
     shared: tuple[NodeFile, ...]
-    """What all nodes of its kind have."""
+    """The files that all nodes of its kind have."""
     own: tuple[NodeFile, ...]
     credentials: NodeCredentials
     user_data: UserData
     machine: int
-    """Which machine of that name it is: the first, or the one after so many replacements."""
+    """The number of this machine among those of its name: 1 plus the replacements before it."""
     instance_id: str
     meta_data: str
     network_config: str | None
@@ -42,7 +42,7 @@ class KindRender:
 
 
 class ClusterRender:
-    """Renders a cluster's nodes, each by itself and in any order."""
+    """Renders a cluster's nodes, each separately and in any order."""
 
     def __init__(self, plan: Plan, secrets: Secrets, manifests: Mapping[str, bytes]) -> None:
         """A render of `plan`; `manifests` holds the local manifest files, by the spec's path."""

@@ -25,8 +25,8 @@ while read -r image; do
   echo "pulling $image"
   images pull --hosts-dir /etc/containerd/certs.d "$image" >/dev/null
 done < <(sort -u <<<"$wanted")
-# The kubelet removes images when the disk fills up, but none that are pinned: a node without
-# a network could not pull them again.
+# The kubelet removes images when the disk fills up, except pinned ones. A node without a network
+# could not pull them again.
 for image in $(images ls -q); do
   images label "$image" io.cri-containerd.pinned=pinned >/dev/null
 done

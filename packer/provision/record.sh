@@ -1,5 +1,5 @@
 #!/bin/bash
-# Completes /etc/khgen/image.json, the image's contract, with what was really installed.
+# Completes /etc/khgen/image.json, the image's contract, with the versions that are installed.
 set -euo pipefail
 python3 - /var/tmp/khgen-bake/bake/contract.json /etc/khgen/image.json <<'END'
 import json, os, platform, re, shutil, subprocess, sys

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Puts khgen's files in their places: what a first boot writes where nothing is baked.
+# Unpacks khgen's files: a first boot without an image writes the same ones.
 set -euo pipefail
 umask 022
 bake=/var/tmp/khgen-bake
 payload=/var/tmp/khgen-payload.tar
 rm -rf "$bake"
 install -dm700 "$bake"
-# The archive has files and no folders, so folders that are there keep their modes.
+# The archive has files but no folders, so existing folders keep their modes.
 tar -C "$bake" --no-same-owner -pmxf "$payload" bake
 tar -C / --no-same-owner --strip-components=1 -pmxf "$payload" rootfs
 if command -v restorecon >/dev/null; then

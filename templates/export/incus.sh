@@ -3,14 +3,14 @@ PROFILE=${PROFILE:-default} # gives the root disk and the network
 MEMORY=${MEMORY:-4GiB}
 VCPUS=${VCPUS:-2}
 DISK=${DISK:-40GiB}
-NIC=${NIC:-} # the profile's nic on a managed network, which gives machines their address, like eth0
+NIC=${NIC:-} # the profile's nic, like eth0; its managed network gives machines their address
 
 # machine INSTANCE PROFILE NAME [KEY=ADDRESS]: with an address if nothing in its profile sets it.
 machine() {
   chosen "$3" || return 0
-  # Its profile stays as it is, too: cloud-init would begin anew on the machine that uses it.
+  # A changed profile would start cloud-init again on the existing machine, so it stays too.
   if incus info "$1" >/dev/null 2>&1; then
-    echo "$1 is there already"
+    echo "$1 exists already"
     return 0
   fi
   incus profile show "$2" >/dev/null 2>&1 || incus profile create "$2"

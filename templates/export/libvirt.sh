@@ -10,7 +10,7 @@ RESERVE=${RESERVE:-} # a libvirt network whose DHCP gives machines without netwo
 machine() {
   chosen "$1" || return 0
   if virsh dominfo "$1" >/dev/null 2>&1; then
-    echo "$1 is there already"
+    echo "$1 exists already"
     return 0
   fi
   if [ -n "$RESERVE" ] && [ -n "${3-}" ]; then

@@ -12,7 +12,7 @@ PREFIX=${PREFIX:-} GATEWAY=${GATEWAY:-} # for machines without network-config; w
 machine() {
   chosen "$1" || return 0
   if qm list | awk '{print $2}' | grep -qx -- "$1"; then
-    echo "$1 is there already"
+    echo "$1 exists already"
     return 0
   fi
   local vmid custom='' part

@@ -76,7 +76,7 @@ def test_two_specs_of_one_name_share_no_secrets(spec: Path, arguments: tuple[str
     done = khgen(*arguments, cwd=folder)
     assert done.returncode == 1
     assert f"staging.yaml:3:18: error: {SECRETS} belongs to cluster.yaml, which" in done.stderr
-    assert f"if both mean one cluster, add --secrets {SECRETS}" in done.stderr
+    assert f"if both describe one cluster, add --secrets {SECRETS}" in done.stderr
     assert tree(folder) == before
 
 

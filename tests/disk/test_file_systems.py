@@ -114,7 +114,7 @@ def test_of_two_first_renders_without_links_one_makes_the_secrets(spec: Path) ->
         ("renameat2:error=EXDEV", "out: cannot be renamed, for it comes from the image below"),
         ("rename,renameat2:error=EROFS", "out: Read-only file system\n  hint: that place is read-"),
         ("mkdir:error=EDQUOT:when=3+", "out/nodes: Disk quota exceeded\n  hint: make room there"),
-        ("mkdir:error=ENAMETOOLONG:when=3+", "out/nodes: File name too long\n  hint: that file"),
+        ("mkdir:error=ENAMETOOLONG:when=3+", "out/nodes: File name too long\n  hint: the name is too long"),
     ],
 )  # fmt: skip
 def test_what_fails_names_the_file_and_a_way_out(rendered: Path, fault: str, said: str) -> None:

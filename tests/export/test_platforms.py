@@ -198,7 +198,7 @@ def test_machines_that_are_there_stay_as_they_are(platform: str, tmp_path: Path)
     there = {"qm list": ("VMID NAME STATUS\n 101 w1 running\n", 0)}
     recorder = Recorder(tmp_path, PROGRAMS, there)
     done = recorder.run(script, "w1", **SETTINGS[platform])
-    assert (done.returncode, done.stdout) == (0, "w1 is there already\n")
+    assert (done.returncode, done.stdout) == (0, "w1 exists already\n")
     assert len(recorder.calls) == 1
 
 

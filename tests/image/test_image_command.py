@@ -59,7 +59,7 @@ def test_validate_has_packer_judge_the_bake(
     require_program("packer")
     done = khgen("image", "validate", spec, cwd=tmp_path, env=temporary)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("takes the bake of small-1.29.6 with qemu\n")
+    assert done.stdout.endswith("accepts the templates for small-1.29.6 with qemu\n")
     assert list((tmp_path / "tmp").iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cluster.yaml", "tmp"]
 

@@ -93,7 +93,7 @@ def test_shellcheck_finds_nothing(script: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("image_name=a b", "The image_name may have letters"),
+        ("image_name=a b", "The image_name can have letters"),
         ("disk_size=8 GB", "The disk_size is a number"),
         ("ssh_timeout=soon", "The ssh_timeout is a duration"),
         ("base_checksum=md5:1", "The base_checksum is sha256: or sha512:"),

@@ -62,7 +62,7 @@ class ImageManifest:
 
     @property
     def file_name(self) -> str:
-        """The manifest's own name: clouds do not share one with a disk image."""
+        """The manifest's file name; the name for a cloud's image has the builder in it."""
         kind = "" if self.artifact.file is not None else f".{self.builder}"
         return f"{self.name}{kind}{SUFFIX}"
 
@@ -83,7 +83,7 @@ class Digest(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedImage:
-    """An image of a folder."""
+    """An image that a folder's manifest describes."""
 
     manifest: ImageManifest
     baked: datetime
@@ -97,7 +97,7 @@ def file_digest(path: Path) -> str:
 
 
 def write_manifest(manifest: ImageManifest, out: Path) -> None:
-    """Write it beside its image, at once."""
+    """Write the manifest beside its image, in one step."""
     values = {"format": FORMAT, "baked": datetime.now(UTC).isoformat(timespec="seconds")}
     text = json.dumps(values | asdict(manifest), indent=1, sort_keys=True)
     target = out / manifest.file_name
@@ -107,9 +107,9 @@ def write_manifest(manifest: ImageManifest, out: Path) -> None:
 
 
 def listed_images(folder: Path) -> Iterator[ListedImage]:
-    """The images of a folder, by name, each artifact read again and compared.
+    """The images of a folder, by name; each artifact is read and its digest compared.
 
-    Raises OSError for a manifest that khgen did not write so.
+    Raises OSError for a manifest that is not as khgen writes it.
     """
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
@@ -144,18 +144,18 @@ Show = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bake:
-    """What is to be baked, and how."""
+    """A bake: its image, its builder and its folders."""
 
     plan: Plan
     image: ImageSpec
     folder: Path
-    """Where the spec is: paths in it are relative to that."""
+    """The folder of the spec; paths in the spec are relative to it."""
     payload: ImagePayload
     builder: Builder
     accelerator: Accelerator | None
-    """None: the fastest that works here."""
+    """None means the fastest that works on this machine."""
     settings: Sequence[str]
-    """Further variables for the templates, as name=value; they win."""
+    """Further variables for the templates, as name=value; they override khgen's."""
     cache: Path
     """Where Packer keeps the base images that it downloaded."""
 
@@ -184,13 +184,13 @@ class Bake:
 
     @property
     def checksum(self) -> str:
-        """The base image's digest, as Packer takes it."""
+        """The base image's digest, as Packer reads it."""
         return "" if self.image.base is None else self.image.base.checksum
 
 
 @dataclass(slots=True)
 class _Listener:
-    """Passes on Packer's output, and keeps what is needed afterwards."""
+    """Prints Packer's output, and keeps the errors and artifacts in it."""
 
     show: Show
     logged_in: bool = False
@@ -210,7 +210,7 @@ class _Listener:
 
 
 def validate(bake: Bake, show: Show) -> Packer:
-    """Let Packer judge the templates with this spec's variables; needs no hypervisor."""
+    """Let Packer check the templates with this spec's variables; needs no hypervisor."""
     with private_folders(None) as work:
         packer = installed_packer(work.temporary, work.path / "cache")
         prepare(bake, work, packer, Hypervisor())
@@ -220,7 +220,7 @@ def validate(bake: Bake, show: Show) -> Packer:
 
 
 def build(bake: Bake, out: Path, show: Show) -> ImageManifest:
-    """Bake the image into `out`, and return its manifest; nothing is left of a bake that fails."""
+    """Bake the image into `out` and return its manifest; a bake that fails leaves no file."""
     started = time.monotonic()
     with work_folder(out) as work:
         # A base image that was downloaded is kept for the next bake.
@@ -250,7 +250,7 @@ def build(bake: Bake, out: Path, show: Show) -> ImageManifest:
 
 
 def prepare(bake: Bake, work: WorkFolder, packer: Packer, qemu: Hypervisor) -> None:
-    """Place everything that Packer is to read."""
+    """Place everything that Packer reads."""
     work.place_templates(plugins=packer.takes_plugins)
     work.place_payload(bake.payload, bake.preload)
     values = {
@@ -305,7 +305,7 @@ def _run(packer: Packer, command: str, bake: Bake, work: WorkFolder, listener: _
 
 
 def _console_end(work: WorkFolder) -> Iterator[str]:
-    """The machine's last output, for a failure whose reason Packer cannot see."""
+    """The last output of the machine, for a failure that Packer's own errors do not explain."""
     if work.console.exists():
         text = work.console.read_text(encoding="utf-8", errors="replace")
         lines = [line.rstrip() for line in text.splitlines() if line.strip()]

@@ -30,14 +30,14 @@ from khgen.facts.version import Version
 
 COMMA = "%!(PACKER_COMMA)"
 OLDEST = Version((1, 6, 6))
-"""The oldest that these templates were read with; Debian 12 has it."""
+"""The oldest version that reads these templates; Debian 12 has it."""
 PLUGINS = Version((1, 7, 0))
-"""From here on builders are plugins, and `packer init` installs them."""
+"""From this version on, builders are plugins and `packer init` installs them."""
 GET_PACKER = "install it: https://developer.hashicorp.com/packer/install, or apt-get install packer"
 
 
 class BakeError(Exception):
-    """An external program failed, or is not there or too old; with what the user can do."""
+    """An external program failed, is missing or is too old; with a hint for the user."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         """The message and the hint are for the user."""
@@ -46,7 +46,7 @@ class BakeError(Exception):
 
 
 class BakeInterruptedError(BakeError):
-    """A signal ended the bake; Packer has cleared up."""
+    """A signal ended the bake; Packer has removed what it made."""
 
     def __init__(self, number: int) -> None:
         """With the signal's number."""
@@ -65,7 +65,7 @@ class PackerLine:
 
     @property
     def shown(self) -> str | None:
-        """What Packer would show a person; None where the line is for programs alone."""
+        """The text that Packer prints for people; None if the line is only for programs."""
         return self.data[1] if self.kind == "ui" and len(self.data) == 2 else None
 
     @property
@@ -77,7 +77,7 @@ class PackerLine:
 
 
 def packer_line(text: str) -> PackerLine | None:
-    """The parts of a line; None if it is not of that form, as a crash report is not."""
+    """The parts of a line; None if it has another form, like a line of a crash report."""
     parts = text.rstrip("\n").split(",")
     if len(parts) < 3 or not parts[0].isdecimal():
         return None
@@ -90,12 +90,12 @@ def _plain(text: str) -> str:
 
 
 OnLine = Callable[[str, PackerLine | None], None]
-"""Takes each line as it is, and its parts if it has them."""
+"""Called with each line unchanged, and with its parts if it has the form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packer:
-    """An installed Packer, and what its processes find in their environment."""
+    """An installed Packer, and the environment of its processes."""
 
     program: str
     version: Version
@@ -107,10 +107,10 @@ class Packer:
         return self.version >= PLUGINS
 
     def run(self, arguments: Sequence[str], on_line: OnLine) -> int:
-        """Run to the end, passing on each line live; returns the exit code.
+        """Run to the end, with a call for each line as it comes; returns the exit code.
 
-        The first signal that ends a program lets Packer clear up, which it reports; a further one
-        makes it stop at once. Raises BakeInterruptedError afterwards.
+        After a first signal that ends a program, Packer removes what it made and reports that. A
+        further signal stops it at once. Then this raises BakeInterruptedError.
         """
         with subprocess.Popen(  # noqa: S603 - a program that the user put on the PATH
             [self.program, *arguments],
@@ -138,14 +138,14 @@ class Packer:
 
 
 def _end_group_after(process: "subprocess.Popen[str]") -> None:
-    """End what Packer leaves behind: all of its group write to the pipe that is read to its end."""
+    """End processes that Packer left: while one has the pipe open, reading it does not end."""
     process.wait()
     _signal_group(process, signal.SIGKILL)
 
 
 @contextmanager
 def _passing_on(process: "subprocess.Popen[str]") -> Iterator[list[int]]:
-    """Pass signals that end a program on to the whole group, as ^C; yields those that came."""
+    """Pass signals on to the whole group as ^C does; yields the signals that came."""
     came: list[int] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -167,13 +167,13 @@ def _signal_group(process: "subprocess.Popen[str]", number: signal.Signals) -> N
 
 
 def installed_packer(temporary: Path, cache: Path) -> Packer:
-    """The Packer on the PATH; raises BakeError if there is none, another, or one too old."""
+    """The Packer on the PATH; raises BakeError if there is none, another program, or an old one."""
     program = shutil.which("packer")
     if program is None:
         raise BakeError("there is no program 'packer' on this machine", GET_PACKER)  # noqa: EM101
     environment = {
         **os.environ,
-        "CHECKPOINT_DISABLE": "1",  # it would ask HashiCorp for its newest version
+        "CHECKPOINT_DISABLE": "1",  # otherwise it asks HashiCorp for the newest version
         "PACKER_CACHE_DIR": str(cache),
         "TMPDIR": str(temporary),
     }
@@ -214,7 +214,7 @@ class Builder(StrEnum):
 
 
 class Accelerator(StrEnum):
-    """What runs the machine that bakes, with QEMU."""
+    """QEMU's accelerator."""
 
     KVM = "kvm"
     HVF = "hvf"
@@ -223,16 +223,16 @@ class Accelerator(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hypervisor:
-    """QEMU's program, and what runs its machine."""
+    """QEMU's program and its accelerator."""
 
     program: str = "qemu-system-x86_64"
     accelerator: Accelerator = Accelerator.TCG
 
 
 PROGRAMS = (Hypervisor().program, "/usr/libexec/qemu-kvm")
-"""QEMU, where Debian and where Red Hat put it."""
+"""QEMU's program on Debian and on Red Hat."""
 OLDEST_QEMU = Version((4, 2))
-"""Ubuntu 20.04's, older than what any distribution has that is still cared for."""
+"""Ubuntu 20.04's; every distribution that is still maintained has a newer one."""
 CD_PROGRAMS = ("xorriso", "mkisofs", "hdiutil")
 """Packer makes the login's CD with the first of them that it finds."""
 QEMU_HINT = "apt-get install qemu-system-x86 qemu-utils, or dnf install qemu-kvm-core qemu-img"
@@ -244,7 +244,7 @@ BOOT_TIMEOUTS: Mapping[Accelerator, str] = MappingProxyType(
 
 
 def login_user(builder: Builder, family: Family) -> str:
-    """The user whom a base image of that builder lets in."""
+    """The user that can log in to a base image of that builder."""
     if builder is Builder.QEMU:
         return "root"
     return family.ec2_login if builder is Builder.AMAZON else family.openstack_login
@@ -263,7 +263,7 @@ def working_qemu(accelerator: Accelerator | None, folder: Path) -> Hypervisor:
     if shutil.which("qemu-img") is None:
         raise BakeError("there is no program 'qemu-img' on this machine", QEMU_HINT)  # noqa: EM101
     if not any(map(shutil.which, CD_PROGRAMS)):
-        message = f"there is none of {', '.join(CD_PROGRAMS)} on this machine, to make a CD with"
+        message = f"none of {', '.join(CD_PROGRAMS)} is on this machine; Packer makes a CD with one"
         raise BakeError(message, CD_HINT)
     return Hypervisor(program=program, accelerator=accelerator or _fastest(program, folder))
 
@@ -285,7 +285,7 @@ def _refuse_old(program: str, folder: Path) -> None:
 
 
 def _starts(program: str, accelerator: Accelerator, folder: Path) -> bool:
-    """Whether a machine starts: /dev/kvm may be there and still not carry one (nested, emulated)."""
+    """Whether a machine starts; /dev/kvm can exist and still not work (nested, emulated)."""
     words = ("-machine", f"q35,accel={accelerator}", "-cpu", qemu_cpu(accelerator))
     quiet = ("-nodefaults", "-display", "none", "-S", "-monitor", "stdio")
     return _said(program, *words, *quiet, folder=folder, monitor="quit\n").returncode == 0
@@ -310,5 +310,5 @@ def _said(
 
 
 def qemu_cpu(accelerator: Accelerator) -> str:
-    """The processor to show: this machine's own, or all that QEMU can emulate."""
+    """The processor that the machine sees: the host's, or the best that QEMU emulates."""
     return "max" if accelerator is Accelerator.TCG else "host"

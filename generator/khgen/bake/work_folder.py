@@ -1,5 +1,7 @@
-"""The folder in which a bake happens, private, beside its result, and gone afterwards; with the
-archive that is unpacked in the image, and the login by which Packer reaches the base image."""
+"""The work folder of a bake: private, beside the result, and removed at the end.
+
+It holds the archive that is unpacked in the image, and the login of Packer to the base image.
+"""
 
 import io
 import json
@@ -31,11 +33,11 @@ from khgen.yaml_text import YamlValue, dump_yaml
 
 PREFIX = ".khgen-bake-"
 LEFTOVER = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")
-"""What tempfile makes of the prefix, and nothing that a person would name."""
+"""The names that tempfile makes from the prefix; a person would not choose one."""
 TEMPORARY_PREFIX = "khgen-"
 PLUGINS = "plugins.pkr.hcl"
 LONGEST_SOCKET = 107
-"""sun_path has 108 bytes, of which one ends it (unix(7)); Packer panics at a longer one."""
+"""sun_path has 108 bytes, the last one zero (unix(7)); Packer panics at a longer path."""
 SOCKET_NAME = f"/{TEMPORARY_PREFIX}12345678/packer-plugin1234567890"
 
 
@@ -49,7 +51,7 @@ class Login:
 
 
 def new_login(name: str) -> Login:
-    """A login as root that ends with the bake: clean.sh removes the key's other half."""
+    """A login as root for the bake only: clean.sh removes its public key from the image."""
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     user_data: YamlValue = {
@@ -68,14 +70,14 @@ class Preload:
     """The container images that a bake puts into containerd's store."""
 
     images: tuple[str, ...]
-    """Pulled, unless an archive brought them."""
+    """Pulled, unless an archive has them."""
     kubeadm: tuple[str, ...]
-    """How kubeadm is asked for its own; empty where those are not wanted."""
+    """kubeadm's arguments that list its own images; empty if the image does not have them."""
     archives: tuple[Path, ...]
 
 
 def write_payload(payload: ImagePayload, preload: Preload, target: Path) -> None:
-    """Write it: rootfs/ is for the image, bake/ for packer/provision alone."""
+    """Write the archive: rootfs/ is for the image, bake/ only for packer/provision."""
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
         for file in sorted(payload.files, key=lambda file: file.path):
             name = f"rootfs/{file.path.relative_to('/')}"
@@ -105,7 +107,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None
 
 
 def _entry(name: str, mode: int) -> tarfile.TarInfo:
-    """Root's, and without a time: unpacking sets its own."""
+    """An entry that root owns, without a time: unpacking sets the time."""
     entry = tarfile.TarInfo(name)
     entry.mode, entry.uname, entry.gname = mode, "root", "root"
     return entry
@@ -113,11 +115,11 @@ def _entry(name: str, mode: int) -> tarfile.TarInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFolder:
-    """Where everything of a bake is, by what it is."""
+    """The paths of a bake."""
 
     path: Path
     temporary: Path
-    """For Packer's own: its sockets' paths must be short (unix(7))."""
+    """TMPDIR of Packer: the paths of its sockets must be short (unix(7))."""
 
     @property
     def templates(self) -> Path:
@@ -184,9 +186,9 @@ class WorkFolder:
 
 @contextmanager
 def work_folder(out: Path) -> Iterator[WorkFolder]:
-    """A work folder in `out`; only one bake at a time has one there, and what it leaves is cleared.
+    """A work folder in `out`, for one bake at a time; it is removed at the end.
 
-    A bake that was killed could not clear up after itself: the next one does.
+    The next bake removes the folder of one that was killed.
     """
     out.mkdir(parents=True, exist_ok=True)
     with locked_folder(out):
@@ -197,7 +199,7 @@ def work_folder(out: Path) -> Iterator[WorkFolder]:
 
 
 def _is_leftover(path: Path) -> bool:
-    """Whether this user's khgen made it: links, and what another user owns, stay."""
+    """Whether this user's khgen made it; links and other users' folders stay."""
     if not LEFTOVER.fullmatch(path.name):
         return False
     status = path.lstat()
@@ -206,7 +208,7 @@ def _is_leftover(path: Path) -> bool:
 
 @contextmanager
 def private_folders(parent: Path | None) -> Iterator[WorkFolder]:
-    """A work folder in `parent`, or where temporary folders are; gone at the end."""
+    """A work folder in `parent`, or else among temporary folders; removed at the end."""
     with (
         tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True) as path,
         tempfile.TemporaryDirectory(
@@ -217,6 +219,6 @@ def private_folders(parent: Path | None) -> Iterator[WorkFolder]:
 
 
 def _sockets_folder() -> str:
-    """Where temporary folders are, or /tmp where a socket's path would be too long there."""
+    """The folder of temporary files, or /tmp if a socket's path would be too long there."""
     usual = tempfile.gettempdir()
     return usual if len(os.fsencode(usual + SOCKET_NAME)) <= LONGEST_SOCKET else "/tmp"  # noqa: S108

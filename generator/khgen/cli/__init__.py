@@ -1,10 +1,10 @@
-"""The command line. It talks to the user by these rules:
+"""The command line, by these rules:
 
-- what is wrong with the input goes to standard error, all of it at once, and nothing is written;
+- all errors of the input go to standard error at once, and nothing is written;
 - results go to standard output, so that a pipeline can take them;
 - khgen asks only before what cannot be undone (`secrets refound`, `secrets seal`), and a flag answers
   that question too; no key is ever shown;
-- every end has its exit code: `khgen.cli.outcome.Exit` in the code, docs/commands.md for users;
+- every end has an exit code: `khgen.cli.outcome.Exit` lists them, and docs/commands.md for users;
 - a command that a signal ends removes what it began.
 """
 
@@ -47,7 +47,7 @@ class _Group(click.Group):
         parent: click.Context | None = None,
         **extra: object,
     ) -> click.Context:
-        """The context of a run; click itself would take a closed pipe for exit code 1."""
+        """The context of a run; click itself ends with 1 when a pipe is closed."""
         with closed_pipe_ends():
             return super().make_context(info_name, args, parent, **extra)
 

@@ -68,9 +68,9 @@ def diff(
 ) -> None:
     """Show what a render would change, and write nothing.
 
-    Each change has an effect on a cluster that is up: nothing, new machine, reload, restart, drain,
-    replace, not possible. Exit code 0: nothing changes, 2: something does; docs/commands.md lists
-    the others.
+    Each change has an effect on a running cluster: nothing, new machine, reload, restart, drain,
+    replace, not possible. Exit code 0: nothing changes, 2: something changes; docs/commands.md
+    lists the others.
     """
     from khgen.cli.diff_command import print_changes
 
@@ -152,8 +152,8 @@ def show(node: str, path: str | None, output: Path, write: Path | None) -> None:
 def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> None:
     """Make a NoCloud seed for each node in OUT.
 
-    OUT is a folder that `khgen render` wrote. A seed is attached to a machine as a disk and holds
-    its user-data, meta-data and network-config. khgen first checks every file against its digest in
+    OUT is a folder that `khgen render` wrote. A seed holds a machine's user-data, meta-data and
+    network-config, and is attached to it as a disk. khgen first checks every file against its digest in
     OUT/manifest.json. Seeds hold private keys.
     """
     from khgen.cli.export_command import write_seeds
@@ -217,7 +217,7 @@ def build_image(
 ) -> None:
     """Bake the image that the spec's `image` section describes.
 
-    What Packer prints is shown as it comes, and nothing is left of a bake that fails.
+    khgen prints Packer's output as it comes. If the bake fails, khgen removes its files.
     """
     from khgen.cli import image_command
 
@@ -293,7 +293,8 @@ def rehearse(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Boot the rendered nodes as local hosts (Linux, as root).
 
-    They are systemd-nspawn containers with a network of their own and new keys; nothing is left.
+    The hosts are systemd-nspawn containers with their own network and new keys. When khgen ends, it
+    removes them.
     """
     from khgen.cli.rehearse_command import RehearsalRequest, rehearse_cluster
 

@@ -1,4 +1,4 @@
-"""A render held against the output folder of an earlier one."""
+"""The comparison of a render with the output folder of an earlier one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ SIGNS = {Change.CHANGED: "~", Change.NEW: "+", Change.GONE: "-"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """An output folder, as far as its files need not be read."""
+    """An output folder: its manifest and its spec, without the nodes' files."""
 
     out: Path
     manifest: RenderedManifest
@@ -36,15 +36,15 @@ class Held:
 
 
 def held_in(out: Path, manifest: RenderedManifest) -> Held:
-    """What that folder with this manifest holds."""
+    """The output folder that has this manifest."""
     return Held(out=out, manifest=manifest, spec=load_spec_values(out))
 
 
 class Comparison:
-    """Finds what a render changes; only nodes whose digests differ cost a look at their files."""
+    """Finds what a render changes; it reads files only of nodes whose digests differ."""
 
     def __init__(self, render: ClusterRender, held: Held) -> None:
-        """A comparison of that render with what is held."""
+        """A comparison of that render with that output."""
         self._render = render
         self._held = held
         self._roles = frozenset(node.role for node in render.plan.nodes)
@@ -56,7 +56,7 @@ class Comparison:
         return name in self._held.manifest.nodes
 
     def stays(self, name: str, entry: NodeEntry) -> bool:
-        """Whether the output has the node as this entry says it is."""
+        """Whether the output has the node with the digests of this entry."""
         if name not in self._held.manifest.nodes:
             return False
         old, new = self._held.manifest.nodes[name], entry["userData"]
@@ -68,7 +68,7 @@ class Comparison:
         )
 
     def changed(self, rendered: RenderedNode) -> tuple[NodeChange, Problems]:
-        """What differs on a node that both have, and what is wrong with its files in the output."""
+        """The differences of a node that both have, and the problems of its files in the output."""
         node = rendered.node
         before, problems = load_tree(self._held.out, self._held.manifest, node.name)
         change = changed_node(
@@ -82,7 +82,7 @@ class Comparison:
         return change, problems
 
     def gone(self) -> Iterator[NodeChange]:
-        """The nodes that the output has and the spec has not."""
+        """The nodes that are in the output but not in the spec."""
         for name, entry in self._held.manifest.nodes.items():
             if name not in self._render.plan.by_name:
                 yield gone_node(name, entry.role)

@@ -36,17 +36,17 @@ class Changes:
     unchanged: tuple[str, ...]
     keys: tuple[KeyChange, ...]
     keys_known: bool
-    """Whether the output says which spec it was rendered from."""
+    """Whether the output has the spec that it was rendered from."""
     admin_conf: Change | None
 
     @property
     def any(self) -> bool:
-        """Whether there is anything to tell."""
+        """Whether there is any change to report."""
         return bool(self.nodes or self.keys or self.admin_conf)
 
     @property
     def rules(self) -> Mapping[str, KeyRule]:
-        """What each changed key means, once."""
+        """The rule of each changed key; one for a key that several nodes have."""
         return {key.key: key.rule for key in self.keys}
 
 
@@ -159,7 +159,7 @@ def _patch_coloured(line: str) -> str:
 
 
 def _coloured(text: str, style: str) -> str:
-    """The text in colour; click takes the colours away where there is no terminal."""
+    """The text in colour; click removes colours where there is no terminal."""
     if "NO_COLOR" in os.environ:
         return text
     return click.style(text, bold=True) if style == "bold" else click.style(text, fg=style)
@@ -168,7 +168,7 @@ def _coloured(text: str, style: str) -> str:
 def print_changes(
     spec: Path, output: Path, named: str | None, names: tuple[str, ...], *, patch: bool
 ) -> None:
-    """Print what a render would change in the output folder; ends the command with 2 if it would."""
+    """Print what a render would change in the output folder; ends the command with 2 if there is any."""
     report = Report()
     inputs = read_inputs(spec, report)
     manifest = read_manifest(output)
@@ -184,7 +184,7 @@ def print_changes(
 
 
 def _render(inputs: Inputs, named: str | None, report: Report) -> ClusterRender:
-    """The render to compare; its secrets must be there: new ones would change everything."""
+    """The render to compare; its secrets must exist, since new ones would change everything."""
     source = read_secrets(inputs, named, report, must_exist=True)
     plan = plan_with(inputs.spec, source.secrets)
     report.add(inputs.problems(lifetime_findings(plan, source.secrets, now())), {})
@@ -194,7 +194,7 @@ def _render(inputs: Inputs, named: str | None, report: Report) -> ClusterRender:
 
 
 def _refused(inputs: Inputs, plan: Plan, source: SecretsSource) -> Problems:
-    """What a render finds against the recorded cluster: only warnings here, for it has its effect."""
+    """What contradicts the recorded cluster: an error in a render, here a warning beside its effect."""
     secrets = source.secrets
     found = (
         *identity_problems(inputs, source),

@@ -46,12 +46,12 @@ def replace(spec: Path, name: str, named: str | None) -> None:
 @click.option("--role", type=click.Choice(ROLES), help="Its role, if the spec no longer lists it.")
 @click.option("--address", help="Its address, if the spec no longer lists it.")
 def remove(spec: Path, name: str, named: str | None, role: str | None, address: str | None) -> None:
-    """Record that node NAME leaves the cluster for good.
+    """Record that node NAME leaves the cluster permanently.
 
     Then take it out of the spec and render.
 
-    Its etcd member and its Node stay until they are removed: the next control plane or etcd host
-    waits for that, and names the command.
+    Its etcd member and its Node stay until you remove them. The next control plane or etcd host
+    waits for that and prints the command.
     """
     from khgen.cli.renewal import remove_node
 
@@ -106,8 +106,8 @@ def secrets() -> None:
 def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     """Adopt the CAs of an existing /etc/kubernetes/pki.
 
-    Takes the cluster, etcd and front-proxy CAs and the service-account key from DIRECTORY, RSA or
-    ECDSA, and creates the secrets file around them. Everything else is newly issued.
+    khgen takes the cluster, etcd and front-proxy CAs and the service-account key from DIRECTORY (RSA
+    or ECDSA) and creates the secrets file with them. It issues everything else new.
     """
     from khgen.cli import secrets_command
 
@@ -121,9 +121,9 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
 def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> None:
     """Record the founders again, before any machine has booted.
 
-    Records the control planes (and etcd hosts) of SPEC as the founders, and its networks, endpoint,
-    version and the like. Keys stay; every machine needs its new user-data. A cluster that has
-    booted would be founded a second time, so this command first asks for the cluster's name.
+    The control planes (and etcd hosts) of SPEC become the founders. Its networks, endpoint, version
+    and the like are recorded too. Keys stay; every machine needs its new user-data. A cluster that
+    has booted would be founded a second time, so khgen first asks for the cluster's name.
     """
     from khgen.cli import secrets_command
 
@@ -137,9 +137,9 @@ def refound(spec: Path, named: str | None, *, no_machine_has_booted: bool) -> No
 def seal(spec: Path, named: str | None, *, content_is_right: bool) -> None:
     """Accept the secrets file's content as it stands.
 
-    Use it after a change by hand, or for a file of an older khgen. It shows all of the content but
-    the keys, asks for the cluster's name, and writes a new digest. If KHGEN_SECRETS_KEY_FILE is set,
-    the key in that file seals the content.
+    Use it after a change by hand, or for a file of an older khgen. khgen prints all of the content
+    except the keys, asks for the cluster's name, and writes a new digest. If KHGEN_SECRETS_KEY_FILE is
+    set, the key in that file seals the content.
     """
     from khgen.cli import secrets_command
 

@@ -51,16 +51,16 @@ def build_image(
 
 
 def validate_image(spec: Path, builder: str, settings: tuple[str, ...], accelerator: str) -> None:
-    """Let Packer check the templates, and print that it takes them."""
+    """Let Packer check the templates, and print that it accepts them."""
     report = Report()
     bake = _bake(spec, Builder(builder), settings, accelerator, report)
     with _reporting(report.run):
         packer = validate(bake, _live(None))
-    click.echo(f"Packer {packer.version} takes the bake of {bake.name} with {bake.builder}")
+    click.echo(f"Packer {packer.version} accepts the templates for {bake.name} with {bake.builder}")
 
 
 def list_images(folder: Path, *, must_exist: bool) -> None:
-    """Print the images in that folder; ends the command with 1 if one is not as it was baked."""
+    """Print the images in that folder; ends the command with 1 if one has changed or is missing."""
     if not folder.is_dir() and (folder.exists() or must_exist):
         current_run().fail(Exit.FILES, "is not a folder", hint=LIST_HINT, file=str(folder))
     report = Report()
@@ -80,7 +80,7 @@ def list_images(folder: Path, *, must_exist: bool) -> None:
 
 def _problem(folder: Path, image: ListedImage) -> Problem:
     file = str(folder / (image.manifest.artifact.file or image.manifest.file_name))
-    message = f"{image.digest}: not the image that was baked"
+    message = f"{image.digest}: this is not the image that was baked"
     return Problem(message=message, place=Place(file=file, line=1, column=1), hint=BAKE_HINT)
 
 
@@ -132,7 +132,7 @@ def _findings(spec: ClusterSpec, builder: Builder) -> Iterator[Finding]:
 
 @contextmanager
 def _reporting(run: Run) -> Iterator[None]:
-    """End the command in words if a program of this machine fails, or the user ends it."""
+    """End the command with a message if a program of this machine fails or the user interrupts it."""
     try:
         yield
     except (BakeInterruptedError, EndedError) as ended:
@@ -143,7 +143,7 @@ def _reporting(run: Run) -> Iterator[None]:
 
 
 def _live(started: float | None) -> Show:
-    """What Packer says, line by line as it is, with the seconds since the start."""
+    """Print each line of Packer unchanged, after the seconds since the start."""
 
     def show(kind: str, text: str) -> None:
         passed = "" if started is None else f"{time.monotonic() - started:7.1f} s  "

@@ -46,16 +46,16 @@ def write_example(example: str, path: Path) -> None:
 
 
 def _companions(text: str) -> tuple[str, ...]:
-    """The files that an example's text names: whatever else lies beside it does not belong to it."""
+    """The files that an example names; other files beside it do not belong to it."""
     spec = load_spec(text, "cluster.yaml").spec
     return () if spec is None else text_files(spec)
 
 
 def _create(wanted: dict[Path, str]) -> None:
-    """Create all of the files, or none if one of them cannot be."""
+    """Create all of the files, or none if one of them cannot be created."""
     for path in wanted:
         if os.path.lexists(path):
-            message, hint = "exists already and is left alone", "name another file with -o"
+            message, hint = "exists already and was not changed", "name another file with -o"
             current_run().fail(Exit.FILES, message, hint=hint, file=str(path))
     with ExitStack() as made:
         for path, text in wanted.items():
@@ -65,7 +65,7 @@ def _create(wanted: dict[Path, str]) -> None:
 
 
 def _create_one(path: Path, text: str, made: ExitStack) -> None:
-    """Create the file, which is removed again unless `made` is emptied."""
+    """Create the file; `made` removes it again unless `made` is emptied."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         made.callback(path.unlink)

@@ -1,4 +1,4 @@
-"""What the commands read: the spec with its manifests, and the secrets file beside it."""
+"""What the commands read: the spec with its manifests, names of nodes, and the clock."""
 
 import os
 import re
@@ -28,13 +28,13 @@ from khgen.spec.model import ClusterSpec
 EPOCH = re.compile("[0-9]+")
 LAST_YEAR = 9899
 LAST_EPOCH = int(datetime(LAST_YEAR, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
-"""A certificate ends in 9999 at the latest (RFC 5280, 4.1.2.5), and lives 100 years at most."""
+"""A certificate ends in 9999 at the latest (RFC 5280, 4.1.2.5), and is valid for at most 100 years."""
 SHOWN_EPOCH = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """A spec that passed its checks, with what it was read from."""
+    """A spec that passed its checks, with its file and its manifests."""
 
     file: SpecFile
     loaded: Loaded
@@ -62,7 +62,7 @@ def read_inputs(path: Path, report: Report) -> Inputs:
 
 
 def _spec_text(path: Path, report: Report) -> tuple[SpecFile, str]:
-    """Where the spec is, and its text; ends the command where there is no such file."""
+    """The spec's file and its text; ends the command if there is no such file."""
     file = str(path)
     try:
         found = find_spec(path)
@@ -88,7 +88,7 @@ def _check_manifests(
 
 
 def require_nodes(names: Iterable[str], known: Collection[str], where: str) -> None:
-    """Raise a UsageError for a name that is not among the known ones."""
+    """Raise a UsageError for a name that is not known."""
     for name in names:
         if name not in known:
             raise no_such_node(name, known, where)
@@ -97,7 +97,7 @@ def require_nodes(names: Iterable[str], known: Collection[str], where: str) -> N
 def no_such_node(
     name: str, known: Collection[str], where: str, otherwise: str = ""
 ) -> click.UsageError:
-    """The error for a name that no node has; it names a close one, or what else can be done."""
+    """The error for a name that no node has; it suggests a close name, or another way."""
     close = get_close_matches(name, known, n=1)
     meant = f"did you mean '{close[0]}'?" if close else ""
     there = " ".join(filter(None, (meant, otherwise))) or f"there are: {_some(known)}"
@@ -105,7 +105,7 @@ def no_such_node(
 
 
 def chosen_nodes(plan: Plan, names: Collection[str]) -> tuple[NodePlan, ...]:
-    """The nodes of these names, or all; raises a UsageError for a name that the spec has not."""
+    """The nodes of these names, or all; raises a UsageError for a name that is not in the spec."""
     require_nodes(names, plan.by_name, "the spec")
     return tuple(node for node in plan.nodes if not names or node.name in names)
 
@@ -120,7 +120,7 @@ def now() -> datetime:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
         return datetime.now(UTC).replace(microsecond=0)
-    # The length first: int() refuses thousands of digits.
+    # The length is checked first, because int() refuses thousands of digits.
     if EPOCH.fullmatch(epoch) is None or len(epoch) > len(str(LAST_EPOCH)):
         raise click.UsageError(_epoch_fault(epoch))
     if int(epoch) > LAST_EPOCH:

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and what it reports to the user."""
+"""How a command ends: its exit code, its report, and its end by a signal."""
 
 import errno
 import io
@@ -21,15 +21,15 @@ import click
 from khgen.disk.system_calls import ENDING
 from khgen.problems import Problem, Problems, Severity, one_line, problem_text, summary_text
 
-_ELSEWHERE = "name a place elsewhere with -o, or with --secrets for the secrets file"
+_ELSEWHERE = "name another place with -o, or with --secrets for the secrets file"
 _HINTS = {
     errno.ENOSPC: f"make room there, or {_ELSEWHERE}",
     errno.EDQUOT: f"make room there, or {_ELSEWHERE}",
     errno.EROFS: f"that place is read-only: {_ELSEWHERE}",
-    errno.EACCES: f"give yourself the right to it and to its folder, or {_ELSEWHERE}",
-    errno.ENAMETOOLONG: f"that file system takes no name so long: {_ELSEWHERE}",
+    errno.EACCES: f"make the file and its folder accessible to you, or {_ELSEWHERE}",
+    errno.ENAMETOOLONG: f"the name is too long for that file system: {_ELSEWHERE}",
 }
-"""What one can do about an error of the system."""
+"""What the user can do about an error of the system."""
 
 
 class Exit(IntEnum):
@@ -39,7 +39,7 @@ class Exit(IntEnum):
     PROBLEMS = 1
     """The input has errors."""
     USAGE = 2
-    """The command line is wrong, as click reports it; `khgen diff` ends so where it found changes."""
+    """The command line is wrong (click's own code); `khgen diff` uses it for "something changes"."""
     FILES = 3
     """A file cannot be read or written."""
     PROGRAM = 4
@@ -47,14 +47,14 @@ class Exit(IntEnum):
     DEFECT = 70
     """EX_SOFTWARE of sysexits(3)."""
     HUNG_UP = 129
-    """128 + SIGHUP, as a shell counts; so are the next ones."""
+    """128 + SIGHUP, as a shell reports it; the next ones are like it."""
     INTERRUPTED = 130
     PIPE_CLOSED = 141
     TERMINATED = 143
 
 
 CHANGES = Exit.USAGE
-"""diff's "something changes", as terraform plan has it; an error of usage prints nothing to stdout."""
+"""diff's "something changes", like terraform plan's; a wrong command line prints nothing to stdout."""
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _FORMAT_OPTION = "--format"
 LISTED_NODES = 24
@@ -63,13 +63,13 @@ LISTED_NODES = 24
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One run of khgen: the form in which it reports, and what it has written so far."""
+    """One run of khgen: the form of its report, and what it has written so far."""
 
     as_json: bool = False
     wrote: list[str] = field(default_factory=list)
 
     def result(self, code: Exit, problems: Sequence[Mapping[str, object]]) -> dict[str, object]:
-        """What every report as JSON has: docs/commands.md describes it."""
+        """The keys that every JSON report has; docs/commands.md describes them."""
         return {
             "exitCode": int(code),
             "written": bool(self.wrote),
@@ -80,7 +80,7 @@ class Run:
     def fail(
         self, code: Exit, message: str, *, hint: str = "", file: str | None = None
     ) -> NoReturn:
-        """End the command with one error, and with what was written before it came up."""
+        """End the command with one error, and with what was written before it."""
         if not (self.as_json and self._fails_as_json(code, message, hint, file)):
             place = f"{one_line(file)}: " if file else ""
             click.echo(f"khgen: error: {place}{message}", err=True)
@@ -91,7 +91,7 @@ class Run:
         sys.exit(code)
 
     def fail_usage(self, error: click.ClickException) -> NoReturn:
-        """End the command with click's words for a wrong command line."""
+        """End the command with click's message for a wrong command line."""
         if self.as_json:
             context = error.ctx if isinstance(error, click.UsageError) else None
             hint = f"try {context.command_path} --help" if context else ""
@@ -100,7 +100,7 @@ class Run:
         sys.exit(error.exit_code)
 
     def _fails_as_json(self, code: Exit, message: str, hint: str, file: str | None) -> bool:
-        """Whether the error could be printed; standard output itself may be what failed."""
+        """Whether the error could be printed; standard output itself may have failed."""
         problem = _plain_problem(Severity.ERROR, message, hint, file=file)
         try:
             _print_json(self.result(code, [problem]))
@@ -110,7 +110,7 @@ class Run:
 
 
 def run_of(arguments: Sequence[str]) -> Run:
-    """A run with these arguments; the form is read here, for a wrong command line has one too."""
+    """A run with these arguments; the form is read here, because a wrong command line needs it too."""
     as_json = False
     for option, value in zip(arguments, [*arguments[1:], ""], strict=False):
         if option == "--":
@@ -129,15 +129,15 @@ def current_run() -> Run:
 
 
 def wrote(*paths: Path) -> None:
-    """Note what was written, so that no error after it says that nothing was."""
+    """Note what was written, so that a later error lists it."""
     current_run().wrote.extend(map(str, paths))
 
 
 def print_any_text() -> None:
-    """Have what an output cannot encode printed with backslash escapes.
+    """Print characters that an output cannot encode as backslash escapes.
 
-    A name can have any bytes, and is printed after the work is done. Where the encoding is ASCII,
-    click writes UTF-8 without that, so it is UTF-8 from the start.
+    A file's name can have any bytes, and it is printed when the work is done: that must not fail.
+    Where the encoding is ASCII, click would write UTF-8 without escapes, so UTF-8 is set here.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -148,7 +148,7 @@ def print_any_text() -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """The problems of a run, as they come up stage by stage, and how they are shown."""
+    """The problems of a run, collected stage by stage, and how they are printed."""
 
     strict: bool = False
     run: Run = field(default_factory=current_run)
@@ -161,7 +161,7 @@ class Report:
         self.sources.update(sources)
 
     def stop_if_fatal(self) -> None:
-        """End the command with all problems so far, if there is an error among them."""
+        """End the command with all problems so far, if one of them is an error."""
         if self.problems.errors or (self.strict and self.problems):
             if self.run.as_json:
                 self.print_json({}, Exit.PROBLEMS)
@@ -190,14 +190,14 @@ def report_os_error(run: Run, error: OSError) -> NoReturn:
     """End the command with the file that could not be read or written, why, and what to do."""
     name = error.filename
     file = os.fsdecode(name) if isinstance(name, str | bytes) and name else None
-    # An error of khgen's own says in its text what to do; one without a file is of the terminal.
+    # khgen's own errors have their advice in the text; one without a file is the terminal's.
     plain = file and error.errno in _HINTS and error.strerror == os.strerror(error.errno)
     hint = _HINTS[error.errno] if plain and error.errno is not None else ""
     run.fail(Exit.FILES, error.strerror or str(error), hint=hint, file=file)
 
 
 def report_defect(run: Run, error: Exception, *, show: bool) -> NoReturn:
-    """End the command with the fault on khgen's side, and where the traceback is."""
+    """End the command with a defect of khgen, and with the traceback's place."""
     text = "".join(traceback.format_exception(error))
     hint = "the traceback is above"
     if show:
@@ -209,12 +209,12 @@ def report_defect(run: Run, error: Exception, *, show: bool) -> NoReturn:
 
 
 def _saved(text: str) -> str:
-    """Where the text is from now on."""
+    """The place of the text, once it is saved or printed."""
     try:
         descriptor, path = tempfile.mkstemp(prefix="khgen-defect-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as report:
             report.write(text)
-    except OSError:  # No place for it: a read-only or full TMPDIR.
+    except OSError:  # TMPDIR is read-only or full.
         click.echo(text, err=True)
         return "above"
     return f"in {path}"
@@ -266,7 +266,7 @@ def _coloured(problem: Problem, text: str) -> str:
 
 
 class EndedError(BaseException):
-    """A signal ended the command; no Exception, so that nothing takes it for a failure."""
+    """A signal ended the command; it is no Exception, so that no handler of failures catches it."""
 
     def __init__(self, number: int) -> None:
         """With the signal's number."""
@@ -275,7 +275,7 @@ class EndedError(BaseException):
 
 
 def exit_code(number: int) -> Exit:
-    """What a shell reports of a program that this signal ended."""
+    """The exit code that a shell reports for a program that this signal ended."""
     return Exit(128 + number)
 
 
@@ -283,9 +283,8 @@ def exit_code(number: int) -> Exit:
 def ending_in_order() -> Iterator[None]:
     """Raise EndedError in the block for the first of these signals, and ignore all after it.
 
-    What is begun is cleared on the way out, and nothing disturbs that. A signal that was ignored
-    before stays ignored (nohup). Where a library took EndedError for a failure of its own, and
-    raised another exception in its place, it is EndedError again.
+    So no second signal disturbs the clean-up. A signal that was ignored before stays ignored
+    (nohup). Where a library turned EndedError into another exception, it is raised again here.
     """
     came: list[int] = []
     handled = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
@@ -311,7 +310,7 @@ def ending_in_order() -> Iterator[None]:
 
 @contextmanager
 def closed_pipe_ends() -> Iterator[None]:
-    """End the command as SIGPIPE would, where nobody reads its output any more."""
+    """End the command as SIGPIPE would when nobody reads its output any more."""
     try:
         yield
     except BrokenPipeError:
@@ -319,7 +318,7 @@ def closed_pipe_ends() -> Iterator[None]:
 
 
 def forget_unread_output() -> None:
-    """Let Python's own end not fail for output that cannot be written (its manual on SIGPIPE)."""
+    """Discard output that cannot be written, so that Python's exit does not fail (manual: SIGPIPE)."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""`khgen rehearse`: the cluster of a cluster.yaml, booted on this machine."""
+"""`khgen rehearse`: boots the cluster of a cluster.yaml on this machine."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ from khgen.render import ClusterRender
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsalRequest:
-    """How the hosts are to be booted."""
+    """How the hosts boot."""
 
     timeout: float
     rootfs: Path | None
@@ -55,7 +55,7 @@ def rehearse_cluster(
 
 
 def _render(spec: Path, named: str | None) -> tuple[Rehearsal, ClusterRender]:
-    """The spec as it is rehearsed, and its render with keys of its own."""
+    """The spec as it is rehearsed, and its render with new keys."""
     report = Report()
     inputs = read_inputs(spec, report)
     source = read_secrets(inputs, named, report)
@@ -78,7 +78,7 @@ def _required(programs: Path | None) -> Path:
 
 @contextmanager
 def _reporting() -> Iterator[None]:
-    """End the command with an error if a program of this machine fails, or the user ends it."""
+    """End the command with an error if a program of this machine fails or the user interrupts it."""
     try:
         yield
     except ProgramError as error:
@@ -106,7 +106,7 @@ def _boot(hosts: Sequence[LocalHost], request: RehearsalRequest) -> None:
 
 
 def _wait_for_interrupt(hosts: Sequence[LocalHost]) -> None:
-    click.echo("\nthe hosts go on until ^C; a shell on each:")
+    click.echo("\nthe hosts run until ^C; a shell on each:")
     for host in hosts:
         click.echo(f"  {host.name:<12} {' '.join(host.inside(['bash']))}")
     with suppress(EndedError):

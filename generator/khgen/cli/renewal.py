@@ -1,4 +1,7 @@
-"""`khgen node` and `khgen certs`: what dates certificates anew, and puts wrong dates right."""
+"""`khgen node` and `khgen certs`: new identities and new dates of certificates.
+
+These commands also correct dates that a clock ahead of the time has written.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,16 +100,16 @@ def list_certificates(spec: Path, named: str | None) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
-    """A change that dates something anew: of these nodes of the spec, or of all where none is named."""
+    """A change that gives these nodes new dates, or all nodes where none is named."""
 
     names: tuple[str, ...]
     change: Callable[[Secrets], Secrets]
     trusted: bool = False
-    """Whether the operator says that the clock is right, against the first render's."""
+    """Whether the operator confirms this clock, and the first render's was wrong."""
 
 
 def change_secrets(spec: Path, named: str | None, renewal: Renewal) -> tuple[Path, list[str]]:
-    """Extend the cluster's secrets file; returns its path, and which dates were put right."""
+    """Extend the cluster's secrets file; returns its path, and which dates were corrected."""
     report = Report()
     inputs = read_inputs(spec, report)
     require_nodes(renewal.names, [node.name for node in inputs.spec.nodes], "the spec")
@@ -122,14 +125,14 @@ def change_secrets(spec: Path, named: str | None, renewal: Renewal) -> tuple[Pat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mending:
-    """What puts the dates of a clock that was ahead right, and what the user hears of it."""
+    """The correction of dates that a clock ahead of the time wrote, and the notes for the user."""
 
     mend: Callable[[Secrets], Secrets]
     notes: list[str]
 
 
 def mending_of(inputs: Inputs, secrets: Secrets, report: Report, renewal: Renewal) -> Mending:
-    """How dates in the future are put right; ends the command where this clock cannot be right."""
+    """How dates in the future are corrected; ends the command where this clock cannot be right."""
     today, backdate = now(), inputs.spec.pki.backdate
     findings = clock_findings(secrets, today, backdate, trusted=renewal.trusted)
     report.add(inputs.problems(findings), {})
@@ -156,7 +159,7 @@ def _removal(name: str, role: NodeRole, address: IPAddress) -> Renewal:
 def _left(
     spec: ClusterSpec, name: str, role: str | None, address: str | None
 ) -> tuple[NodeRole, IPAddress]:
-    """The role and the address of the node that leaves; given by the user if the spec has none."""
+    """The role and the address of the node that leaves, from the spec or else from the user."""
     found = next((node for node in spec.nodes if node.name == name), None)
     if found is not None:
         if role or address:

@@ -33,7 +33,7 @@ from khgen.pki.secrets_encode import KEY_VARIABLE, time_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is about to happen, under which condition it is right, and the flag that confirms it."""
+    """The danger of a command, the condition under which it is safe, and the flag that confirms it."""
 
     danger: str
     condition: str
@@ -41,14 +41,14 @@ class Question:
 
 
 REFOUND = Question(
-    danger="refound starts the cluster over: its nodes would found a second one beside machines"
-    " that have booted",
+    danger="refound starts the cluster over: if machines have booted, its nodes would found a second"
+    " cluster beside them",
     condition="If no machine of it has booted",
     flag="--no-machine-has-booted",
 )
 SEAL = Question(
-    danger="seal accepts the secrets file as it stands, damaged or changed by whomever",
-    condition="If this is the content that the cluster is to have",
+    danger="seal accepts the secrets file as it is, even if it is damaged or somebody changed it",
+    condition="If this content is right for the cluster",
     flag="--content-is-right",
 )
 
@@ -71,7 +71,7 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
     )
     if not secrets_file.create(path, made, key):
         hint = "name another file with --secrets; khgen never replaces a secrets file"
-        report.run.fail(Exit.FILES, "exists already and is left alone", hint=hint, file=str(path))
+        report.run.fail(Exit.FILES, "exists already and was not changed", hint=hint, file=str(path))
     wrote(path)
     report.show()
     click.echo(f"created {path} (0600) around the CAs of {directory}")
@@ -79,7 +79,7 @@ def import_directory(spec: Path, directory: Path, named: str | None) -> None:
 
 
 def refound(spec: Path, named: str | None, *, confirmed: bool) -> None:
-    """Record the founders again; asks for the cluster's name unless that is confirmed."""
+    """Record the founders again; asks for the cluster's name unless `confirmed`."""
     report = Report()
     inputs = read_inputs(spec, report)
     report.add(inputs.problems(founding_findings(inputs.spec)), {})
@@ -95,7 +95,7 @@ def refound(spec: Path, named: str | None, *, confirmed: bool) -> None:
 
 
 def seal(spec: Path, named: str | None, *, confirmed: bool) -> None:
-    """Write a new digest of the content; asks for the cluster's name unless that is confirmed."""
+    """Write a new digest of the content; asks for the cluster's name unless `confirmed`."""
     report = Report()
     inputs = read_inputs(spec, report)
     source = read_secrets(inputs, named, report, must_exist=True, sealed=False)
@@ -104,7 +104,7 @@ def seal(spec: Path, named: str | None, *, confirmed: bool) -> None:
     if not confirmed:
         _confirm(SEAL, inputs.spec.metadata.name)
     if not secrets_file.seal(path, source.secrets, source.key):
-        hint = "run the command again, and look at what it prints"
+        hint = "run the command again and read what it prints"
         report.run.fail(Exit.FILES, "has changed meanwhile", hint=hint, file=str(path))
     wrote(path)
     how = "a digest" if source.key is None else f"the key of {KEY_VARIABLE}"
@@ -112,7 +112,7 @@ def seal(spec: Path, named: str | None, *, confirmed: bool) -> None:
 
 
 def _confirm(question: Question, cluster: str) -> None:
-    """Have the user type the cluster's name; ends the command where there is nobody to ask."""
+    """Ask the user for the cluster's name; ends the command where there is no terminal to ask on."""
     if not sys.stdin.isatty():
         message = f"{question.danger}; confirm with {question.flag}"
         raise click.UsageError(message)
@@ -124,7 +124,7 @@ def _confirm(question: Question, cluster: str) -> None:
 
 
 def _shown(secrets: Secrets) -> Iterator[str]:
-    """Everything that is accepted, but no key: of a key, the digest of its public half."""
+    """All of the accepted content; a key appears as the digest of its public half."""
     yield f"cluster: {secrets.cluster}"
     yield f"issued: {time_text(secrets.issued_at)}"
     yield f"founders: {_listed(secrets.founders)}"

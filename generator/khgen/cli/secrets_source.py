@@ -40,9 +40,9 @@ class SecretsSource:
     path: Path
     fresh: bool
     spec_file: str | None
-    """The name of the spec's file, where the secrets file is to record it."""
+    """The name of the spec's file, if the secrets file records it."""
     key: bytes | None
-    """What the file is sealed with, if the operator keeps a key."""
+    """The key that seals the file, if the operator keeps one."""
 
     @property
     def read_only(self) -> bool:
@@ -51,13 +51,13 @@ class SecretsSource:
 
 
 class SecretsAppearedError(Exception):
-    """Another render made the secrets file first: its secrets count."""
+    """Another render made the secrets file first; its secrets are the cluster's."""
 
 
 def secrets_path(inputs: Inputs, named: str | None) -> Path:
     """Where the secrets file is: as the user named it, or beside the spec.
 
-    Raises UsageError where a spec from a pipe leaves that open.
+    Raises UsageError for a spec from a pipe if the user named no file.
     """
     if named is None:
         return _beside(inputs.file, inputs.spec)
@@ -90,14 +90,14 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def recorded_spec(spec_file: SpecFile, named: str | None) -> str | None:
-    """The spec's file name, where the secrets file is to record it: only beside the spec."""
+    """The spec's file name, if the secrets file is beside the spec and so records it."""
     if named is not None or spec_file.file is None or not spec_file.file.name.isprintable():
         return None
     return spec_file.file.name
 
 
 def require_folder(path: Path, report: Report) -> None:
-    """End the command, before its work, where there is no folder for a new secrets file."""
+    """End the command before its work if there is no folder for a new secrets file."""
     if not path.parent.is_dir():
         hint = f"mkdir -p {path.parent}, or name another file with --secrets"
         message = "there is no folder to create the secrets file in"
@@ -112,9 +112,9 @@ def read_secrets(
     must_exist: bool = False,
     sealed: bool = True,
 ) -> SecretsSource:
-    """The secrets of this cluster; where there are none, new ones, which are written nowhere.
+    """The secrets of this cluster; if there are none, new ones, which are not written.
 
-    Where they need not be `sealed`, their seal is not looked at.
+    Without `sealed`, their seal is not checked.
     """
     path = secrets_path(inputs, named)
     seal = SealCheck(key=secrets_key(report), skipped=not sealed)
@@ -144,7 +144,7 @@ def _present_secrets(path: Path, cluster: str, report: Report, seal: SealCheck) 
 
 
 def secrets_key(report: Report) -> bytes | None:
-    """The key that the operator seals secrets files with; None where he keeps none."""
+    """The key that the operator seals secrets files with; None if there is none."""
     named = os.environ.get(KEY_VARIABLE)
     if named is None:
         return None
@@ -159,12 +159,12 @@ def secrets_key(report: Report) -> bytes | None:
 
 @cache
 def _key_of(path: Path) -> bytes:
-    """The key in a file, which may be a pipe, and so is read once."""
+    """The key in a file; the file may be a pipe, so it is read only once."""
     return read_key(path)
 
 
 def changed_file(source: SecretsSource, command: str) -> Path:
-    """The file that a command changes; ends the command where the secrets came through a pipe."""
+    """The file that a command changes; ends the command if the secrets came through a pipe."""
     if source.read_only:
         message = f"{command} changes the secrets file, so it needs the file itself"
         raise click.UsageError(message)
@@ -172,7 +172,7 @@ def changed_file(source: SecretsSource, command: str) -> Path:
 
 
 def identity_problems(inputs: Inputs, source: SecretsSource) -> Problems:
-    """Where the spec contradicts what is recorded of the cluster."""
+    """The contradictions between the spec and the recorded cluster."""
     secrets = source.secrets
     recorded = inputs.problems(
         (
@@ -197,7 +197,7 @@ def _owner_finding(
 ) -> Finding | None:
     """An error if the secrets file beside the spec belongs to another spec that is still there.
 
-    One whose cluster cannot be told, for it is not YAML, may be of this cluster.
+    A spec that is not YAML has no cluster's name; it may be of this cluster.
     """
     if spec_file.file is None or owner in {None, spec_file.file.name}:
         return None
@@ -208,13 +208,13 @@ def _owner_finding(
         path=("metadata", "name"),
         message=f"{secrets} belongs to {other}, which is still there:"
         " two clusters must not share their CAs",
-        hint=f"give one of the two another metadata.name; if both mean one cluster, add --secrets"
+        hint=f"give one of the two another metadata.name; if both describe one cluster, add --secrets"
         f" {secrets}; if {spec_file.file.name} is to replace {owner}, remove that one",
     )
 
 
 def _cluster_of(path: Path) -> str | None:
-    """The name of the cluster that a spec describes; "" if it cannot be told, None if there is none."""
+    """The cluster that a spec describes; "" if it cannot be read, None if there is no such file."""
     try:
         return cluster_name(read_spec(find_spec(path)))
     except (FileNotFoundError, NotADirectoryError):
@@ -224,7 +224,7 @@ def _cluster_of(path: Path) -> str | None:
 
 
 def keep_new(source: SecretsSource) -> None:
-    """Write secrets that this render made, at the moment when all that it wrote is complete."""
+    """Write secrets that this render made; called when its other files are complete."""
     if not source.fresh:
         return
     if not create(source.path, source.secrets, source.key):
@@ -233,7 +233,7 @@ def keep_new(source: SecretsSource) -> None:
 
 
 def founders_line(secrets: Secrets, spec: Path) -> str:
-    """Who the founders are from now on, and until when that can be changed."""
+    """Which nodes are the founders, and until when that can change."""
     return (
         f"founders fixed: {', '.join(founding_nodes(secrets))}; until a machine has booted,"
         f" khgen secrets refound {spec} changes them"
@@ -241,7 +241,7 @@ def founders_line(secrets: Secrets, spec: Path) -> str:
 
 
 def unrecorded(inputs: Inputs, source: SecretsSource) -> Problems:
-    """A warning where this render has something to record, and nowhere to write it."""
+    """A warning if this render has something to record but cannot write it."""
     if not source.read_only or is_recorded(source.secrets, inputs.spec):
         return Problems()
     if source.path == STANDARD_INPUT:
@@ -250,7 +250,7 @@ def unrecorded(inputs: Inputs, source: SecretsSource) -> Problems:
 
 
 def record(inputs: Inputs, source: SecretsSource) -> Problems:
-    """Add what was rendered to the secrets file; a warning where it cannot be written."""
+    """Record this render in the secrets file; a warning if the file cannot be written."""
     if source.fresh or source.read_only or _knows_all(inputs, source):
         return Problems()
     try:

@@ -1,1 +1,1 @@
-"""Export: what was rendered, as the files and lines that a platform takes; no disk, no clock."""
+"""Export: rendered nodes as the files that a platform reads; no disk, no clock."""

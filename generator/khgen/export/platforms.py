@@ -61,9 +61,9 @@ variable "khgen_seeds" {
 
 
 def terraform_export(cluster: ExportCluster) -> Export:
-    """The values, and the declarations of the variables that take them.
+    """The values, and the declarations of their variables.
 
-    Secrets are a variable of their own: for_each refuses what is sensitive.
+    Secrets have a separate variable, because for_each refuses sensitive values.
     """
     values = {
         "khgen_cluster": {"name": cluster.name, "kubernetes": cluster.kubernetes},
@@ -103,7 +103,7 @@ def _seed(node: ExportNode) -> dict[str, str | None]:
 
 SCRIPT = "create.sh"
 SNIPPET_LIMIT = 1024 * 1024
-"""Bytes that qemu-server reads of a snippet (PVE::QemuServer::Cloudinit)."""
+"""The most bytes that qemu-server reads of a snippet (PVE::QemuServer::Cloudinit)."""
 
 
 def create_script(
@@ -111,7 +111,7 @@ def create_script(
 ) -> ExportFile:
     """The script of that platform; `machines` holds the arguments of each `machine` line.
 
-    It holds no secret: those stay in the files that it names.
+    It holds no secret; secrets stay in the files that it names.
     """
     names = " ".join(shlex.quote(node.name) for node in cluster.nodes)
     beginning = (
@@ -157,7 +157,7 @@ def aws_export(cluster: ExportCluster) -> Export:
 
 
 def _token(node: ExportNode, user_data: bytes) -> str:
-    """EC2's client token, at most 64 characters: one for each life of the machine."""
+    """EC2's client token, at most 64 characters; each replacement of the machine has a new one."""
     return hashlib.sha256(node.instance_id.encode() + user_data).hexdigest()
 
 
@@ -274,12 +274,12 @@ def _proxmox_address(node: ExportNode) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """How an export is made, and what its user does next, in the folder `output`."""
+    """How an export is made, and the user's next step, with `output` for its folder."""
 
     export: Callable[[ExportCluster], Export]
     next: str
     beside: bool = False
-    """Whether its files go beside those of the user, and not into a folder of their own."""
+    """Whether its files go beside the user's files instead of into their own folder."""
 
 
 PLATFORMS: Mapping[str, Platform] = MappingProxyType(

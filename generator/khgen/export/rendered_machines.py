@@ -1,5 +1,5 @@
-"""Rendered machines as they were read back, the files that are made of them, and their network
-interface as a hypervisor has to know it."""
+"""Rendered machines as they were read from the output, the files made from them, and their network
+interface as a hypervisor configures it."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ NETWORK_CONFIG = "network-config"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportNode:
-    """One machine: who it is, and what it is given."""
+    """One machine: its identity and its seed."""
 
     name: str
     role: str
@@ -30,7 +30,7 @@ class ExportNode:
     instance_id: str
     encoding: Encoding
     user_data: bytes
-    """As the spec's datasource takes it."""
+    """In the encoding of the spec's datasource."""
     meta_data: bytes
     network_config: bytes | None
 
@@ -43,7 +43,7 @@ class ExportNode:
 
     @property
     def gzipped_user_data(self) -> bytes:
-        """The user-data gzipped: as it was rendered, or else the same bytes for the same text."""
+        """The gzipped user-data, as rendered or else gzipped here with the same result each time."""
         match self.encoding:
             case Encoding.PLAIN:
                 return gzipped_user_data(self.user_data)
@@ -54,7 +54,7 @@ class ExportNode:
 
     @property
     def seed_files(self) -> Mapping[str, bytes]:
-        """The files of its NoCloud seed by name. cloud-init unzips user-data, but knows no base64."""
+        """The files of its NoCloud seed by name. cloud-init unzips user-data but decodes no base64."""
         binary = self.encoding is Encoding.GZIP_BASE64
         files = {
             USER_DATA: self.gzipped_user_data if binary else self.user_data,
@@ -77,7 +77,7 @@ class ExportCluster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFile:
-    """One file to be written; `node` is whose it is, or empty if it is the whole cluster's."""
+    """One file to write; `node` names its node and is empty for a file of the whole cluster."""
 
     path: str
     content: bytes
@@ -87,7 +87,7 @@ class ExportFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A node whose user-data the platform would not take."""
+    """A node whose user-data the platform would refuse."""
 
     node: str
     message: str
@@ -96,7 +96,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """The files for one platform; with a refusal among it, they are not to be written."""
+    """The files for one platform; if there is a refusal, no file may be written."""
 
     files: tuple[ExportFile, ...]
     refusals: tuple[Refusal, ...] = ()
@@ -119,20 +119,20 @@ def placed_files(user_data: bytes) -> Mapping[str, PlacedFile]:
 
 
 def mac_address(cluster: ExportCluster, node: ExportNode) -> str:
-    """The machine's MAC address: the one that its network-config looks for, or one of its own.
+    """The machine's MAC address: the one in its network-config, or else one made from the names.
 
-    Its own follows from the names, so that a DHCP reservation holds for the machine made next.
+    It depends only on the names, so a DHCP reservation is also right for a replacement.
     """
     wanted = _matched(node.network_config)
     if wanted:
         return wanted
     digest = hashlib.sha256(f"{cluster.name}\n{node.name}".encode()).digest()
-    # 02: locally administered (IEEE 802), so nobody's.
+    # 02: locally administered (IEEE 802), so no vendor has it.
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
 
 def given_address(node: ExportNode) -> str | None:
-    """The address that the platform has to give, because nothing on the machine sets it."""
+    """The address that the platform must assign, because nothing on the machine sets it."""
     return node.addresses[0] if node.network_config is None else None
 
 

@@ -1,4 +1,4 @@
-"""NoCloud seeds of nodes: a folder, or an ISO 9660 image that a machine finds its user-data on."""
+"""NoCloud seeds of nodes: a folder, or an ISO 9660 image with the machine's user-data."""
 
 import sys
 import time
@@ -12,18 +12,18 @@ from time import struct_time
 from khgen.export.rendered_machines import ExportCluster, ExportFile
 
 VOLUME_LABEL = "cidata"
-"""By which cloud-init's DataSourceNoCloud finds the disk."""
+"""cloud-init's DataSourceNoCloud finds the disk by this label."""
 
 _SHORT_NAMES = {
     "user-data": "/USER_DAT.;1",
     "meta-data": "/META_DAT.;1",
     "network-config": "/NETWORK_.;1",
 }
-"""ISO 9660's own names, which nobody reads: Rock Ridge and Joliet carry the real ones."""
+"""The names in ISO 9660 itself; Rock Ridge and Joliet have the real names, which systems read."""
 
 
 def seed_iso(files: Mapping[str, bytes], moment: datetime) -> bytes:
-    """The image that holds these files, readable for root alone; all its dates are `moment`."""
+    """An image with these files, readable only by root; all dates in it are `moment`."""
     from pycdlib.pycdlib import PyCdlib  # noqa: PLC0415 - loaded where a seed is made
 
     image = BytesIO()
@@ -45,7 +45,7 @@ def seed_iso(files: Mapping[str, bytes], moment: datetime) -> bytes:
 
 
 class _StoppedClock:
-    """The module `time`, at one moment, in a place where it is UTC."""
+    """The module `time`, stopped at one moment, in UTC."""
 
     def __init__(self, moment: datetime) -> None:
         self._seconds = moment.timestamp()
@@ -62,7 +62,7 @@ class _StoppedClock:
 
 @contextmanager
 def _stopped_clock(moment: datetime) -> Iterator[None]:
-    """Let pycdlib, which dates everything by the clock and takes no date, see this moment only."""
+    """Show pycdlib only this moment: it dates everything by the clock, and has no option for that."""
     modules = [
         module
         for name, module in sys.modules.items()
@@ -79,7 +79,7 @@ def _stopped_clock(moment: datetime) -> Iterator[None]:
 
 
 class SeedFormat(StrEnum):
-    """How a seed is handed over."""
+    """The form of a seed."""
 
     ISO = "iso"
     DIR = "dir"

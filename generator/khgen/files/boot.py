@@ -28,10 +28,10 @@ FOLDER = PurePosixPath("/etc/khgen")
 ENVIRONMENT = FOLDER / "node.env"
 STEPS = FOLDER / "steps.d"
 ORDER = FOLDER / "steps"
-"""The names of the node's own steps: its disk, or its image, may have others beside them."""
+"""The names of the node's own steps; its disk or its image may have other steps too."""
 KEPT_HOST_KEYS = PurePosixPath("/etc/cloud/cloud.cfg.d/95-khgen.cfg")
-"""cloud-init reads it from the second boot on. So at the first it still deletes the SSH host keys
-that an image may have, and a new seed leaves the host its own (cc_ssh.py)."""
+"""cloud-init reads it from the second boot on. So the first boot still deletes SSH host keys of the
+image, and a new seed later keeps the host's own keys (cc_ssh.py)."""
 RUNNER = PurePosixPath("/usr/local/sbin/khgen-boot")
 UNIT = PurePosixPath("/etc/systemd/system/khgen-boot.service")
 PLACER_UNIT = PurePosixPath("/etc/systemd/system/khgen-place.service")
@@ -41,9 +41,9 @@ BUNDLE_KINDS = CONTROL_PLANE_KINDS
 """Whose files travel as a bundle. Certificates make up a third of a control plane's user-data, and a
 bundle halves them. On other nodes khgen-place would cost more than it saves."""
 WIPES = FOLDER / "wipe"
-"""Scripts for other copies of the user-data than cloud-init's, each run once all is done."""
+"""Scripts that wipe further copies of the user-data; each runs when the boot is done."""
 SOURCED = ("etcd-membership.sh", "etcd.sh", "phase.sh")
-"""What more than one step needs, each before what it sources itself; a node gets what it uses."""
+"""Functions that several steps source; each file stands before those that it sources itself."""
 
 
 def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
@@ -74,7 +74,7 @@ def placer_files() -> tuple[NodeFile, ...]:
 
 
 def _wipes(plan: Plan) -> tuple[NodeFile, ...]:
-    # Not `cleanup-guestinfo` in the meta-data: that blanks it before cloud-init has placed a file.
+    # `cleanup-guestinfo` in the meta-data would blank it before cloud-init has written a file.
     if plan.spec.user_data.datasource is not Datasource.VMWARE:
         return ()
     return (NodeFile(path=WIPES / "guestinfo", content=verbatim("guestinfo")),)
@@ -100,7 +100,7 @@ def boot_environment_files(
 
 
 def boot_environment(plan: Plan, node: NodePlan, not_before: datetime) -> dict[str, str]:
-    """The values by name; what a kind of node does not read, it does not get."""
+    """The values by name; a node gets only values that its steps read."""
     values = {"NOT_BEFORE": str(int(not_before.timestamp()))}
     if node.joins_kubernetes:
         values |= {"NODE_NAME": node.name, "ENDPOINT": plan.endpoint.url}
@@ -149,7 +149,7 @@ def _etcd_member_values(plan: Plan, node: NodePlan) -> dict[str, str]:
 
 
 def _given(name: str, words: Iterable[str]) -> dict[str, str]:
-    """The words as a value of that name; nothing where there are none."""
+    """The words as a value of that name; empty if there are none."""
     text = " ".join(words)
     return {name: text} if text else {}
 

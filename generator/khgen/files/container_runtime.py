@@ -30,7 +30,7 @@ BUILDKIT_UNIT = PurePosixPath("/etc/systemd/system/buildkit.service")
 
 
 def containerd_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """What containerd reads; load balancers run no containers."""
+    """containerd's configuration; load balancers run no containers and have none."""
     if not runs_containerd(kind):
         return ()
     files = [NodeFile(path=CONTAINERD_CONFIG, content=dump_toml(_config(plan)))]
@@ -89,21 +89,21 @@ def _host(mirror: RegistryMirror, endpoint: str) -> dict[str, TomlValue]:
 
 
 def crictl_files(_: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """Its configuration, so that it neither guesses nor warns; images are at the same endpoint."""
+    """crictl's configuration: without it crictl guesses the endpoint and prints a warning."""
     if not runs_containerd(kind):
         return ()
     return (NodeFile(path=CRICTL_CONFIG, content=f"runtime-endpoint: {CRI_SOCKET}\n"),)
 
 
 def nerdctl_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """Its configuration: it looks at the namespace that the kubelet's containers are in."""
+    """nerdctl's configuration: it uses the namespace of the kubelet's containers."""
     if not (plan.spec.containerd.nerdctl and runs_containerd(kind)):
         return ()
     return (NodeFile(path=NERDCTL_CONFIG, content=dump_toml({"namespace": "k8s.io"})),)
 
 
 def buildkit_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """What it builds lands in the kubelet's images; it pulls through the same mirrors."""
+    """BuildKit's configuration: its images are the kubelet's, and it pulls through the same mirrors."""
     if not (plan.spec.containerd.buildkit and runs_containerd(kind)):
         return ()
     workers: TomlValue = {
@@ -186,5 +186,5 @@ def _key(name: str) -> str:
 
 
 def _scalar(value: TomlValue) -> str:
-    # JSON's strings, numbers, booleans and lists of strings are TOML's, but for DEL (TOML 1.0).
+    # JSON and TOML write strings, numbers, booleans and lists of strings alike, except DEL (TOML 1.0).
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -30,7 +30,7 @@ CERTIFICATES = "/etc/kubernetes/pki/etcd"
 METRICS_PORT = 2381
 STARTUP_SECONDS = 600
 INITIAL_CLUSTER = "@INITIAL_CLUSTER@"
-"""What a joiner's step replaces by the members that the living cluster names when it is added."""
+"""A joiner's step replaces it by the members that the running cluster lists."""
 
 
 def etcd_manifest_files(plan: Plan, node: NodePlan) -> tuple[NodeFile, ...]:
@@ -61,7 +61,7 @@ def etcd_arguments(plan: Plan, node: NodePlan) -> tuple[str, ...]:
 
 
 def peer_url(address: IPAddress) -> str:
-    """Where the other members reach the one at that address."""
+    """The URL at which the other members reach the one at that address."""
     return url(address, ETCD_PEER_PORT)
 
 

@@ -1,4 +1,4 @@
-"""The golden image: which of the nodes' files are in it, and how a node knows that it is that one.
+"""The golden image: which of the nodes' files it has, and how a node checks that it is the right one.
 
 In it is what neither the cluster's nodes nor its keys decide: khgen-boot, every boot step, and what
 a machine that runs pods is configured with. A node's user-data leaves out what is there byte for
@@ -39,7 +39,7 @@ DIGESTS = FOLDER / "image.sha256"
 WANTED = FOLDER / "image.wanted"
 FORMAT = "khgen-image/v1"
 POD_KINDS = (NodeKind.FOUNDER, NodeKind.WORKER)
-"""What all of these have alike is in the image; it does not depend on who is in the spec."""
+"""The image has the files that all of these share; they do not depend on the spec's nodes."""
 
 MACHINE_FILES: tuple[Callable[[Plan, NodeKind], tuple[NodeFile, ...]], ...] = (
     time_sync_files,
@@ -53,36 +53,36 @@ MACHINE_FILES: tuple[Callable[[Plan, NodeKind], tuple[NodeFile, ...]], ...] = (
     kubelet_files,
     metadata_files,
 )
-"""What a machine is configured with, whatever its cluster."""
+"""Files that configure a machine, in any cluster."""
 COMPARING_STEP = "install-image"
-"""Looks for the programs of every node; so a bake that lacks one fails, and not the first boot."""
+"""Checks that every node's programs exist, so that the bake fails and not the first boot."""
 
 
 def before_bake(plan: Plan) -> Plan:
-    """The plan of machines that have no image yet: everything is to be installed."""
+    """The plan of machines without an image: everything must be installed."""
     return replace(plan, spec=plan.spec.model_copy(update={"image": None}))
 
 
 def image_files(plan: Plan) -> tuple[NodeFile, ...]:
-    """What a bake places in the image; the last is the list of all others' digests."""
+    """The files that a bake places in the image; the last lists the digests of all others."""
     files = sorted((*_boot_files(), *_machine_files(before_bake(plan))), key=lambda f: f.path)
     return (*files, NodeFile(path=DIGESTS, content=_digests(files)))
 
 
 def image_digest(files: Iterable[NodeFile]) -> str:
-    """SHA-256 of the list of digests: equal for images that do for the same nodes."""
+    """SHA-256 of the list of digests; equal for images that are right for the same nodes."""
     (digests,) = (file for file in files if file.path == DIGESTS)
     return _sha256(digests)
 
 
 def image_about(plan: Plan, digest: str) -> str:
-    """The image in a few words, for whoever compares two."""
+    """The image in a few words, for people who compare two."""
     os = f"{plan.spec.os.family} {plan.spec.os.release} {plan.spec.install.architecture}"
     return f"khgen {__version__}, Kubernetes {plan.version}, {os}, files {digest[:12]}"
 
 
 def wanted_image_files(plan: Plan, _: NodeKind) -> tuple[NodeFile, ...]:
-    """Which image a node was rendered for, as `sha256sum -c` reads it; none where none is baked."""
+    """The image that a node needs, as `sha256sum -c` reads it; none if the cluster has no image."""
     if plan.spec.image is None:
         return ()
     digest = image_digest(image_files(plan))
@@ -91,7 +91,7 @@ def wanted_image_files(plan: Plan, _: NodeKind) -> tuple[NodeFile, ...]:
 
 
 def in_image(plan: Plan, files: Iterable[NodeFile]) -> frozenset[NodeFile]:
-    """Those of a node's files that its image brings, byte for byte."""
+    """The files of a node that are in its image, byte for byte."""
     if plan.spec.image is None:
         return frozenset()
     baked = frozenset(image_files(plan))
@@ -138,21 +138,21 @@ def _sha256(file: NodeFile) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePayload:
-    """Everything of an image that the spec decides."""
+    """The content of an image, as far as the spec determines it."""
 
     files: tuple[NodeFile, ...]
     environment: Mapping[str, str]
-    """What the steps read."""
+    """The values that the steps read."""
     steps: tuple[str, ...]
     """Which steps the bake runs, in order: those of a first boot that install and prepare."""
     container_images: tuple[str, ...]
-    """What is pulled besides kubeadm's own."""
+    """The container images that are pulled besides kubeadm's own."""
     contract: Mapping[str, object]
     """/etc/khgen/image.json, before what was found on the machine is added."""
 
 
 def image_payload(plan: Plan) -> ImagePayload:
-    """The payload of an image that does for every node of the plan."""
+    """The payload of an image that is right for every node of the plan."""
     files = image_files(plan)
     digest = image_digest(files)
     kinds = tuple(dict.fromkeys(node.kind for node in plan.nodes))

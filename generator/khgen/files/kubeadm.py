@@ -33,17 +33,17 @@ from khgen.yaml_text import YamlValue, dump_yaml
 KUBEADM_CONFIG = PurePosixPath("/etc/khgen/kubeadm.yaml")
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 CRI_SOCKET = "unix:///var/run/containerd/containerd.sock"
-"""constants_unix.go CRISocketContainerd: named, because two runtimes on a host make kubeadm refuse."""
+"""constants_unix.go CRISocketContainerd. With two runtimes on a host, kubeadm asks for a name."""
 FOUNDING_TOKEN_TTL = "30m0s"  # noqa: S105 - a lifetime
 COMPONENT_TIMEOUT = "10m0s"
-"""kubeadm's own four minutes are short on slow disks; with it grows etcd's startup probe."""
+"""kubeadm's own four minutes are too short on slow disks; etcd's startup probe grows with it."""
 WRITTEN_BEFORE_JOIN = (
     "FileAvailable--etc-kubernetes-kubelet.conf",
     "FileAvailable--etc-kubernetes-pki-ca.crt",
 )
 """preflight/checks.go: files that a join expects to write itself, and that khgen wrote already."""
 ASKS_EVERY_MEMBER = "ExternalEtcdVersion"
-"""preflight/checks.go: fails unless every member of external etcd answers; we wait for a quorum."""
+"""preflight/checks.go: fails unless every member of external etcd answers; a quorum is enough."""
 DEFAULT_REPOSITORY = "registry.k8s.io"
 DEFAULT_CLUSTER_NAME = "kubernetes"
 EXTERNAL_ETCD_FILES: Mapping[str, str] = MappingProxyType(
@@ -58,7 +58,7 @@ ENCRYPTION_PATH = PurePosixPath("/etc/kubernetes/encryption-config.yaml")
 KUBELET_UNIT = PurePosixPath("/etc/systemd/system/kubelet.service")
 KUBELET_DROP_INS = PurePosixPath("/etc/systemd/system/kubelet.service.d")
 ETCD_KUBELET = PurePosixPath("/etc/khgen/etcd-kubelet.yaml")
-"""Not among the drop-ins, where the page has it and systemd would read it as one."""
+"""kubeadm's page has it among the drop-ins, where systemd would read it as one."""
 AFTER_CONTAINERD = "[Unit]\nWants=containerd.service\nAfter=containerd.service\n"
 
 
@@ -114,12 +114,12 @@ def join_configuration(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
 
 
 def local_api_endpoint(node: NodePlan) -> dict[str, YamlValue]:
-    """Where this node's API server is."""
+    """The address of this node's API server."""
     return {"advertiseAddress": str(node.address), "bindPort": API_SERVER_PORT}
 
 
 def node_registration(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
-    """What this node registers as."""
+    """How this node registers."""
     flags = {"node-ip": ",".join(str(address) for address in node.addresses)}
     if node.spec.labels:
         flags["node-labels"] = ",".join(f"{k}={v}" for k, v in sorted(node.spec.labels.items()))
@@ -137,7 +137,7 @@ def node_registration(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
 
 
 def _ignored(plan: Plan, node: NodePlan, *errors: str) -> dict[str, YamlValue]:
-    """Those errors of preflight, and the one that a control plane has beside external etcd."""
+    """These preflight errors, and the one that control planes with external etcd have."""
     if not plan.stacked and node.kind in CONTROL_PLANE_KINDS:
         errors = (*errors, ASKS_EVERY_MEMBER)
     return {"ignorePreflightErrors": errors} if errors else {}
@@ -213,7 +213,7 @@ def kubelet_configuration(plan: Plan) -> dict[str, YamlValue]:
 
 
 def kube_proxy_configuration(plan: Plan) -> tuple[dict[str, YamlValue], ...]:
-    """KubeProxyConfiguration; none where kube-proxy's own defaults (iptables) are what is wanted."""
+    """KubeProxyConfiguration; none if the spec keeps kube-proxy's defaults (iptables)."""
     spec = plan.spec.kubernetes.kube_proxy
     mode = {} if spec.mode is ProxyMode.IPTABLES else {"mode": spec.mode.value}
     fields: dict[str, YamlValue] = {**mode, **spec.config}
@@ -228,7 +228,7 @@ def kube_proxy_configuration(plan: Plan) -> tuple[dict[str, YamlValue], ...]:
 
 def _api_server(plan: Plan) -> dict[str, YamlValue]:
     spec = plan.spec.kubernetes
-    # kubeadm init adds this flag to what it uploads, its phases do not (1.29): say it.
+    # kubeadm init adds this flag when it uploads, but its phases do not (1.29).
     flags = {"authorization-mode": "Node,RBAC"}
     api_server: dict[str, YamlValue] = {}
     if spec.api_server.cert_sans:
@@ -265,7 +265,7 @@ def _etcd(plan: Plan) -> dict[str, YamlValue]:
 
 
 def _key_algorithm(plan: Plan) -> dict[str, YamlValue]:
-    """What keeps `kubeadm certs renew` with ECDSA, beside the spec's own feature gates."""
+    """The setting that keeps `kubeadm certs renew` with ECDSA, and the spec's feature gates."""
     gates: dict[str, YamlValue] = dict(plan.spec.kubernetes.feature_gates)
     if plan.facts.calls_ecdsa_feature_gate:
         return {"featureGates": {"PublicKeysECDSA": True, **gates}}
@@ -280,7 +280,7 @@ def has_patches(plan: Plan, kind: NodeKind) -> bool:
 
 
 def patch_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """The etcd patch of a founder: flags stand twice then, and etcd takes the last."""
+    """The etcd patch of a founder; flags then appear twice, and etcd uses the last."""
     if not has_patches(plan, kind):
         return ()
     operations: list[YamlValue] = [
@@ -293,7 +293,7 @@ def patch_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
 
 
 def encryption_files(plan: Plan, kind: NodeKind, key: bytes) -> tuple[NodeFile, ...]:
-    """The key that Secrets are encrypted with in etcd, where the spec asks for it."""
+    """The key that encrypts Secrets in etcd, if the spec enables encryption."""
     if kind not in CONTROL_PLANE_KINDS or not plan.spec.kubernetes.encryption_at_rest:
         return ()
     content = dump_yaml(
@@ -309,7 +309,7 @@ def encryption_files(plan: Plan, kind: NodeKind, key: bytes) -> tuple[NodeFile, 
                                 "keys": [{"name": "khgen", "secret": b64encode(key).decode()}]
                             }
                         },
-                        # Reads what was stored before encryption was switched on.
+                        # Reads Secrets that were stored before encryption was enabled.
                         {"identity": {}},
                     ],
                 }
@@ -320,7 +320,7 @@ def encryption_files(plan: Plan, kind: NodeKind, key: bytes) -> tuple[NodeFile, 
 
 
 def kubelet_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """What the kubelet runs with on nodes of that kind, besides what kubeadm writes."""
+    """The kubelet's configuration on nodes of that kind, besides what kubeadm writes."""
     if kind is NodeKind.LOAD_BALANCER:
         return ()
     # Without the socket the kubelet ends, and systemd waits RestartSec (10 s) before the next try.

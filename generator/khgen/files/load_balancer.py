@@ -33,12 +33,12 @@ which take the API away for up to 3.6 s. keepalived takes another number since 2
 """
 
 HAPROXY_WEIGHT = -50
-"""What a host's priority loses while its haproxy does not answer; more than any spread."""
+"""A host's priority is lower by this while its haproxy does not answer; more than any spread."""
 AUTO_INTERFACE = "auto"
 INTERFACE_PLACEHOLDER = "@INTERFACE@"
-"""What khgen-vip replaces on a host that finds its interface by its address."""
+"""khgen-vip replaces it on a host that finds its interface by its address."""
 SCRIPTS = PurePosixPath("/usr/libexec/keepalived")
-"""The folder from which SELinux lets keepalived run scripts (keepalived_selinux(8))."""
+"""SELinux lets keepalived run scripts from this folder (keepalived_selinux(8))."""
 CHECK_HAPROXY = SCRIPTS / "check-haproxy"
 CHECK_VIP_HOSTS = SCRIPTS / "check-vip-hosts"
 KHGEN_VIP = PurePosixPath("/usr/local/sbin/khgen-vip")
@@ -47,7 +47,7 @@ VIP_SCRIPTS = tuple(
     NodeFile(path=path, content=verbatim(path.name), mode=0o755)
     for path in (KHGEN_VIP, CHECK_HAPROXY, CHECK_VIP_HOSTS)
 )
-"""What every host of the VIP runs."""
+"""The programs and units of every host of the VIP."""
 
 
 def vrrp_addresses(plan: Plan) -> tuple[IPAddress, ...]:
@@ -56,7 +56,7 @@ def vrrp_addresses(plan: Plan) -> tuple[IPAddress, ...]:
 
 
 def vrrp_address(plan: Plan, node: NodePlan) -> IPAddress:
-    """The host's address of the VIP's family: VRRP speaks from there."""
+    """The host's address of the VIP's family, which is the source of its VRRP packets."""
     vip = plan.endpoint.vip
     for address in node.addresses:
         if vip is not None and address.version == vip.version:
@@ -66,16 +66,17 @@ def vrrp_address(plan: Plan, node: NodePlan) -> IPAddress:
 
 
 def vip_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """khgen-vip, and the scripts by which keepalived knows whether its host may hold the VIP."""
+    """khgen-vip, and the scripts by which keepalived checks that its host may hold the VIP."""
     if not balances_load(plan, kind):
         return ()
     if kind is NodeKind.LOAD_BALANCER:
-        return VIP_SCRIPTS  # It has no identity to ask the API with: its files alone list the control planes.
+        # Without an identity it cannot ask the API: only its files list the control planes.
+        return VIP_SCRIPTS
     return (*VIP_SCRIPTS, NodeFile(path=KHGEN_VIP_UNIT, content=verbatim(KHGEN_VIP_UNIT.name)))
 
 
 def keepalived_files(plan: Plan, node: NodePlan, vrrp_password: str) -> tuple[NodeFile, ...]:
-    """keepalived.conf of a host that shares the VIP; khgen-vip puts it into force."""
+    """keepalived.conf of a host that shares the VIP; khgen-vip applies it."""
     vip = plan.endpoint.vip
     if vip is None or node not in plan.load_balancers:
         return ()
@@ -85,7 +86,7 @@ def keepalived_files(plan: Plan, node: NodePlan, vrrp_password: str) -> tuple[No
 
 
 def load_balancer_environment(plan: Plan, node: NodePlan) -> dict[str, str]:
-    """What khgen-vip wants to know of its host; empty where it is not."""
+    """The values that khgen-vip reads; empty for a node without it."""
     if node not in plan.load_balancers:
         return {}
     return {
@@ -111,10 +112,10 @@ def _keepalived_conf(plan: Plan, node: NodePlan, vip: IPAddress, vrrp_password: 
         silent_adverts=SILENT_ADVERTS,
         source=vrrp_address(plan, node),
         unicast=unicast,
-        # keepalived takes no peers at all for multicast, and coming from there to unicast, once there
-        # are peers, it would drop the VIP for three seconds. So a host alone speaks to the VIP: while
-        # it holds that, nothing of it leaves the machine. (What it sends to 127.0.0.1 does: its
-        # socket is bound to the interface.)
+        # Without peers keepalived uses multicast. A later change to unicast, when there are peers,
+        # would drop the VIP for three seconds. So a host that is alone sends to the VIP: while it
+        # holds the VIP, no packet leaves the machine. (Packets to 127.0.0.1 do leave it, because
+        # the socket is bound to the interface.)
         peers=tuple(vrrp_address(plan, peer) for peer in others) or (vip,),
         # VRRP version 3, which IPv6 needs, has no authentication (RFC 5798, 9).
         password=vrrp_password if vip.version == 4 else "",
@@ -128,7 +129,7 @@ def _vip_line(vip: IPAddress) -> str:
 
 
 def haproxy_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """haproxy.cfg, which khgen-vip puts into force."""
+    """haproxy.cfg, which khgen-vip applies."""
     if not balances_load(plan, kind):
         return ()
     return (NodeFile(path=PurePosixPath("/etc/khgen/haproxy.cfg"), content=_haproxy_cfg(plan)),)
@@ -147,7 +148,7 @@ def _haproxy_cfg(plan: Plan) -> str:
 
 def _bind(plan: Plan) -> str:
     addresses = {plan.endpoint.vip, *(a for node in plan.load_balancers for a in node.addresses)}
-    # A host whose kernel has IPv6 switched off cannot bind [::], so it needs a reason.
+    # A host whose kernel has IPv6 disabled cannot bind [::], so it is bound only where it is needed.
     if any(address is not None and address.version == 6 for address in addresses):
         return f"[::]:{plan.endpoint.port} v4v6"
     return f"0.0.0.0:{plan.endpoint.port}"

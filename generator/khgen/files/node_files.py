@@ -1,6 +1,6 @@
-"""Which files a node gets: every module of this layer, in the order of the user-data.
+"""The files of a node, from every module of this layer, in the order of the user-data.
 
-Shared files are the same bytes on every node of a kind; they are made once, and come first.
+Shared files are the same bytes on every node of a kind. They are made once and come first.
 """
 
 import hashlib
@@ -35,10 +35,10 @@ SHARED: tuple[SharedFiles, ...] = (
     patch_files,
     haproxy_files,
 )
-"""What depends on the kind of node alone."""
+"""Files that depend only on the kind of node."""
 
 OWN: tuple[OwnFiles, ...] = (hosts_files, etcd_manifest_files)
-"""What depends on the node."""
+"""Files that depend on the node."""
 MANIFESTS_FOLDER = PurePosixPath("/etc/khgen/manifests")
 
 
@@ -57,10 +57,10 @@ def shared_files(
 def own_files(
     plan: Plan, node: NodePlan, secrets: Secrets, credentials: NodeCredentials
 ) -> tuple[NodeFile, ...]:
-    """Every file that this node alone has."""
+    """Every file that only this node has."""
     kept = plan.spec.bootstrap_token is not None
     token = bootstrap_token(secrets) if kept else founding_token(secrets)
-    # Without a token that the spec asks for, the founders' goes away once the cluster stands.
+    # If the spec has no token, the founders' token is deleted once the cluster is up.
     passing = "" if kept else token.partition(".")[0]
     not_before = valid_from(plan, secrets, credentials)
     files = [file for make in OWN for file in make(plan, node)]

@@ -53,7 +53,7 @@ METADATA_UNIT = PurePosixPath("/etc/systemd/system/khgen-metadata.service")
 def time_sync_files(plan: Plan, _: NodeKind) -> tuple[NodeFile, ...]:
     """The program's configuration; none where the distribution's own sources are used.
 
-    The whole chrony.conf is ours: a drop-in would add to the distribution's pool, not replace it.
+    khgen replaces all of chrony.conf: a drop-in would only add to the distribution's pool.
     """
     sync = plan.spec.os.time_sync
     if not (sync.pools or sync.servers):
@@ -76,7 +76,7 @@ def kernel_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
 
 
 def hosts_files(plan: Plan, node: NodePlan) -> tuple[NodeFile, ...]:
-    """The file of one node: itself, and for those that found the cluster also each other.
+    """/etc/hosts of one node: itself, and on control planes and etcd hosts also each other.
 
     A worker reaches everything by address; so adding any node changes no worker.
     """
@@ -97,7 +97,7 @@ def _host_lines(node: NodePlan) -> Iterator[str]:
 
 
 def metadata_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """The rule and the unit that sets it, where the spec asks for it."""
+    """The rule and the unit that sets it, if the spec enables it."""
     if not closes_metadata(plan, kind):
         return ()
     return (
@@ -121,7 +121,7 @@ class Repository:
     """What follows the URL in a line of sources.list."""
     key: str
     pinned: RepositoryKey | None
-    """What is known of the key beforehand; without it, whatever stands at its URL is taken."""
+    """The expected key; without it, khgen trusts the key at the URL."""
     held: str
 
 
@@ -131,12 +131,12 @@ def apt_url(url: str) -> str:
 
 
 def yum_url(url: str) -> str:
-    """The URL as a .repo file has it: dnf takes a comma for the end of one (dnf.conf(5), lists)."""
+    """The URL as a .repo file has it: a comma would end it there (dnf.conf(5), lists)."""
     return url.replace(",", "%2C")
 
 
 def package_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """The list of repositories, and their keys that travel; none where the image has everything."""
+    """The list of repositories and the keys that the user-data carries; none if an image has all."""
     found = repositories(plan, kind)
     manager = plan.distribution.family.package_format
     if manager is RPM:
@@ -155,7 +155,7 @@ def repositories(plan: Plan, kind: NodeKind) -> tuple[Repository, ...]:
 
 
 def fetched_keys(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
-    """name=URL of each key that the install step fetches, with #digest where one is pinned.
+    """name=URL of each key that the install step fetches, with #digest if it is pinned.
 
     dnf fetches a key that nobody pinned by itself, from where the repository's own file says.
     """
@@ -168,7 +168,7 @@ def fetched_keys(plan: Plan, kind: NodeKind) -> tuple[str, ...]:
 
 
 def key_path(name: str, manager: PackageFormat) -> PurePosixPath:
-    """Where the key of a repository is on a node."""
+    """The path of a repository's key on a node."""
     return PurePosixPath(manager.key_file.format(name=name))
 
 
@@ -247,7 +247,7 @@ def _mirror_lines(plan: Plan) -> Iterator[str]:
 
 
 def download_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
-    """The list, for nodes that download something."""
+    """The list of downloads, for nodes that download something."""
     lines = [f"{item.sha256} {item.target} {item.url}\n" for item in downloads(plan, kind)]
     return (NodeFile(path=DOWNLOAD_LIST, content="".join(lines)),) if lines else ()
 
@@ -269,7 +269,7 @@ def install_environment(plan: Plan, *kinds: NodeKind) -> dict[str, str]:
 def _of_all(
     wanted: Callable[[Plan, NodeKind], Iterable[Wanted]], plan: Plan, kinds: Iterable[NodeKind]
 ) -> tuple[Wanted, ...]:
-    """What any of the kinds wants, once."""
+    """What any of the kinds needs, without repetition."""
     return tuple(dict.fromkeys(one for kind in kinds for one in wanted(plan, kind)))
 
 

@@ -1,4 +1,4 @@
-"""Line-oriented files from Jinja templates; anything structured is dumped from data instead."""
+"""Line-oriented files from Jinja templates; structured files are dumped from data instead."""
 
 import re
 from functools import cache
@@ -8,7 +8,7 @@ import jinja2
 from khgen.resources import resource_folder
 
 _COMMENT = re.compile(r"^[ \t]*#(?: (?!shellcheck ).*)?\n", re.MULTILINE)
-"""A line of its own; what khgen-boot reads of a step begins with #: or a word."""
+"""A comment on its own line; the lines that khgen-boot reads of a step begin with #: or a word."""
 
 
 @cache

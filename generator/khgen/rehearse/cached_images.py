@@ -24,7 +24,7 @@ from khgen.rehearse.processes import ProgramError, run, wait_until
 from khgen.resources import resource_folder
 
 DISTRIBUTION = distribution(OsFamily.DEBIAN, "13")
-"""What the hosts of a rehearsal run."""
+"""The distribution of the hosts."""
 PACKAGES = (
     "systemd", "systemd-sysv", "systemd-resolved", "dbus", "udev", "cloud-init", "netplan.io",
     "netbase", "openssh-server", "iproute2", "iputils-ping", "iptables", "nftables", "ethtool", "conntrack", "socat",
@@ -37,7 +37,7 @@ DEFAULT_MIRROR = "http://deb.debian.org/debian"
 
 
 def cache_folder() -> Path:
-    """$KHGEN_CACHE, or khgen's folder among the user's caches."""
+    """$KHGEN_CACHE, or else khgen's folder in the user's cache."""
     named = os.environ.get("KHGEN_CACHE")
     if named:
         return Path(named)
@@ -45,7 +45,7 @@ def cache_folder() -> Path:
 
 
 def rootfs(suite: str = DISTRIBUTION.codename) -> Path:
-    """The root directory of that suite of Debian; built if it is not there (a minute or two)."""
+    """The root directory of that suite of Debian; built if it is missing (a minute or two)."""
     prepare = resource_folder("templates") / "rehearse" / "prepare-rootfs.sh"
     recipe = f"{suite} {PACKAGES} {prepare.read_text(encoding='utf-8')}"
     folder = cache_folder() / f"rootfs-{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
@@ -58,7 +58,7 @@ def rootfs(suite: str = DISTRIBUTION.codename) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Only one process at a time makes what goes to that folder of the cache."""
+    """Lock that folder of the cache, so that only one process at a time makes it."""
     with Path(f"{folder}.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -82,7 +82,7 @@ def _build(suite: str, folder: Path, prepare: Path) -> None:
 
 
 def mirror() -> str:
-    """The Debian mirror that this machine's apt is configured with."""
+    """The Debian mirror in this machine's apt configuration."""
     for path in sorted(Path("/etc/apt").glob("sources.list*")):
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         for file in files:
@@ -103,7 +103,7 @@ IPTABLES = (
 PAUSE = ("/bin/busybox", "sleep", "2147483647")
 """Holds a pod's namespaces; containerd ends it with SIGKILL, so it need not handle signals."""
 COREDNS = "/bin/busybox httpd -p 8080 -h /www; exec /bin/busybox httpd -f -p 8181 -h /www"
-"""Answers coredns' two probes, and no names: kubeadm's addon is there, its program is not."""
+"""Answers coredns' two probes but no DNS query: the rehearsal has kubeadm's addon, not its program."""
 CONTAINERD = "/var/lib/containerd"
 ARCHIVES = "/var/lib/khgen-images"
 BARE = {
@@ -245,7 +245,7 @@ def _kube_proxy(binaries: Path, rootfs: Path, name: str) -> Image:
 
 
 def _libraries(rootfs: Path, *programs: Path) -> dict[str, Path]:
-    """What these programs of the root directory are linked to, the loader too."""
+    """The libraries that these programs of the root directory are linked to, with the loader."""
     inside = [f"/{program.relative_to(rootfs)}" for program in programs]
     text = run(["chroot", rootfs, "ldd", *inside])
     paths = sorted(set(re.findall(r"(/\S+?)(?: \(|$)", text, re.MULTILINE)))
@@ -257,7 +257,7 @@ def _libraries(rootfs: Path, *programs: Path) -> dict[str, Path]:
 
 
 def image_store(testbed: Testbed, images: Iterable[Image]) -> Path:
-    """A folder for /var/lib/containerd that has these images, from the cache if it is there."""
+    """A folder for /var/lib/containerd with these images, from the cache if it has one."""
     wanted = tuple(images)
     identity = f"{testbed.rootfs.name} {[_identity(image) for image in wanted]}"
     folder = cache_folder() / f"images-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
@@ -298,7 +298,7 @@ def _import(testbed: Testbed, images: tuple[Image, ...], folder: Path) -> None:
         host.run("ctr", "-n", "k8s.io", "images", "import", archive, seconds=300)
     names = set(host.run("ctr", "-n", "k8s.io", "images", "ls", "-q").split())
     if missing := {image.name for image in images} - names:
-        message = f"containerd did not take {', '.join(sorted(missing))}"
+        message = f"containerd did not import {', '.join(sorted(missing))}"
         raise ProgramError(message)
     host.run("systemctl", "stop", "containerd")
     host.power_cut()

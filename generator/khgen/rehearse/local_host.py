@@ -21,7 +21,7 @@ from khgen.rehearse.processes import ProgramError, run, try_run, wait_until
 
 SEED = Path("var/lib/cloud/seed/nocloud")
 OWN_DISKS = ("/var/lib/containerd", "/var/lib/kubelet")
-"""Folders that cannot lie on the overlay: containerd makes overlays there itself."""
+"""Folders that cannot be on the overlay, because containerd makes overlays in them."""
 START = 'for cgroup; do [ "$cgroup" != -- ] || break; echo 0 >"$cgroup/cgroup.procs"; shift; done; shift; exec "$@"'
 PROGRAMS = "/opt/kubernetes"
 START_SECONDS = 20.0
@@ -42,9 +42,9 @@ class Testbed:
     folder: Path
     """Where their disks and console logs are."""
     layer: Path
-    """Files that all of them have, over the root directory."""
+    """Files that all hosts have, in a layer over the root directory."""
     programs: Path
-    """The folder of Kubernetes programs, which they all see."""
+    """The folder of Kubernetes programs; all hosts see it."""
     store: Path | None = None
     """containerd's folder with the images of Kubernetes, if there are any."""
 
@@ -65,7 +65,7 @@ class LocalHost:
 
     @property
     def console(self) -> Path:
-        """What it wrote to its console, over all its boots."""
+        """The log of its console, over all its boots."""
         return self.folder / "console.log"
 
     def install(self, seed: Mapping[str, bytes], files: Mapping[str, bytes | Path]) -> None:
@@ -88,7 +88,7 @@ class LocalHost:
             put(self.folder / "upper" / SEED / name, content)
 
     def disk(self, path: str) -> Path:
-        """Where one of the folders is that lie on a disk of their own."""
+        """The place of one of the folders that have their own disk."""
         return self.folder / "disks" / path.strip("/").replace("/", "-")
 
     def power_on(self) -> None:
@@ -102,7 +102,7 @@ class LocalHost:
         unified = testbed.cgroups.layout is CgroupLayout.V2
         environment = os.environ | {
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if unified else "0",
-            # Of /proc/sys, net.* is the host's own; the rest is this machine's: read-only.
+            # In /proc/sys, net.* is the host's own. The rest is this machine's, so it is read-only.
             "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         }
         self._process = testbed.namespaces.start(command, self.console, environment)
@@ -127,7 +127,7 @@ class LocalHost:
 
     @property
     def first_process(self) -> int | None:
-        """The host's PID 1 as this machine counts it; None while it does not run."""
+        """The host's PID 1, by its number on this machine; None while it does not run."""
         pids: tuple[int, ...] = (self._process.pid,) if self._process is not None else ()
         for _ in range(2):  # nsenter, systemd-nspawn, systemd
             pids = children(pids[0]) if pids else ()
@@ -139,7 +139,7 @@ class LocalHost:
         return self._process is not None and self._process.poll() is None
 
     def power_cut(self) -> None:
-        """Take its power: the others see silence, and nothing of it is left but its disk."""
+        """Cut its power: it sends nothing more, and only its disk is left."""
         if (pid := self.first_process) is not None:
             self.unplug()
             os.kill(pid, SIGKILL)
@@ -176,12 +176,12 @@ class LocalHost:
         return run(self.inside(command), text=text, seconds=seconds)
 
     def tries(self, *command: str, seconds: float = 60) -> tuple[int, str]:
-        """Run a program on the host; returns its exit code and all it said."""
+        """Run a program on the host; returns its exit code and its output."""
         done = try_run(self.inside(command), seconds=seconds)
         return done.returncode, done.stdout + done.stderr
 
     def read(self, path: str) -> str | None:
-        """A file of the running host; None where there is none."""
+        """A file of the running host; None if there is none."""
         pid = self.first_process
         if pid is None:
             return None
@@ -192,7 +192,7 @@ class LocalHost:
 
 
 def put(path: Path, wanted: bytes | Path) -> None:
-    """Write a file of a host; what starts like a script or a program may be run."""
+    """Write a file of a host; a script or a program gets the mode of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(wanted, Path):
         if wanted.is_symlink() or not wanted.is_file():
@@ -211,7 +211,7 @@ STEPS = "/etc/khgen/steps.d"
 
 
 class State(StrEnum):
-    """How far a host is; the last three are khgen-boot's own words."""
+    """The state of a host; the last three are khgen-boot's own words."""
 
     OFF = "off"
     BOOTING = "booting"
@@ -222,12 +222,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostStatus:
-    """How far a host is, and what it reports."""
+    """The state of a host, and its report."""
 
     host: str
     state: State
     seconds: float
-    """Since the rehearsal began, when it was first seen there."""
+    """Seconds from the start of the rehearsal until the host was first seen in this state."""
     step: str = ""
     about: str = ""
     said: str = ""
@@ -242,7 +242,7 @@ def host_status(host: LocalHost, seconds: float) -> HostStatus:
         return HostStatus(host=host.name, state=state, seconds=seconds)
     try:
         status = json.loads(text)
-    except ValueError:  # a damaged disk is the host's, not ours
+    except ValueError:  # the host's disk is damaged; khgen is not
         status = {}
     known = {state.value for state in State}
     step = str(status.get("step", ""))

@@ -28,14 +28,14 @@ ip link set lo up
 echo open
 exec cat >/dev/null
 """
-"""Becomes PID 1 of the namespaces, and ends when its standard input does: with the process that
-opened it, however that ended. Then the kernel ends all that runs in them, and unmounts.
-/run is their own, so that named network namespaces and nspawn's locks go with it."""
+"""PID 1 of the namespaces. It ends when its standard input is closed, so at the latest when the
+process that opened it ends. Then the kernel ends everything in the namespaces and unmounts.
+They have their own /run, so that named network namespaces and nspawn's locks end too."""
 BRIDGE = "br0"
 
 
 class Namespaces:
-    """Own mounts, processes and network, kept by one process until it is closed."""
+    """Separate mounts, processes and network; one process keeps them until they are closed."""
 
     def __init__(self) -> None:
         """Make the namespaces."""
@@ -68,12 +68,12 @@ class Namespaces:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the namespaces."""
         del kind, error, trace
         self.close()
 
     def close(self) -> None:
-        """End everything in it."""
+        """End everything in them."""
         assert self._keeper.stdin is not None  # noqa: S101
         with suppress(BrokenPipeError):
             self._keeper.stdin.close()
@@ -124,7 +124,7 @@ def children(pid: int) -> tuple[int, ...]:
 
 
 class Network:
-    """A bridge; every host is a port of it with a network namespace and an eth0 of its own."""
+    """A bridge with a port for each host; each host has its own network namespace and eth0."""
 
     def __init__(
         self, namespaces: Namespaces, gateways: tuple[tuple[IPv4Address | IPv6Address, int], ...]
@@ -153,7 +153,7 @@ class Network:
         return Path("/run/netns") / host
 
     def disconnect(self, host: str) -> None:
-        """Take the host's network away, with its addresses."""
+        """Remove the host's network with its addresses."""
         with suppress(ProgramError):
             self._namespaces.run("ip", "link", "delete", _port(host))
         with suppress(ProgramError):
@@ -177,7 +177,7 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 CGROUP_PREFIX = "khgen-rehearsal-"
 CGROUP_PATIENCE = 5.0
 CPU_PERIOD = 100_000
-"""Microseconds in which a host has its share; the kernel's own default (sched-bwc.rst)."""
+"""The period of the limit in microseconds; the kernel's default (sched-bwc.rst)."""
 
 
 class CgroupLayout(StrEnum):
@@ -196,7 +196,7 @@ class Cgroups:
     """The cgroups of one rehearsal: a parent in each hierarchy, and a child for each host."""
 
     def __init__(self, cpus: float | None = None) -> None:
-        """The parents; what killed rehearsals left is cleared on the way.
+        """Make the parents, and remove cgroups of killed rehearsals.
 
         `cpus` is the share of processors that each host has at most, 1 being all of one.
         """
@@ -208,7 +208,7 @@ class Cgroups:
             _make(tree, tree / self._name)
 
     def of(self, host: str) -> tuple[Path, ...]:
-        """The host's cgroups, made if they are not there."""
+        """The host's cgroups; made if they do not exist."""
         made = []
         for tree in _trees():
             cgroup = tree / self._name / host
@@ -240,19 +240,19 @@ def _trees() -> Iterator[Path]:
 
 def _make(parent: Path, cgroup: Path) -> None:
     cgroup.mkdir(exist_ok=True)
-    # v1: a new cpuset is empty, and takes no process until it is filled.
+    # v1: a new cpuset is empty, and accepts no process until it has values.
     for name in ("cpuset.cpus", "cpuset.mems"):
         if (parent / name).exists() and not (parent / "cgroup.controllers").exists():
             (cgroup / name).write_text((parent / name).read_text(encoding="ascii"))
     if (cgroup / "cgroup.controllers").exists():
-        # v2: controllers reach only children that they are passed on to.
+        # v2: a child has a controller only if its parent enables it.
         for name in (parent / "cgroup.controllers").read_text(encoding="ascii").split():
             with suppress(OSError):
                 (parent / "cgroup.subtree_control").write_text(f"+{name}")
 
 
 def _cap(cgroups: list[Path], cpus: float) -> None:
-    """Let a host's cgroups have that share of processors, whatever goes on in them."""
+    """Limit a host's cgroups to that share of processors."""
     quota = round(cpus * CPU_PERIOD)
     for cgroup in cgroups:
         if (cgroup / "cpu.max").exists():  # v2
@@ -267,7 +267,7 @@ def _cap(cgroups: list[Path], cpus: float) -> None:
 
 
 def _remove(cgroup: Path) -> None:
-    """Remove a cgroup and those below it; the last processes may take a moment to go."""
+    """Remove a cgroup and those below it; waits a moment for the last processes to end."""
     until = time.monotonic() + CGROUP_PATIENCE
     while cgroup.exists():
         for folder, _, _ in os.walk(cgroup, topdown=False):

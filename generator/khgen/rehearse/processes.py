@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ProgramError(Exception):
-    """An external program failed, or is not there; the text is for the user."""
+    """An external program failed or is missing; the text is for the user."""
 
 
 def run(
@@ -25,7 +25,7 @@ def run(
 def try_run(
     command: Sequence[str | Path], *, text: str | None = None, seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A program's output and its exit code, whatever that is."""
+    """A program's output and exit code; a failure raises nothing."""
     words = [str(word) for word in command]
     stdin = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
     try:
@@ -36,7 +36,7 @@ def try_run(
             errors="replace",
             check=False,
             timeout=seconds,
-            start_new_session=True,  # ^C is ours to answer
+            start_new_session=True,  # khgen handles ^C
             **stdin,
         )
     except FileNotFoundError:

@@ -27,7 +27,7 @@ from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import IPAddress, IPNetwork
 
 CONTAINERD_VERSION = "1.7"
-"""Of the root directory's suite (rootfs.DISTRIBUTION)."""
+"""containerd's version in the root directory's suite (cached_images.DISTRIBUTION)."""
 MANIFEST = "rehearsal.yaml"
 MANIFESTS: Mapping[str, bytes] = {
     MANIFEST: b"apiVersion: v1\nkind: ConfigMap\n"
@@ -45,7 +45,7 @@ class Rehearsal:
 
 
 def rehearsed(spec: ClusterSpec) -> Rehearsal:
-    """The spec with the replacements above, which are all."""
+    """The spec with the replacements above, and no others."""
     gateways = _gateways(spec)
     data = spec.model_dump(mode="json", by_alias=True)
     for part, values in _replacements().items():
@@ -106,7 +106,7 @@ def _network(node: Mapping[str, object], gateways: tuple[tuple[IPAddress, int], 
 
 
 def _gateways(spec: ClusterSpec) -> tuple[tuple[IPAddress, int], ...]:
-    """For each family in use: an address that is nobody's, and the one network that has all."""
+    """For each address family in use: a free address, and the length of a network with all addresses."""
     taken = [a for node in spec.nodes for a in (node.address, *node.additional_addresses)]
     if spec.control_plane_endpoint.vip is not None:
         taken.append(spec.control_plane_endpoint.vip)

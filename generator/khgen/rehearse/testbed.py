@@ -1,6 +1,6 @@
-"""The testbed of a rehearsal: namespaces, bridge, disks and hosts, all gone when it is left.
+"""The testbed of a rehearsal: namespaces, bridge, disks and hosts, all removed at the end.
 
-It brings what khgen does not render: the files of the hosts' image, and the external load balancer.
+It adds what khgen does not render: the files of the hosts' image, and the external load balancer.
 """
 
 import os
@@ -52,11 +52,11 @@ POD_NETWORK = b"""{"cniVersion": "0.4.0", "name": "rehearsal", "plugins": [
             "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 """
-"""A network for pods on each host by itself, as no addon is fetched (198.18/15: RFC 2544)."""
+"""A pod network within each host, because no addon is fetched (198.18/15: RFC 2544)."""
 
 
 def new_host(testbed: Testbed, node: RenderedNode, data_dir: str) -> LocalHost:
-    """A machine with a fresh disk and the node's seed, still without power."""
+    """A machine with a fresh disk and the node's seed; its power is off."""
     disks = tuple(dict.fromkeys((*OWN_DISKS, data_dir)))
     host = LocalHost(name=node.node.name, testbed=testbed, own_disks=disks)
     host.install(seed_files(node), {})
@@ -75,7 +75,7 @@ def open_testbed(
 ) -> Iterator[Testbed]:
     """A testbed for that cluster, with Kubernetes from the folder `programs`.
 
-    Each host has at most that share of `cpus`; without it, all that this machine has.
+    `cpus` limits the processors of each host; without it, a host has all of this machine's.
     """
     base = root or rootfs()
     with ExitStack() as stack:
@@ -117,7 +117,7 @@ def _store(testbed: Testbed, cluster: ClusterRender, programs: Path) -> Path | N
     plan = cluster.plan
     found = run([programs / "kubeadm", "version", "-o", "short"]).strip()
     if found != plan.version.tag:
-        message = f"{programs} has kubeadm {found}, and the spec wants Kubernetes {plan.version}"
+        message = f"{programs} has kubeadm {found}, but the spec has Kubernetes {plan.version}"
         raise ProgramError(message)
     repository = plan.spec.kubernetes.image_repository
     names = wanted_images(programs, str(plan.version), repository)
@@ -127,7 +127,7 @@ def _store(testbed: Testbed, cluster: ClusterRender, programs: Path) -> Path | N
 
 
 def _folder(stack: ExitStack) -> Path:
-    """The rehearsal's own folder in the cache; those of killed rehearsals are removed."""
+    """The rehearsal's own folder in the cache; folders of killed rehearsals are removed."""
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     for old in cache.glob(f"{PREFIX}*"):
@@ -141,7 +141,7 @@ def _folder(stack: ExitStack) -> Path:
 
 
 def external_balancer(testbed: Testbed, plan: Plan) -> AbstractContextManager[None]:
-    """The balancer, while it is needed: nothing where the cluster brings its own."""
+    """The load balancer, if the cluster needs an external one."""
     return nullcontext() if plan.endpoint.vip is not None else _running(testbed, plan)
 
 
@@ -150,7 +150,7 @@ def _running(testbed: Testbed, plan: Plan) -> Iterator[None]:
     folder = testbed.folder / "balancer"
     folder.mkdir()
     (folder / "haproxy.cfg").write_text(_configuration(plan), encoding="utf-8")
-    # Seen in these namespaces alone: the hosts' overlays do not look into what is mounted there.
+    # Only these namespaces see this mount; the hosts' overlays do not include it.
     testbed.namespaces.run("mount", "--bind", folder, testbed.rootfs / "mnt")
     command = ["chroot", str(testbed.rootfs), "haproxy", "-db", "-f", "/mnt/haproxy.cfg"]
     process = testbed.namespaces.start(command, folder / "log")
@@ -170,7 +170,7 @@ def _configuration(plan: Plan) -> str:
 
 
 def write_layer(folder: Path, programs: Iterable[str]) -> None:
-    """Write them below `folder`; `programs` of Kubernetes are links to where the hosts see them."""
+    """Write the image's files below `folder`; `programs` are links to the hosts' Kubernetes folder."""
     source = resource_folder("templates") / "rehearse"
     put(folder / "usr/local/sbin/host-prep", source / "host-prep")
     put(folder / "usr/local/bin/crictl", source / "crictl")
