@@ -14,6 +14,7 @@ import yaml
 from khgen.disk.secrets_file import load
 from khgen.pki.credentials import bootstrap_token, founding_token
 from support.command import SMALL_SPEC, khgen
+from support.rendered_out import manifest_of, node_files
 from support.secret_forms import forms
 
 SECRETS = "small.secrets.yaml"
@@ -62,7 +63,10 @@ def secret_texts(folder: Path) -> Iterator[str]:
     for raw in (secrets.seed, secrets.encryption_key):
         yield from (raw.hex(), base64.b64encode(raw).decode())
     written = [path for path in (folder / "out").rglob("*") if path.is_file()]
-    for text in [path.read_text(encoding="utf-8") for path in (folder / SECRETS, *written)]:
+    texts = [path.read_text(encoding="utf-8") for path in (folder / SECRETS, *written)]
+    for name in manifest_of(folder / "out")["nodes"]:
+        texts += [content.decode() for content in node_files(folder / "out", name).values()]
+    for text in texts:
         encoded = re.findall(r"client-key-data: (\S+)", text)
         for pem in (text, *(base64.b64decode(key).decode() for key in encoded)):
             for kind, body in PRIVATE_KEY.findall(pem):
@@ -98,8 +102,8 @@ def test_no_secret_of_either_generation_is_shown(
     assert "+-----BEGIN CERTIFICATE-----" in said or "ca.crt" in said
     assert [chunk for chunk in known if chunk in said] == []
     # The search itself finds them where they are.
-    user_data = (old / "out/nodes/cp1/user-data").read_text(encoding="utf-8")
-    assert sum(chunk in user_data for chunk in known) > 20
+    files = b"".join(node_files(old / "out", "cp1").values()).decode()
+    assert sum(chunk in files for chunk in known) > 20
 
 
 def test_nor_of_two_generations_of_one_cluster(

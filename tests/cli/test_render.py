@@ -46,6 +46,7 @@ def test_a_first_render_writes_the_output_and_the_secrets_and_says_so(folder: Pa
     assert sorted(path.name for path in folder.iterdir()) == ["cluster.yaml", "out", SECRETS]
     assert sorted(p.name for p in (folder / "out").iterdir()) == [
         "admin.conf",
+        "kinds",
         "manifest.json",
         "nodes",
         "spec.json",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from khgen.bundle.user_data import files_of_user_data
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import manifest_of, node_files, with_datasource, write_out
 from support.rendering import render_of, spec_of
@@ -38,12 +39,11 @@ def test_a_baked_file_comes_from_the_tree_of_the_kind(tmp_path: Path) -> None:
     assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
     out = tmp_path / "out"
     name, entry = next(iter(manifest_of(out)["nodes"].items()))
-    user_data = khgen("show", name, "user-data", cwd=tmp_path).stdout
+    user_data = (out / "nodes" / name / "user-data").read_bytes()
+    placed = {str(file.path) for file in files_of_user_data(user_data)}
     kind = out / "kinds" / entry["kind"] / "rootfs"
     baked = [
-        path
-        for path in manifest_of(out)["fileLists"][entry["fileList"]]
-        if f"path: {path}\n" not in user_data
+        path for path in manifest_of(out)["fileLists"][entry["fileList"]] if path not in placed
     ]
     assert baked
     files = node_files(out, name)
