@@ -18,7 +18,8 @@ from khgen.problems import BYTE_ORDER_MARK, LINE_END, Place, Problem, Step, Valu
 PlainValue = str | int | bool | None | list["PlainValue"] | dict[str, "PlainValue"]
 
 MAX_DEPTH = 64
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where PyYAML was built with it."""
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
 OTHER_WORDS: dict[str, str] = {
     **dict.fromkeys(("True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), "true"),
@@ -70,7 +71,7 @@ class NestingError(Exception):
 
 def events_of(text: str) -> Iterator[yaml.Event]:
     """libyaml's events, as far as the text can be parsed; NestingError past MAX_DEPTH."""
-    loader = _Loader(text)
+    loader = LOADER(text)
     depth = 0
     while (event := loader.get_event()) is not None:  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.CollectionStartEvent):
@@ -90,7 +91,7 @@ def read_documents(text: str, file: str) -> tuple[tuple[yaml.Node, ...], Problem
     try:
         for _ in events_of(text):
             pass
-        documents = tuple(yaml.compose_all(text, Loader=_Loader))
+        documents = tuple(yaml.compose_all(text, Loader=LOADER))
     except yaml.YAMLError as error:
         return (), _syntax_problem(error, text, file)
     except NestingError as error:

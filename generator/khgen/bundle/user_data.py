@@ -30,6 +30,7 @@ from khgen.bundle.datasource import (
 from khgen.files.boot import PLACER, STEPS, UNIT
 from khgen.files.golden_image import IMAGE_STEPS, in_image, steps_in_image
 from khgen.plan.cluster_plan import NodeFile, NodePlan, Plan
+from khgen.yaml_reader import LOADER
 from khgen.yaml_text import YamlValue, dump_yaml
 
 STATUS = "/run/khgen/status.json"
@@ -164,7 +165,7 @@ class _Bundled:
 def files_of_user_data(user_data: bytes) -> tuple[NodeFile, ...]:
     """Every file that user-data places, plain, gzipped or in base64 as it may be; ValueError where
     it is no user-data that khgen rendered."""
-    document = yaml.load(_decoded(user_data), Loader=yaml.CSafeLoader)
+    document = yaml.load(_decoded(user_data), Loader=LOADER)  # noqa: S506 - a safe loader
     files: list[NodeFile] = []
     for entry in document["write_files"]:
         if entry["path"] == BUNDLE:

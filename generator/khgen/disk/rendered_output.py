@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from khgen.bundle.user_data import files_of_user_data
 from khgen.changes.compare import NodeTree, SpecValues, TreeFile
 from khgen.changes.file_rules import cloud_config
 from khgen.disk.manifest import (
@@ -29,7 +30,6 @@ from khgen.export.rendered_machines import (
     ExportCluster,
     ExportNode,
     PlacedFile,
-    placed_files,
 )
 from khgen.problems import Place, Problem, Problems
 
@@ -131,7 +131,10 @@ def load_files(
     User-data places most; what is baked into an image is in the tree of the node's kind.
     """
     entry = manifest.nodes[node.name]
-    files = dict(placed_files(node.plain_user_data))
+    files = {
+        str(file.path): PlacedFile(content=file.content.encode(), mode=file.mode)
+        for file in files_of_user_data(node.plain_user_data)
+    }
     tree = manifest.kind_trees.get(entry.kind_tree, {})
     problems: list[Problem] = []
     for path in manifest.file_lists[entry.file_list]:

@@ -12,7 +12,6 @@ from ipaddress import ip_address
 import yaml
 
 from khgen.bundle.datasource import Encoding, gzipped_user_data
-from khgen.bundle.user_data import files_of_user_data
 
 USER_DATA = "user-data"
 META_DATA = "meta-data"
@@ -108,14 +107,6 @@ class PlacedFile:
 
     content: bytes
     mode: int
-
-
-def placed_files(user_data: bytes) -> Mapping[str, PlacedFile]:
-    """The files that user-data of khgen's places, by path on the node; ValueError for any other."""
-    return {
-        str(file.path): PlacedFile(content=file.content.encode(), mode=file.mode)
-        for file in files_of_user_data(user_data)
-    }
 
 
 def mac_address(cluster: ExportCluster, node: ExportNode) -> str:

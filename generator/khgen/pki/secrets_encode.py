@@ -14,8 +14,8 @@ import yaml
 
 from khgen.pki.certificates import AuthorityName, certificate_pem, private_key_pem
 from khgen.pki.secrets import Secrets
-from khgen.pki.secrets_reader import LOADER
 from khgen.plan.cluster_plan import RemovedNode
+from khgen.yaml_reader import LOADER
 from khgen.yaml_text import YamlValue, dump_yaml
 
 API_VERSION = "khgen/v1alpha1"

@@ -15,7 +15,6 @@ Fields = dict[str, yaml.Node]
 
 RESTORE_HINT = "restore the file from a copy: khgen never makes new keys in place of old ones"
 _QUOTED = re.compile(r" ?['\"].*['\"]")
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class SecretsReader:

@@ -73,14 +73,17 @@ def unused_artifacts(spec: ClusterSpec) -> Iterator[Finding]:
     wanted = wanted_artifacts(spec)
     for name, alias in ARTIFACTS_BY_NAME:
         if getattr(spec.install.artifacts, name) is not None and alias not in wanted:
-            message = f"artifact {quoted(alias)} is not used by this installation"
-            yield Finding(
-                path=(*ARTIFACTS, alias),
-                message=message,
-                hint="remove it, or change install.kubernetes or install.containerd",
-                severity=Severity.WARNING,
-                at_key=True,
-            )
+            yield _unused((*ARTIFACTS, alias), f"artifact {quoted(alias)}")
+
+
+def _unused(path: ValuePath, what: str) -> Finding:
+    return Finding(
+        path=path,
+        message=f"{what} is not used by this installation",
+        hint="remove it, or change install.kubernetes or install.containerd",
+        severity=Severity.WARNING,
+        at_key=True,
+    )
 
 
 def duplicate_registries(spec: ClusterSpec) -> Iterator[Finding]:
@@ -113,14 +116,7 @@ def key_sources(spec: ClusterSpec) -> Iterator[Finding]:
             hint = "give the digest, or the key itself"
             yield Finding(path=(*INSTALL, alias), message=message, hint=hint, at_key=True)
         if repository not in used:
-            message = f"{alias} is not used by this installation"
-            yield Finding(
-                path=(*INSTALL, alias),
-                message=message,
-                hint="remove it, or change install.kubernetes or install.containerd",
-                severity=Severity.WARNING,
-                at_key=True,
-            )
+            yield _unused((*INSTALL, alias), alias)
 
 
 def first_use(spec: ClusterSpec) -> Iterator[Finding]:
