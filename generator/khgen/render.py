@@ -1,12 +1,23 @@
 """The whole flow on one screen: a plan and its secrets become every node's bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from khgen.bundle.meta_data import instance_id, meta_data, network_config
+from khgen.bundle.update_bundle import (
+    KIND_PRESET,
+    NODE_PRESET,
+    HeldUpdate,
+    UpdateBundle,
+    UpdateSigner,
+    archive_of,
+)
 from khgen.bundle.user_data import UserData, UserDataBuilder
-from khgen.files.node_files import own_files, shared_files
+from khgen.files.living_node import own_living_files, shared_living_files
+from khgen.files.node_files import machine_mark, own_files, shared_files
 from khgen.pki.credentials import NodeCredentials, node_credentials, operator_kubeconfig
+from khgen.pki.derive import update_signing_key
 from khgen.pki.secrets import Secrets, incarnation
 from khgen.plan.cluster_plan import NodeFile, NodeKind, NodePlan, Plan
 
@@ -76,6 +87,43 @@ class ClusterRender:
     def admin_conf(self) -> str:
         """The operator's kubeconfig."""
         return operator_kubeconfig(self.plan, self.secrets)
+
+
+class ClusterUpdates:
+    """Makes the updates of a cluster's nodes, each separately and in any order."""
+
+    def __init__(
+        self, render: ClusterRender, held: Mapping[str, HeldUpdate], now: datetime
+    ) -> None:
+        """Updates by that render; `held` are those of the render before, by node."""
+        plan, secrets = render.plan, render.secrets
+        self._plan, self._secrets = plan, secrets
+        self._signer = UpdateSigner(
+            plan=plan,
+            key=update_signing_key(secrets.seed, secrets.cluster),
+            held=held,
+            now=int(now.timestamp()),
+        )
+        self._kinds = {
+            kind: archive_of(living(one.shared, shared_living_files(plan, kind)), KIND_PRESET)
+            for kind, one in render.kinds.items()
+        }
+
+    def bundle(self, rendered: RenderedNode) -> UpdateBundle:
+        """One node's update."""
+        node = rendered.node
+        own = living(rendered.own, own_living_files(self._plan, node))
+        return self._signer.bundle(
+            node,
+            machine_mark(self._secrets, node),
+            self._kinds[node.kind],
+            archive_of(own, NODE_PRESET),
+        )
+
+
+def living(first: Iterable[NodeFile], later: Iterable[NodeFile]) -> tuple[NodeFile, ...]:
+    """The files of a node that runs: those of its first boot, unless a living file has the path."""
+    return tuple({file.path: file for file in (*first, *later)}.values())
 
 
 def _render_kind(

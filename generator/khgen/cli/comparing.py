@@ -65,6 +65,7 @@ class Comparison:
             == (new["plainSha256"], new["encoding"])
             and old.meta_data_sha256 == entry["metaDataSha256"]
             and old.network_config_sha256 == entry["networkConfigSha256"]
+            and (old.update is None or old.update.sha256 == entry["update"]["sha256"])
         )
 
     def changed(self, rendered: RenderedNode) -> tuple[NodeChange, Problems]:

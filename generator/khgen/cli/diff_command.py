@@ -15,13 +15,14 @@ from khgen.cli.inputs import Inputs, now, read_inputs, require_nodes
 from khgen.cli.outcome import CHANGES, LISTED_NODES, Exit, Report
 from khgen.cli.output_folder import read_manifest
 from khgen.cli.secrets_source import SecretsSource, identity_problems, read_secrets
-from khgen.disk.manifest import NodeEntry, RenderedManifest, budget_findings, node_entry
+from khgen.disk.budget import budget_findings
+from khgen.disk.manifest import NodeEntry, RenderedManifest, held_updates, node_entry
 from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.lifetime import lifetime_findings
 from khgen.pki.secrets import plan_with
 from khgen.plan.cluster_plan import Plan
 from khgen.problems import Problems, Severity
-from khgen.render import ClusterRender, RenderedNode
+from khgen.render import ClusterRender, ClusterUpdates, RenderedNode
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _STRONG = {Effect.REPLACE: "yellow", Effect.DRAIN: "yellow", Effect.NOT_POSSIBLE: "red"}
@@ -211,10 +212,11 @@ def _changes(
     wanted = _wanted(names, render, held.manifest)
     nodes: list[NodeChange] = []
     entries: dict[str, NodeEntry] = {}
+    updates = ClusterUpdates(render, held_updates(held.manifest), now())
     for node in render.plan.nodes:
         if node.name in wanted:
             rendered = render.node(node)
-            entries[node.name] = node_entry(rendered)
+            entries[node.name] = node_entry(rendered, updates.bundle(rendered))
             nodes += _node_changes(comparison, rendered, entries[node.name], report)
     report.add(inputs.problems(budget_findings(render, entries)), {})
     report.stop_if_fatal()
