@@ -92,7 +92,7 @@ class Comparison:
 def _tree(rendered: RenderedNode) -> NodeTree:
     tree = {
         str(file.path): TreeFile(content=file.content.encode(), closed=file.mode & 0o077 == 0)
-        for file in rendered.files
+        for file in rendered.living
     }
     tree[USER_DATA] = TreeFile(content=cloud_config(rendered.user_data.text), closed=True)
     tree[META_DATA] = TreeFile(content=rendered.meta_data.encode(), closed=False)

@@ -150,7 +150,10 @@ def _write_cluster_files(
 
 
 def write_update_yaml(plan: Plan, staging: Staging, entries: Mapping[str, NodeEntry]) -> str:
-    """Write update.yaml from the staged updates of all nodes of Kubernetes; returns its digest."""
+    """Write update.yaml from the staged updates of all nodes of Kubernetes; returns its digest.
+
+    Where nodes do not pull, it has no Secrets: the API need not hold keys that nobody asks it for.
+    """
     nodes = [
         node
         for node in plan.nodes
@@ -166,7 +169,7 @@ def write_update_yaml(plan: Plan, staging: Staging, entries: Mapping[str, NodeEn
                 for name in BUNDLE_FILES
             },
         )
-        for node in nodes
+        for node in (nodes if plan.spec.updates.pull else ())
     )
     digest = hashlib.sha256()
     (staging.path / UPDATE_YAML).unlink(missing_ok=True)
