@@ -52,6 +52,11 @@ class UpdateBundle:
         return _sha256(self.files[STATEMENT])
 
     @property
+    def held(self) -> HeldUpdate:
+        """What the next render has to know of it."""
+        return HeldUpdate(generation=self.generation, sha256=self.sha256)
+
+    @property
     def bytes(self) -> int:
         """The size of the four files together, which is that of a Secret's data."""
         return sum(map(len, self.files.values()))

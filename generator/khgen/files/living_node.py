@@ -42,14 +42,21 @@ SLOTS: Mapping[NodeRole, str] = {
 WAITS_FOR_MEMBERS = frozenset({NodeRole.CONTROL_PLANE, NodeRole.ETCD})
 """The roles that change only while every API server is ready and every etcd member healthy."""
 
-LIVING_PROGRAMS: tuple[tuple[str, PurePosixPath, int], ...] = ()
+LIVING_PROGRAMS: tuple[tuple[str, PurePosixPath, int], ...] = (
+    ("khgen-roll", PROGRAMS / "khgen-roll", 0o755),
+    ("khgen-roll.service", UNITS / "khgen-roll.service", 0o644),
+    ("khgen-keep.service", UNITS / "khgen-keep.service", 0o644),
+)
 """The template, path and mode of what only a node that runs has."""
 
 
 def update_files(plan: Plan, kind: NodeKind, secrets: Secrets) -> tuple[NodeFile, ...]:
     """What a first boot brings, so that updates can come; the same on all nodes of a kind."""
     key = update_signing_key(secrets.seed, secrets.cluster)
-    files = [NodeFile(path=PUBLIC_KEY, content=public_key_pem(key))]
+    files = [
+        NodeFile(path=PROGRAMS / "khgen-update", content=verbatim("khgen-update"), mode=0o755),
+        NodeFile(path=PUBLIC_KEY, content=public_key_pem(key)),
+    ]
     if plan.spec.updates.pull and hosts_kubernetes(kind):
         files += [
             NodeFile(path=UNITS / name, content=verbatim(name))
