@@ -283,6 +283,15 @@ def list_images(folder: Path) -> None:
     help="Folder with kubeadm, kubelet, kubectl and the kube-* programs.",
 )
 @click.option(
+    "--update", type=PATH, help="Then update the hosts to this spec, and count failed requests."
+)
+@click.option(
+    "--update-kube-bin",
+    "update_programs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with the programs of the update's Kubernetes version.",
+)
+@click.option(
     "--cpus",
     type=click.FloatRange(min=0.01),
     help="Most processors for each host, like 0.66; default: all.",
@@ -296,11 +305,16 @@ def rehearse(  # noqa: PLR0913 - one for each option
     timeout: float,
     rootfs: Path | None,
     programs: Path | None,
+    update: Path | None,
+    update_programs: Path | None,
     cpus: float | None,
     consoles: Path | None,
     keep: bool,
 ) -> None:
     """Boot the rendered nodes as local hosts (Linux, as root).
+
+    With --update, the running hosts then get the files of another spec, for instance with another
+    Kubernetes version, while a client sends requests to the API.
 
     The hosts are systemd-nspawn containers with their own network and new keys. When khgen ends, it
     removes them.
@@ -308,6 +322,13 @@ def rehearse(  # noqa: PLR0913 - one for each option
     from khgen.cli.rehearse_command import RehearsalRequest, rehearse_cluster
 
     request = RehearsalRequest(
-        timeout=timeout, rootfs=rootfs, programs=programs, cpus=cpus, consoles=consoles, keep=keep
+        timeout=timeout,
+        rootfs=rootfs,
+        programs=programs,
+        update=update,
+        update_programs=update_programs,
+        cpus=cpus,
+        consoles=consoles,
+        keep=keep,
     )
     rehearse_cluster(spec, named, names, request)
