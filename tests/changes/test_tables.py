@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from khgen.changes.compare import Change, FileChange, TreeFile, changed_keys, rule_of, spec_values
-from khgen.changes.file_rules import FILES, file_rule
+from khgen.changes.file_rules import FILES, changes_text, file_rule
 from khgen.changes.key_rules import KEYS, MEANINGS, Concerned, Effect, concerns, strongest
-from khgen.changes.page import changes_text
 from khgen.pki.identity import FACTS
 from khgen.spec.model import ClusterSpec, NodeRole
 from support.command import SMALL_SPEC, khgen

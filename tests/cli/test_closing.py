@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.cli import closing
+from khgen.cli import comparing
 from khgen.cli.outcome import LISTED_NODES
 from support.command import SMALL_SPEC, khgen
 
@@ -105,7 +105,7 @@ def test_many_nodes_are_summed_up_by_role(folder: Path) -> None:
         )
     )
     assert f"  ~ {LISTED_NODES + 1} of role worker: replace\n" in render(folder)
-    assert LISTED_NODES > closing.COMPARED
+    assert LISTED_NODES > comparing.COMPARED
 
 
 def test_the_same_for_programs(folder: Path) -> None:

@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from khgen.disk.folder_lock import FolderBusyError, locked_folder
-from khgen.disk.temporary import clear_stale, temporary_file, temporary_folder
+from khgen.disk.locks import (
+    FolderBusyError,
+    clear_stale,
+    locked_folder,
+    temporary_file,
+    temporary_folder,
+)
 
 STALE = ".prod.secrets.yaml.khgen-0123456789abcdef"
 PATIENCE = 30
@@ -20,7 +25,7 @@ HOLDER = textwrap.dedent(
     """
     import os, signal, sys
     from pathlib import Path
-    from khgen.disk.folder_lock import locked_folder
+    from khgen.disk.locks import locked_folder
     with locked_folder(Path(sys.argv[1])):
         child = os.fork()
         if child == 0:
@@ -131,7 +136,7 @@ IN_USE = textwrap.dedent(
     import sys, time
     from pathlib import Path
     from khgen.disk.system_calls import take_signals
-    from khgen.disk.temporary import temporary_folder
+    from khgen.disk.locks import temporary_folder
     from khgen.cli.outcome import EndedError, ending_in_order
     try:
         with ending_in_order(), temporary_folder(Path(sys.argv[1])) as folder:
@@ -160,7 +165,7 @@ def test_a_signal_clears_what_was_begun(tmp_path: Path, number: signal.Signals) 
 def test_a_command_waits_for_the_lock_and_can_be_interrupted(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    script = "from pathlib import Path; from khgen.disk.folder_lock import locked_folder\n"
+    script = "from pathlib import Path; from khgen.disk.locks import locked_folder\n"
     script += f"with locked_folder(Path({str(tmp_path)!r})): pass"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.cli.export_command import write_export
+from khgen.cli.rendered_commands import write_export
 from khgen.export.platforms import PLATFORMS
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.disk.folder_lock import locked_folder
+from khgen.disk.locks import locked_folder
 from kills.__main__ import chosen
 from kills.cluster import Folder
 from kills.play import CASES, KHGEN, LONGEST_END, STRACE, Play, wait_until_gone

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from khgen.files.boot import WIPES
-from khgen.files.templates import verbatim
+from khgen.resources import verbatim
 from support.boot_machine import LONG_SECONDS, Machine
 from support.programs import require_program, unavailable
 from support.rendering import render_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeKind
+from khgen.resources import verbatim
 from support.boot_steps import MACHINE_STEPS, machine_steps
 from support.machine_specs import BAKED, DEBIAN, ROCKY, machine_plan
 

@@ -3,7 +3,7 @@
 import pytest
 
 from khgen.problems import Severity
-from khgen.spec.check import CHECKS
+from khgen.spec.load import CHECKS
 from support.spec_texts import Changes, loaded
 
 EVEN = {"nodes.2": None}

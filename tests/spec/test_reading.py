@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from khgen.problems import Place, ValuePath, problem_text
-from khgen.spec.check.rule import EVERY
+from khgen.spec.check import EVERY
 from khgen.spec.load import FREE_FORM, Places, load_spec
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.texts import ACCEPTED

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import click
 
-from khgen.cli.closing import Closing, summary
-from khgen.cli.inputs import Inputs, chosen_nodes, now, read_inputs
+from khgen.cli.comparing import Closing, summary
+from khgen.cli.inputs import Inputs, chosen_nodes, now, read_inputs, refuse_inside
 from khgen.cli.outcome import Report, wrote
-from khgen.cli.output_folder import refuse_inside
 from khgen.cli.secrets_source import (
     SecretsAppearedError,
     SecretsSource,
@@ -25,10 +24,9 @@ from khgen.cli.secrets_source import (
     unrecorded,
 )
 from khgen.disk.manifest import MANIFEST, NodeEntry, budget_findings
-from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster, load_manifest
-from khgen.disk.spec_file import text_files
+from khgen.disk.spec_file import STANDARD_INPUT, text_files
 from khgen.pki.adopt import ADOPTED_FILES
 from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.lifetime import lifetime_findings

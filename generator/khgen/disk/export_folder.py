@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from khgen.disk.folder_lock import locked_folder
+from khgen.disk.locks import clear_stale, locked_folder, temporary_file
 from khgen.disk.owned_folder import (
     ELSEWHERE,
     Listing,
@@ -28,7 +28,6 @@ from khgen.disk.owned_folder import (
 )
 from khgen.disk.staging import Staging, closed_umask, staged
 from khgen.disk.system_calls import held_signals, take_signals
-from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.export.rendered_machines import ExportFile
 from khgen.spec.model.texts import NodeName, ShortName
 

@@ -1,15 +1,23 @@
-"""From a render to the files in the output folder, on as many processors as there are."""
+"""From a render to the files in the output folder, on all processors; unchanged files stay."""
 
+import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
+from khgen.changes.compare import spec_values
 from khgen.disk.manifest import (
     ADMIN_CONF,
+    KINDS,
     MANIFEST,
     NODES,
+    ROOTFS,
     SPEC,
     HeldNodes,
     NodeEntry,
@@ -20,17 +28,22 @@ from khgen.disk.manifest import (
     over_budget,
     rendered_files,
 )
-from khgen.disk.node_writer import NodeWriter, kept_trees, write_kind_trees, written
+from khgen.disk.node_writer import NodeWriter, has_tree, kept_trees, write_kind_trees, written
 from khgen.disk.staging import Staging, staged
-from khgen.disk.unchanged import inputs_digest, present_entries, spec_text
+from khgen.export.rendered_machines import META_DATA, NETWORK_CONFIG, USER_DATA
+from khgen.pki.secrets_encode import encode_secrets
 from khgen.plan.cluster_plan import NodePlan
 from khgen.render import ClusterRender
+from khgen.resources import resource_folder
 
 Progress = Callable[[int], None]
 """Called with the number of further nodes that are done."""
 
 Settle = Callable[[Mapping[str, NodeEntry]], None]
 """Called with the new entries while the old output is still in its place."""
+
+LIBRARIES = ("cryptography", "jinja2", "pydantic", "pyyaml")
+"""What shapes the bytes of a render, beside khgen itself, Python and zlib."""
 
 
 class OverBudgetError(Exception):
@@ -147,3 +160,87 @@ def _renamed_trees(
 def _write_anew(staging: Staging, name: str, text: str) -> None:
     (staging.path / name).unlink(missing_ok=True)
     staging.write(name, text.encode())
+
+
+def inputs_digest(render: ClusterRender) -> str:
+    """The SHA-256 of all that the nodes are rendered from: spec, secrets, files and programs."""
+    digest = hashlib.sha256()
+    for part in (*_programs(), *_values(render)):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def present_entries(
+    render: ClusterRender, staging: Staging, nodes: Iterable[NodePlan], inputs: str | None
+) -> dict[str, NodeEntry] | None:
+    """These nodes' entries in the present output; None where it is not all as `inputs` gave it.
+
+    Every file is read: what somebody changed is written anew.
+    """
+    held = held_nodes(staging.present)
+    if inputs is None or held.inputs != inputs or not _has_cluster_files(render, staging):
+        return None
+    if not all(_has_node(staging, name, entry) for name, entry in held.entries.items()):
+        return None
+    return {node.name: held.entries[node.name] for node in nodes}
+
+
+def spec_text(render: ClusterRender) -> str:
+    """The spec as the output keeps it, for the next comparison."""
+    return json.dumps(spec_values(render.plan.spec), indent=2) + "\n"
+
+
+def _programs() -> Iterator[bytes]:
+    yield f"{sys.version} {zlib.ZLIB_RUNTIME_VERSION}".encode()
+    for name in LIBRARIES:
+        yield f"{name} {version(name)}".encode()
+    code = Path(__file__).resolve().parents[1].rglob("*.py")
+    templates = resource_folder("templates").rglob("*")
+    for path in sorted((*code, *templates)):
+        if path.is_file():
+            yield path.name.encode()
+            yield path.read_bytes()
+
+
+def _values(render: ClusterRender) -> Iterator[bytes]:
+    yield render.plan.spec.model_dump_json().encode()
+    yield encode_secrets(render.secrets).encode()
+    for kind, rendered in render.kinds.items():
+        for file in rendered.shared:
+            yield f"{kind} {file.path} {file.mode}".encode()
+            yield file.content.encode()
+
+
+def _has_cluster_files(render: ClusterRender, staging: Staging) -> bool:
+    texts = {ADMIN_CONF: render.admin_conf(), SPEC: spec_text(render)}
+    return (
+        staging.present_names("") != frozenset()
+        and staging.present_content(MANIFEST) is not None
+        and all(staging.present_content(name) == text.encode() for name, text in texts.items())
+        and staging.present_names(NODES) == {node.name for node in render.plan.nodes}
+        and staging.present_names(KINDS) == {kind.value for kind in render.kinds}
+        and all(
+            staging.present_names(f"{KINDS}/{kind}") == {ROOTFS}
+            and has_tree(staging, f"{KINDS}/{kind}/{ROOTFS}", rendered.shared)
+            for kind, rendered in render.kinds.items()
+        )
+    )
+
+
+def _has_node(staging: Staging, name: str, entry: NodeEntry) -> bool:
+    wanted = {
+        USER_DATA: entry["userData"]["sha256"],
+        META_DATA: entry["metaDataSha256"],
+        NETWORK_CONFIG: entry["networkConfigSha256"],
+    }
+    digests = {file: digest for file, digest in wanted.items() if digest is not None}
+    folder = f"{NODES}/{name}"
+    return staging.present_names(folder) == digests.keys() and all(
+        _digest(staging.present_content(f"{folder}/{file}")) == digest
+        for file, digest in digests.items()
+    )
+
+
+def _digest(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()

@@ -1,28 +1,23 @@
 """The secrets file: the only code that reads or writes secrets.
 
-It is created once, whole or not at all, and never replaced but by an extension of itself, or, as
-long as no machine has booted, by the same keys for other founders.
+It is created once, and never in part. Later writes only extend it; as long as no machine has booted,
+it may also get the same keys for other founders.
 """
 
 import errno
 import fcntl
 import os
+import stat
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from khgen.disk.folder_lock import locked_folder
-from khgen.disk.private_file import (
-    STANDARD_INPUT,
-    STANDARD_INPUT_NAME,
-    PrivateFile,
-    PrivateFileError,
-    read_private_file,
-)
+from khgen.disk.locks import clear_stale, locked_folder, temporary_file
+from khgen.disk.spec_file import STANDARD_INPUT, STANDARD_INPUT_NAME, is_stream
 from khgen.disk.system_calls import NO_LINK, NO_REPLACE, about, rename_with, sync_folder
-from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.pki.adopt import ADOPTED_FILES, AdoptedPki, adopted_pki
 from khgen.pki.secrets import (
     RandomBytes,
@@ -40,6 +35,13 @@ from khgen.spec.model import ClusterSpec
 MAX_BYTES = 4 * 1024 * 1024
 """More than the generations of 10,000 nodes take; a longer file is something else."""
 MAX_KEY_BYTES = 4096
+_ROOT = 0
+_KINDS: tuple[tuple[Callable[[int], bool], str, str], ...] = (
+    (stat.S_ISDIR, "a folder", "name the file in it"),
+    (stat.S_ISFIFO, "a named pipe", "read it through standard input: - < {path}"),
+    (stat.S_ISCHR, "a device", "name a file"),
+    (stat.S_ISBLK, "a device", "name a file"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,26 @@ class LoadedSecrets:
     problems: Problems
     fresh: bool = False
     """Whether they were made just now, and are in no file yet."""
+
+
+class PrivateFileError(ValueError):
+    """A file that is not read, and why; `hint` is what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        """That message with that hint."""
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateFile:
+    """A file's content, as much of it as was asked for."""
+
+    content: bytes
+    mode: int | None
+    """Its permissions; None for a stream, which nobody else can open."""
+    foreign_owner: int | None = None
+    """Who can change it at any time, if that is neither the user nor root."""
 
 
 def default_secrets_path(spec_path: Path, spec: ClusterSpec) -> Path:
@@ -282,3 +304,49 @@ def _is_named(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+def read_private_file(path: Path, max_bytes: int) -> PrivateFile:
+    """Up to `max_bytes` of a file; raises PrivateFileError for what is no plain file.
+
+    It never waits for a named pipe that nobody writes to: that is refused. A shell's <(…) is a pipe
+    too, but its writer is running.
+    """
+    if path == STANDARD_INPUT:
+        return PrivateFile(content=sys.stdin.buffer.read(max_bytes), mode=None)
+    # Without O_NONBLOCK the opening itself would wait for a writer.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            _refuse_kind(path, status.st_mode)
+            os.set_blocking(descriptor, True)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(max_bytes)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return PrivateFile(content=content, mode=None)
+    return PrivateFile(
+        content=content,
+        mode=stat.S_IMODE(status.st_mode),
+        foreign_owner=None if status.st_uid in _trusted_owners() else status.st_uid,
+    )
+
+
+def _refuse_kind(path: Path, mode: int) -> None:
+    if is_stream(path) and not stat.S_ISDIR(mode):
+        return
+    for is_kind, what, hint in _KINDS:
+        if is_kind(mode):
+            message = f"{what}, not a file"
+            raise PrivateFileError(message, hint.format(path=path))
+
+
+def _trusted_owners() -> frozenset[int]:
+    """The user himself, root, and who became root by sudo: the rule of git's safe.directory."""
+    user = os.geteuid()
+    sudo = os.environ.get("SUDO_UID", "")
+    called = {int(sudo)} if user == _ROOT and sudo.isdecimal() else set()
+    return frozenset({user, _ROOT, *called})

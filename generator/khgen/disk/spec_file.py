@@ -10,11 +10,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from khgen.disk.private_file import STANDARD_INPUT, STANDARD_INPUT_NAME
 from khgen.problems import Finding, ValuePath, quoted
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import RepositoryKey
 
+STANDARD_INPUT = Path("-")
+STANDARD_INPUT_NAME = "<stdin>"
+_DESCRIPTORS = (Path("/dev/fd"), Path("/proc/self/fd"))
 _DEVICES, _SHARED_MEMORY, _PROCESSES = Path("/dev"), Path("/dev/shm"), Path("/proc")  # noqa: S108
 
 
@@ -48,6 +50,11 @@ class SpecFile:
             return os.path.samestat(os.fstat(0), self.named.stat())
         except OSError:
             return False
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is read once and never written: standard input, or a shell's <(…)."""
+    return path in {STANDARD_INPUT, Path("/dev/stdin")} or path.parent in _DESCRIPTORS
 
 
 def find_spec(path: Path) -> SpecFile:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from khgen.disk.folder_lock import locked_folder
+from khgen.disk.locks import clear_stale, locked_folder, temporary_folder
 from khgen.disk.owned_folder import ListedFiles, OutputRefusedError, refuse_foreign
 from khgen.disk.system_calls import (
     EXCHANGE,
@@ -26,7 +26,6 @@ from khgen.disk.system_calls import (
     take_signals,
     write_all,
 )
-from khgen.disk.temporary import clear_stale, temporary_folder
 
 _ASIDE = "-old"
 MOUNTS = Path("/proc/self/mountinfo")

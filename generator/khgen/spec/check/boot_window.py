@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.rule import Check
+from khgen.spec.check import Check
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import CaKeys
 from khgen.spec.model.values import duration_text
