@@ -1,4 +1,4 @@
-"""User-data: its size, and that what arrives incomplete does not start a boot."""
+"""User-data: its size, and that an incomplete one does not start a boot."""
 
 from base64 import b64decode
 

@@ -66,7 +66,7 @@ def test_a_line_for_each_node_that_changed(folder: Path) -> None:
     )
 
 
-def test_where_nothing_changes_on_machines_that_are_up_nothing_is_said_of_them(
+def test_machines_that_stay_as_they_are_are_not_mentioned(
     folder: Path,
 ) -> None:
     (folder / "cluster.yaml").write_text(with_nodes(workers(2, 2)))

@@ -131,8 +131,8 @@ def test_each_change_has_its_effect_on_its_nodes(folder: Path, case: str) -> Non
     before = tree(folder / "out")
     found = differences(folder, spec)
     assert effects(found) == expected
-    told = [key["key"] for key in found["keys"]]
-    assert told == [key.replace("[w1]", "[]") for key in keys]
+    printed = [key["key"] for key in found["keys"]]
+    assert printed == [key.replace("[w1]", "[]") for key in keys]
     for node in found["nodes"]:
         assert node["keys"] == ([] if node["change"] == "new" else keys)
     assert tree(folder / "out") == before

@@ -1,4 +1,4 @@
-"""How commands end before their time: exit codes, and no word where nobody reads."""
+"""How commands end early: exit codes, and no output if nobody reads it."""
 
 import signal
 import subprocess

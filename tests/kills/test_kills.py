@@ -1,4 +1,4 @@
-"""Commands that are killed, in the size that CI bears; `python -m kills` is the full one."""
+"""Commands that are killed, as many as CI has time for; `python -m kills` kills more."""
 
 import random
 import re

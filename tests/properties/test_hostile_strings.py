@@ -1,4 +1,4 @@
-"""Hostile strings in a sample; `python -m hostile` plays as many as are wanted."""
+"""A sample of hostile strings; `python -m hostile` tries as many as you want."""
 
 import random
 import shlex

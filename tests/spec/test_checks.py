@@ -1,4 +1,4 @@
-"""Every check across fields: what it refuses, where it says so, and what it lets pass."""
+"""Every check across fields: what it refuses, at which place, and what it accepts."""
 
 import pytest
 

@@ -81,7 +81,7 @@ def test_no_two_text_types_share_a_pattern() -> None:
     assert len(ACCEPTED) == 32
 
 
-def test_one_mistake_in_many_nodes_is_told_once_for_each() -> None:
+def test_one_mistake_in_many_nodes_is_reported_once_for_each() -> None:
     nodes = "".join(f"  - {{name: n{i}, role: x, address: 10.1.0.{i}}}\n" for i in range(200))
     found = load_spec(f"nodes:\n{nodes}", "x").problems
     assert sum("'x' is not one of" in p.message for p in found) == 200

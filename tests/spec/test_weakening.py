@@ -1,4 +1,4 @@
-"""What gives up a protection is said: each row of the tables, and each way a value may be written."""
+"""Settings that give up a protection are reported: each row of the tables, each way to write a value."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""YAML that khgen writes: every text comes back as it was, wherever in a file it stands."""
+"""YAML that khgen writes: every text is read back unchanged, at any place in a file."""
 
 import pytest
 import yaml

@@ -45,7 +45,7 @@ def start_client(cluster: LocalCluster, port: int = ENDPOINT_PORT) -> Path:
 
 
 def requests(log: Path, *, kept: bool = False) -> list[Request]:
-    """What the client has told, in the order of the ends."""
+    """What the client has reported, in the order in which requests ended."""
     lines = log.read_text().splitlines()
     return [r for r in (Request(**json.loads(line)) for line in lines) if r.kept == kept]
 
@@ -82,9 +82,9 @@ def _ask(connection: http.client.HTTPSConnection, *, kept: bool) -> bool:
     with suppress(OSError, http.client.HTTPException):
         connection.request("GET", "/readyz")
         well = connection.getresponse().read() == b"ok"
-    told = Request(begun=begun, ended=time.monotonic(), well=well, kept=kept)
-    # In one piece, whichever threads tell something at the same time.
-    os.write(sys.stdout.fileno(), f"{json.dumps(asdict(told))}\n".encode())
+    request = Request(begun=begun, ended=time.monotonic(), well=well, kept=kept)
+    # In one piece, even if several threads report at the same time.
+    os.write(sys.stdout.fileno(), f"{json.dumps(asdict(request))}\n".encode())
     return well
 
 

@@ -31,7 +31,7 @@ from khgen.render import ClusterRender, RenderedNode
 SIGNS = {Change.CHANGED: "~", Change.NEW: "+", Change.GONE: "-"}
 
 COMPARED = 8
-"""So many nodes of a kind have their files read where more changed than are listed."""
+"""If more nodes changed than are listed, khgen reads the files of this many of each kind."""
 LISTED_FILES = 3
 NOT_SEEN = (
     "machines that are up see none of this until they get their new seed and reboot, or are\n"
@@ -115,7 +115,7 @@ def _tree(rendered: RenderedNode) -> NodeTree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
-    """Nodes of a role that all came, went or changed."""
+    """The number of nodes of a role that are new, gone or changed, with one effect."""
 
     role: str
     change: Change
@@ -124,18 +124,18 @@ class Sum:
 
 
 class Closing:
-    """The comparison at the end of a render: cheap, for it reads the files of a few nodes only."""
+    """The comparison at the end of a render: cheap, because it reads the files of few nodes."""
 
     def __init__(self, render: ClusterRender, out: Path) -> None:
         """A comparison of that render with what `out` holds."""
         self._render = render
         self._out = out
         self.fault = ""
-        """Why nothing could be compared, if so."""
+        """Why nothing could be compared; empty if it could."""
         self.known = False
         """Whether there was an output."""
         self.nodes: tuple[NodeChange, ...] = ()
-        """What changed, if no more than are listed."""
+        """The changed nodes, if they are few enough to list."""
         self.sums: tuple[Sum, ...] = ()
 
     @property
@@ -144,7 +144,7 @@ class Closing:
         return self._render.plan
 
     def compare(self, entries: Mapping[str, NodeEntry]) -> None:
-        """Compare while the old output is still there; that it is damaged is no reason to fail."""
+        """Compare while the old output is still there; a damaged one is no reason to fail."""
         if not (self._out / MANIFEST).exists():
             return
         self.known = True
@@ -154,7 +154,7 @@ class Closing:
             self.fault = str(error)
 
     def lines(self) -> Iterator[str]:
-        """What the user is told; nothing where there was no output."""
+        """The lines for the user; none if there was no output."""
         if not self.known:
             return
         yield ""
@@ -169,7 +169,7 @@ class Closing:
             yield NOT_SEEN
 
     def plain(self) -> list[dict[str, object]] | None:
-        """The sums for programs; None where nothing could be compared."""
+        """The sums for programs; None if nothing could be compared."""
         if self.fault or not self.known:
             return None
         return [
@@ -220,7 +220,7 @@ class Closing:
 
 
 def _some(plans: Sequence[NodePlan], *, few: bool) -> Iterator[NodePlan]:
-    """All of a few, or some of each kind: nodes of a kind mostly change alike."""
+    """All nodes if they are few, else some of each kind: nodes of a kind mostly change alike."""
     seen: Counter[str] = Counter()
     for plan in plans:
         seen[plan.kind] += 1
@@ -249,7 +249,7 @@ def _sum_line(part: Sum) -> str:
 
 
 def summary(plan: Plan, entries: Mapping[str, NodeEntry], output: Path | None) -> str:
-    """What was rendered (or could be, without an output folder), how large, and what comes next."""
+    """What was rendered (or could be, without an output folder), its sizes, and the next step."""
     what = f"{len(entries)} nodes of {plan.spec.metadata.name} (Kubernetes {plan.version})"
     if output is None:
         return f"{what} can be rendered; nothing was written"

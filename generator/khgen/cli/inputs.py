@@ -141,7 +141,7 @@ def _epoch_fault(epoch: str) -> str:
 
 
 def rendered_manifest(out: Path) -> RenderedManifest:
-    """The output folder's manifest; ends the command where it is damaged."""
+    """The output folder's manifest; ends the command if it is damaged."""
     report = Report()
     loaded = load_manifest(out)
     report.add(loaded.problems, {str(out / MANIFEST): loaded.text})
@@ -151,7 +151,7 @@ def rendered_manifest(out: Path) -> RenderedManifest:
 
 
 def read_nodes(out: Path, manifest: RenderedManifest, names: tuple[str, ...]) -> ExportCluster:
-    """The named nodes, or all; ends the command where a file is not as it was rendered."""
+    """The named nodes, or all; ends the command if a file is not as it was rendered."""
     known = list(manifest.nodes)
     require_nodes(names, known, str(out / MANIFEST))
     report = Report()
@@ -163,9 +163,9 @@ def read_nodes(out: Path, manifest: RenderedManifest, names: tuple[str, ...]) ->
 
 
 def refuse_overlap(out: Path, target: Path, *, beside: bool = False) -> None:
-    """What is rendered is only read, and is replaced whole at the next render.
+    """Refuse a target in the output folder, which the next render replaces, and one that holds it.
 
-    Files that go `beside` others leave these alone, so that their folder may hold the output.
+    Files that go `beside` others leave those alone, so their folder may hold the output.
     """
     one, other = out.resolve(), target.resolve()
     if (one.is_relative_to(other) and not beside) or other.is_relative_to(one):
@@ -176,7 +176,7 @@ def refuse_overlap(out: Path, target: Path, *, beside: bool = False) -> None:
 
 
 def refuse_inside(output: Path, inputs: Iterable[Path]) -> None:
-    """Neither an input nor the working directory may be where the output is replaced whole."""
+    """Refuse an output folder that holds an input or the working directory: it is replaced."""
     held = first_inside(output, inputs)
     if held is not None:
         what = f"{held} would be inside the output folder {output}, whose content is replaced"

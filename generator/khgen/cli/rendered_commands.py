@@ -31,7 +31,7 @@ _NEXT = {
 
 
 def show_files(node: str, path: str | None, output: Path, write: Path | None) -> None:
-    """List, print (`path`) or write (`write`) what that node is given."""
+    """List, print (`path`) or write (`write`) the files of that node."""
     if write is not None:
         refuse_overlap(output, write)
     manifest = rendered_manifest(output)
@@ -75,7 +75,7 @@ def _print(files: Mapping[str, PlacedFile], path: str, node: str) -> None:
 
 
 def _write(files: Mapping[str, PlacedFile], folder: ExportFolder, node: str) -> None:
-    """Write the files where nobody else can read them: on the node root owns them, not here."""
+    """Write the files so that only the user can read them: on the node, root owns them."""
     folder.publish(
         ExportFile(path=_below(path), content=file.content, node=node)
         for path, file in files.items()

@@ -1,8 +1,8 @@
 """Locks on folders, and temporary files and folders that are locked while in use.
 
-A lock on a folder serves files that are replaced, and so cannot carry a lock themselves. Temporary
-files and folders stand beside what they become, and hold keys. A killed process cannot remove its
-own, but its locks end with it; the next khgen in that folder removes what nobody holds any more.
+A file that is replaced cannot be locked itself, so its folder is. Temporary files and folders are
+made beside what they become, and hold keys. A killed process cannot remove its own, but its locks
+end with it. The next khgen in that folder removes what nobody holds any more.
 """
 
 import errno
@@ -28,12 +28,12 @@ NO_LOCKS = (
 REPORTED_AFTER = 1.0
 """Seconds after which a wait for another khgen is reported."""
 PATIENCE = 600.0
-"""Seconds after which a wait is given up: longer than a render of 10,000 nodes on a slow disk."""
+"""Seconds after which khgen gives up: longer than a render of 10,000 nodes on a slow disk."""
 LONGEST_PAUSE = 0.1
 LONGEST_COMMAND = 120
 SOMEBODY = "another khgen"
 TEMPORARY_NAME = re.compile(r"\..+\.khgen-[0-9a-f]{16}", re.DOTALL)
-"""What all of them are called, and nothing that a person would name."""
+"""The names of temporary files and folders; no person would choose such a name."""
 NO_PRIVACY = (
     "its file system keeps no modes, so others could read the keys: name a file elsewhere with"
     " --secrets, or mount it with umask=077"
@@ -41,7 +41,7 @@ NO_PRIVACY = (
 REMOVALS = 40
 REMOVAL_PAUSE = 0.05
 LONGEST_STEM = 200
-"""Bytes of a target's name that go into a temporary name: file systems take 255 in all."""
+"""Bytes of a target's name in a temporary name: file systems allow 255 in all."""
 
 
 _held: set[int] = set()
@@ -49,15 +49,15 @@ _held: set[int] = set()
 
 
 class FolderBusyError(OSError):
-    """Another process works in the folder, and did not end in time."""
+    """Another process still works in the folder after the longest wait."""
 
 
 @contextmanager
 def locked_folder(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold the folder's lock. It ends with this process, whatever processes it has forked.
+    """Hold the folder's lock. It ends with this process, even if forked processes still run.
 
-    A wait of more than a second is reported on standard error, with the process that holds the
-    lock; raises FolderBusyError after `patience` seconds.
+    After a second of waiting, it reports the process that holds the lock on standard error. Raises
+    FolderBusyError after `patience` seconds.
     """
     with kept_descriptor(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as lock:
         _wait_for(lock, folder, patience)
@@ -66,7 +66,7 @@ def locked_folder(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
 
 @contextmanager
 def kept_descriptor(descriptor: int) -> Iterator[int]:
-    """A descriptor that no forked process keeps, closed at the end: its lock is this process's."""
+    """A descriptor that no forked process keeps, so this process alone has its lock."""
     _held.add(descriptor)
     try:
         yield descriptor
@@ -76,7 +76,7 @@ def kept_descriptor(descriptor: int) -> Iterator[int]:
 
 
 def take_lock(descriptor: int, path: Path) -> bool:
-    """Lock an open file or folder, which is at that path; False where another process has it."""
+    """Lock the open file or folder at that path; False if another process has locked it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -88,7 +88,7 @@ def take_lock(descriptor: int, path: Path) -> bool:
 
 
 def _let_go() -> None:
-    # flock(2): a lock is held until the last copy of its descriptor is closed, and fork copies it.
+    # flock(2): a lock lasts until the last copy of its descriptor is closed, and fork copies it.
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()
@@ -128,7 +128,7 @@ def _holder(lock: int) -> str:
         return SOMEBODY
     for line in lines:
         _, kind, *_, process, file, _, _ = line.split()
-        # A waiting process has a line of its own, with an arrow in the place of the kind.
+        # A waiting process has its own line, with an arrow instead of the kind.
         if kind == "FLOCK" and file == f"{device}:{status.st_ino}" and int(process) > 0:
             return f"{_command(process)} (process {process})"
     return SOMEBODY
@@ -140,16 +140,16 @@ def _command(process: str) -> str:
     except OSError:
         return SOMEBODY
     if len(words) > 1 and Path(words[1]).name == "khgen":
-        words = ["khgen", *words[2:]]  # its first word is the Python that runs it
+        words = ["khgen", *words[2:]]  # the first word is the Python that runs it
     command = "".join(c if c.isprintable() else "?" for c in " ".join(words).strip())
     return command[:LONGEST_COMMAND] or SOMEBODY
 
 
 @contextmanager
 def temporary_file(target: Path, content: bytes, *, private: bool = False) -> Iterator[Path]:
-    """A whole, synced file of mode 0600 beside `target`, which is gone afterwards.
+    """A complete, synced file of mode 0600 beside `target`, removed at the end.
 
-    With `private`, a file system that keeps no modes is refused. Errors are those of `target`.
+    With `private`, it refuses a file system without modes. Errors name `target`.
     """
     with held_signals(), ExitStack() as cleared:
         path, descriptor = _claimed(target, _new_file)
@@ -167,7 +167,7 @@ def temporary_file(target: Path, content: bytes, *, private: bool = False) -> It
 
 @contextmanager
 def temporary_folder(target: Path) -> Iterator[Path]:
-    """An empty folder of mode 0700 beside `target`; what has its name at the end is removed."""
+    """An empty folder of mode 0700 beside `target`; whatever has its name at the end is removed."""
     with held_signals(), ExitStack() as cleared:
         path, descriptor = _claimed(target, _new_folder)
         cleared.enter_context(kept_descriptor(descriptor))
@@ -178,8 +178,8 @@ def temporary_folder(target: Path) -> Iterator[Path]:
 def clear_stale(folder: Path) -> None:
     """Remove the temporary files and folders that killed processes of this user left in it.
 
-    Links, what another user owns and what is in use stay; a folder that cannot be read or written
-    is left as it is.
+    It keeps links, files of other users and files in use. It ignores a folder that it cannot read
+    or write.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         for path in [Path(entry.path) for entry in entries if TEMPORARY_NAME.fullmatch(entry.name)]:
@@ -203,7 +203,7 @@ def _clear(path: Path) -> None:
 
 
 def _remove_folder(path: Path) -> None:
-    """Remove a folder into which processes of a killed khgen may write for a moment still."""
+    """Remove a folder; processes of a killed khgen may still write into it for a moment."""
     for _ in range(REMOVALS):
         try:
             shutil.rmtree(path)
@@ -226,7 +226,7 @@ def _claimed(target: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
             descriptor = make(path)
         except OSError as error:
             raise about(target, error) from None
-        # Between the two steps a khgen that clears up may have taken it for stale.
+        # Between the two steps another khgen may have removed it as stale.
         if take_lock(descriptor, target) and _is_at(path, descriptor):
             return path, descriptor
         os.close(descriptor)

@@ -37,13 +37,13 @@ from khgen.render import ClusterRender
 from khgen.resources import resource_folder
 
 Progress = Callable[[int], None]
-"""Called with the number of further nodes that are done."""
+"""Called with the number of nodes that are done since the last call."""
 
 Settle = Callable[[Mapping[str, NodeEntry]], None]
 """Called with the new entries while the old output is still in its place."""
 
 LIBRARIES = ("cryptography", "jinja2", "pydantic", "pyyaml")
-"""What shapes the bytes of a render, beside khgen itself, Python and zlib."""
+"""The libraries that determine the bytes of a render, beside khgen, Python and zlib."""
 
 
 class OverBudgetError(Exception):
@@ -77,8 +77,8 @@ def publish(  # noqa: PLR0913 - what to write, where, and who is asked meanwhile
 ) -> dict[str, NodeEntry]:
     """Write these nodes to `out` and return their manifest entries.
 
-    If they are not all the plan's nodes, the output keeps the others. Nothing is written where
-    nothing changed. With `rootfs`, each node's whole tree is written. `settle` is called just before
+    If these are not all the plan's nodes, the output keeps the others. If nothing changed, nothing
+    is written. With `rootfs`, each node's whole tree is written. `settle` is called just before
     `out` is replaced. Raises OverBudgetError, OSError, and what `settle` raises; `out` then stays.
     """
     whole = len(nodes) == len(render.plan.nodes)
@@ -97,7 +97,7 @@ def publish(  # noqa: PLR0913 - what to write, where, and who is asked meanwhile
 
 
 def _cleared(staging: Staging, nodes: Sequence[NodePlan], render: ClusterRender) -> HeldNodes:
-    """What stays as it is of the nodes that were staged; their other folders are removed."""
+    """The staged nodes that stay as they are; the folders of the others are removed."""
     held = held_nodes(staging.path)
     kept = render.plan.by_name.keys() - {node.name for node in nodes}
     for name in held.entries.keys() - kept:
@@ -128,7 +128,7 @@ def _write_cluster_files(
     entries: Mapping[str, NodeEntry],
     inputs: str | None,
 ) -> None:
-    """Write what stands beside the nodes, and link the nodes that did not change."""
+    """Write the files beside the nodes, and link the nodes that did not change."""
     lists = {**held.lists, **file_lists(render, entries)}
     used = frozenset(entry.get("kindTree", "") for entry in held.entries.values()) - {""}
     names = kept_trees(render, staging, held.trees, used)
@@ -136,7 +136,7 @@ def _write_cluster_files(
     trees.update(write_kind_trees(render, staging))
     nodes = {**_renamed_trees(held.entries, names), **entries}
     if not held.entries:
-        # Nodes that are kept came from the spec that is there.
+        # Kept nodes came from the spec that is already there.
         _write_anew(staging, SPEC, spec_text(render))
     _write_anew(staging, ADMIN_CONF, render.admin_conf())
     common = inputs if inputs == held.inputs or not held.entries else None
@@ -163,7 +163,7 @@ def _write_anew(staging: Staging, name: str, text: str) -> None:
 
 
 def inputs_digest(render: ClusterRender) -> str:
-    """The SHA-256 of all that the nodes are rendered from: spec, secrets, files and programs."""
+    """The SHA-256 of everything that determines the nodes: spec, secrets, files and programs."""
     digest = hashlib.sha256()
     for part in (*_programs(), *_values(render)):
         digest.update(len(part).to_bytes(8, "big"))
@@ -174,9 +174,9 @@ def inputs_digest(render: ClusterRender) -> str:
 def present_entries(
     render: ClusterRender, staging: Staging, nodes: Iterable[NodePlan], inputs: str | None
 ) -> dict[str, NodeEntry] | None:
-    """These nodes' entries in the present output; None where it is not all as `inputs` gave it.
+    """These nodes' entries in the present output; None if it is not what `inputs` produced.
 
-    Every file is read: what somebody changed is written anew.
+    It reads every file, so a file that somebody changed is written again.
     """
     held = held_nodes(staging.present)
     if inputs is None or held.inputs != inputs or not _has_cluster_files(render, staging):
@@ -187,7 +187,7 @@ def present_entries(
 
 
 def spec_text(render: ClusterRender) -> str:
-    """The spec as the output keeps it, for the next comparison."""
+    """The spec as the output keeps it for the next comparison."""
     return json.dumps(spec_values(render.plan.spec), indent=2) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A khgen that ends before its time lets go of locks, processes and temporary files."""
+"""A khgen that ends early releases locks, processes and temporary files."""
 
 import fcntl
 import os
