@@ -148,7 +148,7 @@ def test_a_key_that_an_older_khgen_did_not_know_is_no_change() -> None:
     assert changed_keys(old, new) == ()
 
 
-def test_what_is_handed_on_as_it_is_is_kept_as_a_digest() -> None:
+def test_a_free_form_value_is_kept_as_a_digest() -> None:
     spec = SMALL_SPEC.replace(
         "address: 10.9.0.21",
         "address: 10.9.0.21, network: {prefixLength: 24, raw: {version: 2, wifis: {w: {access-points: {hush: {}}}}}}",

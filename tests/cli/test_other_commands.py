@@ -69,7 +69,7 @@ def rendered(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_certs_list_shows_the_first_to_end_on_top(rendered: Path) -> None:
+def test_certs_list_shows_the_soonest_expiry_first(rendered: Path) -> None:
     lines = khgen("certs", "list", "cluster.yaml", cwd=rendered).stdout.splitlines()
     assert lines == sorted(lines)
     assert any(line.endswith("infra0  etcd-server") for line in lines), lines

@@ -74,7 +74,7 @@ def test_a_wait_names_who_holds_the_lock_and_ends(
         assert f"(process {holder.pid})" in str(caught.value)
 
 
-def test_what_a_killed_khgen_left_is_cleared(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_khgen_are_removed(tmp_path: Path) -> None:
     (tmp_path / STALE).write_text("a key")
     folder = tmp_path / ".out.khgen-fedcba9876543210"
     (folder / "nodes").mkdir(parents=True)
@@ -83,7 +83,7 @@ def test_what_a_killed_khgen_left_is_cleared(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_in_use_is_not_cleared(tmp_path: Path) -> None:
+def test_temporary_files_in_use_are_kept(tmp_path: Path) -> None:
     with (
         temporary_file(tmp_path / "a.yaml", b"key") as file,
         temporary_folder(tmp_path / "out") as folder,
@@ -123,7 +123,7 @@ def test_links_and_pipes_of_that_name_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_what_another_user_owns_is_left_alone(tmp_path: Path) -> None:
+def test_files_of_another_user_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / STALE
     path.write_text("theirs")
     os.chown(path, 65534, 65534)

@@ -141,7 +141,7 @@ def test_another_program_of_that_name(tmp_path: Path, monkeypatch: pytest.Monkey
         installed_packer(tmp_path, tmp_path)
 
 
-def test_which_packers_take_plugins(packer: Packer) -> None:
+def test_versions_of_packer_that_take_plugins(packer: Packer) -> None:
     for version, takes in (((1, 6, 6), False), ((1, 7, 0), True), ((1, 11, 2), True)):
         one = Packer(program=packer.program, version=Version(version), environment={})
         assert one.takes_plugins is takes

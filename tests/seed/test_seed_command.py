@@ -75,7 +75,7 @@ def test_two_seeds_of_one_render_are_the_same_bytes(folder: Path, seed_format: s
     assert len(first) == (5 if seed_format == "iso" else 10)
 
 
-def test_what_was_rendered_is_only_read(folder: Path) -> None:
+def test_the_rendered_output_is_only_read(folder: Path) -> None:
     before = tree(folder / "out")
     seed(folder)
     assert tree(folder / "out") == before
@@ -208,7 +208,7 @@ def test_seeds_do_not_go_where_a_render_replaces_them(folder: Path, target: str)
     )
 
 
-def test_what_khgen_did_not_write_is_left_alone(folder: Path) -> None:
+def test_files_that_khgen_did_not_write_are_left_alone(folder: Path) -> None:
     (folder / "mine").mkdir()
     (folder / "mine/notes").write_text("keep")
     assert refused(folder, "out", "-o", "mine", code=3) == (

@@ -106,7 +106,7 @@ def test_every_free_form_mapping_is_looked_through_for_unclear_words() -> None:
 
 
 @pytest.mark.parametrize("port", [True, False, 8443.0, "8443.0", "8_443", " 8443", "0x20"])
-def test_what_is_no_whole_number_is_none(port: object) -> None:
+def test_a_value_that_is_no_whole_number_is_refused(port: object) -> None:
     (problem,) = loaded({"controlPlaneEndpoint.port": port}).problems
     assert problem.place.path == "controlPlaneEndpoint.port"
     assert problem.message.startswith("expected a whole number, found ")
