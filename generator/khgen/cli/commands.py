@@ -47,7 +47,7 @@ def init(example: str, output: Path | None, *, list_only: bool) -> None:
 @click.option("--changes", is_flag=True, help="Print what a change of each key means instead.")
 def schema(*, markdown: bool, changes: bool) -> None:
     """Print the JSON Schema of cluster.yaml, for editors."""
-    from khgen.changes.page import changes_text
+    from khgen.changes.file_rules import changes_text
     from khgen.spec.schema import reference_text, schema_text
 
     if changes:
@@ -129,7 +129,7 @@ def show(node: str, path: str | None, output: Path, write: Path | None) -> None:
     node, or user-data, meta-data, network-config or update/bundle.json. khgen first checks every file against its
     digest in manifest.json. Files may hold private keys.
     """
-    from khgen.cli.show_command import show_files
+    from khgen.cli.rendered_commands import show_files
 
     if path is not None and write is not None:
         message = "PATH and --write exclude each other: --write writes every file"
@@ -164,7 +164,7 @@ def seed(
     With --update, a seed brings only the node's update. A machine that has joined takes it at its next
     boot with that seed.
     """
-    from khgen.cli.export_command import write_seeds
+    from khgen.cli.rendered_commands import write_seeds
 
     output = output or Path("update-seeds" if update else "seeds")
     write_seeds(out, names, output, seed_format, update=update)
@@ -182,7 +182,7 @@ def export(platform: str, out: Path, output: Path | None) -> None:
     FORMAT is terraform (OpenTofu too), libvirt, proxmox, incus or aws. All files but scripts hold
     private keys, and only you can read them.
     """
-    from khgen.cli.export_command import write_export
+    from khgen.cli.rendered_commands import write_export
 
     write_export(platform, out, output or Path(platform))
 

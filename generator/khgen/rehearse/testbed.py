@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import replace
 from pathlib import Path
 
-from khgen.files.templates import filled, verbatim
 from khgen.plan.cluster_plan import API_SERVER_PORT, Plan, host_port
 from khgen.rehearse.cached_images import (
     CONTAINERD,
@@ -28,7 +27,7 @@ from khgen.rehearse.namespaces import Cgroups, Namespaces, Network
 from khgen.rehearse.processes import ProgramError, run
 from khgen.rehearse.rehearsed_spec import Rehearsal, may_lower_oom_score
 from khgen.render import RenderedNode
-from khgen.resources import resource_folder
+from khgen.resources import filled, resource_folder, verbatim
 
 NODE_PROGRAMS = ("kubeadm", "kubelet", "kubectl", "crictl")
 PREFIX = "rehearsal-"
