@@ -45,14 +45,12 @@ def _budget_hint(render: ClusterRender, kind: NodeKind, *, own: bool) -> str:
 
 def _update_findings(render: ClusterRender, entries: Mapping[str, NodeEntry]) -> Iterator[Finding]:
     """A warning for each role with updates that kubectl, or a Secret, does not take."""
-    largest: dict[str, str] = {}
+    largest: dict[str, tuple[int, str]] = {}
     for node in render.plan.nodes:
-        size = entries[node.name]["update"]["bytes"] if node.name in entries else 0
-        held = largest.get(node.role)
-        if node.joins_kubernetes and (held is None or size > entries[held]["update"]["bytes"]):
-            largest[node.role] = node.name
-    for name in largest.values():
-        size = entries[name]["update"]["bytes"]
+        if node.joins_kubernetes and node.name in entries:
+            size = entries[node.name]["update"]["bytes"]
+            largest[node.role] = max(largest.get(node.role, (0, "")), (size, node.name))
+    for size, name in largest.values():
         kind = render.plan.by_name[name].kind
         if size > LARGEST_SECRET:
             what, hint = "a Secret takes 1 MiB", "apply manifests by hand"

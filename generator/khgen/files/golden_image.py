@@ -19,6 +19,7 @@ from khgen.files.container_runtime import (
     nerdctl_files,
 )
 from khgen.files.kubeadm import kubelet_files
+from khgen.files.living_node import updater_file
 from khgen.files.load_balancer import VIP_SCRIPTS
 from khgen.files.operating_system import (
     download_files,
@@ -114,6 +115,7 @@ def _boot_files() -> tuple[NodeFile, ...]:
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
         *placer_files(),
+        updater_file(),
         *VIP_SCRIPTS,
         *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in SOURCED),
         *(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 from khgen.files.boot import FOLDER, step_files
+from khgen.resources import verbatim
 from khgen.pki.certificates import public_key_pem
 from khgen.pki.derive import update_signing_key
 from khgen.pki.secrets import Secrets
@@ -23,7 +24,6 @@ from khgen.plan.cluster_plan import (
 )
 from khgen.plan.installation import hosts_kubernetes
 from khgen.plan.steps import all_steps_of
-from khgen.resources import verbatim
 from khgen.spec.model import NodeRole
 
 PUBLIC_KEY = FOLDER / "update.pub"
@@ -42,35 +42,39 @@ SLOTS: Mapping[NodeRole, str] = {
 WAITS_FOR_MEMBERS = frozenset({NodeRole.CONTROL_PLANE, NodeRole.ETCD})
 """The roles that change only while every API server is ready and every etcd member healthy."""
 
-LIVING_PROGRAMS: tuple[tuple[str, PurePosixPath, int], ...] = (
-    ("khgen-roll", PROGRAMS / "khgen-roll", 0o755),
-    ("khgen-roll.service", UNITS / "khgen-roll.service", 0o644),
-    ("khgen-keep.service", UNITS / "khgen-keep.service", 0o644),
+LIVING_PROGRAMS: tuple[tuple[PurePosixPath, int], ...] = (
+    (PROGRAMS / "khgen-roll", 0o755),
+    (UNITS / "khgen-roll.service", 0o644),
+    (UNITS / "khgen-keep.service", 0o644),
 )
-"""The template, path and mode of what only a node that runs has."""
+"""The path and mode of the programs that only a node that runs has; templates have their names."""
+PULL_UNITS = (UNITS / "khgen-update.service", UNITS / "khgen-update.timer")
 
 
 def update_files(plan: Plan, kind: NodeKind, secrets: Secrets) -> tuple[NodeFile, ...]:
     """What a first boot brings, so that updates can come; the same on all nodes of a kind."""
     key = update_signing_key(secrets.seed, secrets.cluster)
-    files = [
-        NodeFile(path=PROGRAMS / "khgen-update", content=verbatim("khgen-update"), mode=0o755),
+    pulls = plan.spec.updates.pull and hosts_kubernetes(kind)
+    return (
+        updater_file(),
         NodeFile(path=PUBLIC_KEY, content=public_key_pem(key)),
-    ]
-    if plan.spec.updates.pull and hosts_kubernetes(kind):
-        files += [
-            NodeFile(path=UNITS / name, content=verbatim(name))
-            for name in ("khgen-update.service", "khgen-update.timer")
-        ]
-    return tuple(files)
+        *(program_file(path) for path in PULL_UNITS if pulls),
+    )
+
+
+def updater_file() -> NodeFile:
+    """khgen-update, which takes what comes: the same on every machine, so an image may have it."""
+    return program_file(PROGRAMS / "khgen-update", 0o755)
+
+
+def program_file(path: PurePosixPath, mode: int = 0o644) -> NodeFile:
+    """A program or unit from the template of its name."""
+    return NodeFile(path=path, content=verbatim(path.name), mode=mode)
 
 
 def shared_living_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """The living files that all nodes of a kind have."""
-    programs = (
-        NodeFile(path=path, content=verbatim(template), mode=mode)
-        for template, path, mode in LIVING_PROGRAMS
-    )
+    programs = (program_file(path, mode) for path, mode in LIVING_PROGRAMS)
     return (*programs, *step_files(all_steps_of(plan, kind)))
 
 

@@ -48,8 +48,8 @@ def shared_files(
 ) -> tuple[NodeFile, ...]:
     """Every file that all nodes of this kind have."""
     some = next(node for node in plan.nodes if node.kind is kind)
-    files = [file for make in SHARED for file in make(plan, kind)]
-    files += update_files(plan, kind, secrets)
+    files = [*update_files(plan, kind, secrets)]
+    files += (file for make in SHARED for file in make(plan, kind))
     files += encryption_files(plan, kind, secrets.encryption_key)
     files += manifest_files(plan, kind, manifests)
     files += node_credentials(plan, some, secrets).shared
