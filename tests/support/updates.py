@@ -89,8 +89,12 @@ def update_files(
 class UpdatedMachine:
     """A folder that khgen-update and khgen-roll take for a machine."""
 
-    def __init__(self, root: Path, name: str, role: str, **settings: object) -> None:
+    def __init__(
+        self, root: Path, name: str, role: str, values: str = "", **settings: object
+    ) -> None:
+        """Its values are those of a rendered node.env, or a few."""
         self.root, self.name, self.role = root, name, role
+        self.values = values or f"CLUSTER=prod\nMACHINE=ab12cd34\nNODE_NAME={name}\n"
         self.settings: dict[str, object] = {
             "node": name,
             "role": role,
@@ -137,9 +141,8 @@ class UpdatedMachine:
     def whole(self, files: Content) -> Content:
         """These files, with what every update of this node has."""
         steps = sorted(Path(path).name for path in files if "/steps.d/" in path)
-        values = f"CLUSTER=prod\nMACHINE=ab12cd34\nNODE_NAME={self.name}\n"
         return {
-            "/etc/khgen/node.env": (0o644, values),
+            "/etc/khgen/node.env": (0o644, self.values),
             "/etc/khgen/steps": (0o644, "".join(f"{name}\n" for name in steps)),
             "/etc/khgen/roll.json": (0o644, json.dumps(self.settings)),
             **files,
@@ -147,7 +150,9 @@ class UpdatedMachine:
 
     def about(self, generation: int, **other: object) -> dict[str, object]:
         """What bundle.json has about an update of it."""
-        named = {"cluster": "prod", "node": self.name, "role": self.role, "machine": "ab12cd34"}
+        own = dict(line.split("=", 1) for line in self.values.splitlines() if "=" in line)
+        named = {"cluster": own["CLUSTER"], "machine": own["MACHINE"]}
+        named |= {"node": self.name, "role": self.role}
         return {**named, "generation": generation, "kubernetes": "1.29.6", **other}
 
     def update(self, generation: int, files: Content, **other: object) -> Path:
