@@ -23,11 +23,13 @@ UNKNOWN_TO_34 = ("--experimental-watch-progress-notify-interval=",)
 class Members:
     """etcd members on loopback addresses, all in one machine, and what the others were given."""
 
-    def __init__(self, folder: Path, spec: ClusterSpec, joiner: str) -> None:
+    def __init__(
+        self, folder: Path, spec: ClusterSpec, joiner: str, network: str = "127.77.0"
+    ) -> None:
         """No member runs yet; all but the joiner are founders."""
         self.folder = folder
         nodes = tuple(
-            node.model_copy(update={"address": type(node.address)(f"127.77.0.{number}")})
+            node.model_copy(update={"address": type(node.address)(f"{network}.{number}")})
             for number, node in enumerate(spec.nodes, start=1)
         )
         self.spec = spec.model_copy(update={"nodes": nodes})
