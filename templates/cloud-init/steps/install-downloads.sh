@@ -6,8 +6,9 @@ set -euo pipefail
 # A file for each digest that is installed.
 done_folder=/usr/local/share/khgen
 
-# On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
-left_to_kubeadm() { [[ $1 == */kube* && -s /var/lib/kubelet/config.yaml ]]; }
+# On a node that runs, an update's own steps call this one for what they UPGRADE: a kubelet may not be
+# newer than the API servers.
+left_to_update() { [[ $1 == */kube* && -s /var/lib/kubelet/config.yaml && ! ${1##*/} =~ ^(${UPGRADES-})$ ]]; }
 
 # Unpacks archive $1 in folder $2, then moves each file over the one in folder $3: a program that
 # runs cannot be written to, but another file can take its name.
@@ -38,7 +39,11 @@ install_download() {
 
 mkdir -p $done_folder
 while read -r digest target url; do
-  if [ ! -e "$done_folder/$digest" ] && ! left_to_kubeadm "$target"; then
+  if [ ! -e "$done_folder/$digest" ] && ! left_to_update "$target"; then
     install_download "$digest" "$target" "$url"
   fi
 done </etc/khgen/downloads
+# What an earlier list had is overwritten, and may come back.
+for file in $done_folder/*; do
+  grep -q "^${file##*/} " /etc/khgen/downloads || rm "$file"
+done

@@ -9,8 +9,9 @@ installed=" $(rpm -qa --qf '%{NAME} %{NAME}-%{VERSION}-%{RELEASE} ')"
 # shellcheck disable=SC2053 # a pattern
 is_installed() { [[ $installed == *\ $1\ * ]]; }
 
-# On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
-left_to_kubeadm() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml ]]; }
+# On a node that runs, an update's own steps call this one for what they UPGRADE: a kubelet may not be
+# newer than the API servers.
+left_to_update() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml && ! ${1%%[=-]*} =~ ^(${UPGRADES-})$ ]]; }
 
 # $1 is NAME=URL#DIGEST; a key that the spec does not pin is fetched by dnf itself.
 fetch_key() {
@@ -27,7 +28,7 @@ fetch_key() {
 read -ra wanted <<<"$PACKAGES"
 missing=()
 for package in "${wanted[@]}"; do
-  left_to_kubeadm "$package" || is_installed "$package" || missing+=("$package")
+  left_to_update "$package" || is_installed "$package" || missing+=("$package")
 done
 ((${#missing[@]})) || exit 0
 read -ra keys <<<"${REPOSITORY_KEYS:-}"
