@@ -6,7 +6,7 @@ phase() {
     shown=$super
     install -m600 /etc/kubernetes/admin.conf $super
   fi
-  kubeadm init phase "$@" --config "${KUBEADM_CONFIG:-/etc/khgen/kubeadm.yaml}" || done=$?
+  kubeadm init phase "$@" --config /etc/khgen/kubeadm.yaml || done=$?
   [ ! "$shown" ] || rm -f "$shown"
   return $done
 }

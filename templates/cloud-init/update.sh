@@ -1,5 +1,3 @@
-# shellcheck source=/dev/null
-. /etc/khgen/phase.sh
 # Functions of the steps that bring a running node from what it has to what is wanted.
 pods=/etc/kubernetes/manifests
 [ ! -e /etc/kubernetes/admin.conf ] || export KUBECONFIG=/etc/kubernetes/admin.conf
@@ -20,7 +18,7 @@ installed() {
 install_programs() {
   local step name
   for step in /etc/khgen/steps.d/[0-9]*-install-{deb,rpm,downloads}; do
-    [ ! -e "$step" ] || UPGRADES=$1 bash "$step"
+    [ ! -e "$step" ] || UPGRADES="@($1)" bash "$step"
   done
   for name in ${1//|/ }; do
     [ "$(installed "$name")" = "$(wanted "$name")" ] || {
@@ -28,6 +26,20 @@ install_programs() {
       exit 1
     }
   done
+}
+
+# kubeadm's phase of init with configuration $1. Without the CA's key kubeadm wants to see
+# super-admin.conf in every phase (init.go, newInitData): a copy of admin.conf stands there meanwhile.
+update_phase() {
+  local config=$1 super=/etc/kubernetes/super-admin.conf shown='' done=0
+  shift
+  if [ ! -e /etc/kubernetes/pki/ca.key ] && [ ! -e $super ]; then
+    shown=$super
+    install -m600 /etc/kubernetes/admin.conf $super
+  fi
+  kubeadm init phase "$@" --config "$config" || done=$?
+  [ ! "$shown" ] || rm -f "$shown"
+  return $done
 }
 
 # Fails unless each API server runs version $1: kubeadm, too, asks their pods (postupgrade.go,

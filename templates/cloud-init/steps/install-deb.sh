@@ -11,9 +11,8 @@ installed=" $(dpkg-query -Wf '${db:Status-Status}:${Package} ${db:Status-Status}
 # shellcheck disable=SC2053 # a pattern
 is_installed() { [[ $installed == *\ installed:$1\ * ]]; }
 
-# On a node that runs, an update's own steps call this one for what they UPGRADE: a kubelet may not be
-# newer than the API servers.
-left_to_update() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml && ! ${1%%[=-]*} =~ ^(${UPGRADES-})$ ]]; }
+# On a node that runs, an update UPGRADES them: a kubelet may not be newer than the API servers.
+left_to_update() { [[ $1 == kube* && $1 != ${UPGRADES:-no}* && -s /var/lib/kubelet/config.yaml ]]; }
 
 # $1 is NAME=URL, or NAME=URL#DIGEST where the spec pins the key.
 fetch_key() {

@@ -6,9 +6,8 @@ set -euo pipefail
 # A file for each digest that is installed.
 done_folder=/usr/local/share/khgen
 
-# On a node that runs, an update's own steps call this one for what they UPGRADE: a kubelet may not be
-# newer than the API servers.
-left_to_update() { [[ $1 == */kube* && -s /var/lib/kubelet/config.yaml && ! ${1##*/} =~ ^(${UPGRADES-})$ ]]; }
+# On a node that runs, an update UPGRADES them: a kubelet may not be newer than the API servers.
+left_to_update() { [[ $1 == */kube* && $1 != */${UPGRADES:-no}* && -s /var/lib/kubelet/config.yaml ]]; }
 
 # Unpacks archive $1 in folder $2, then moves each file over the one in folder $3: a program that
 # runs cannot be written to, but another file can take its name.
@@ -44,6 +43,6 @@ while read -r digest target url; do
   fi
 done </etc/khgen/downloads
 # What an earlier list had is overwritten, and may come back.
-for file in $done_folder/*; do
-  grep -q "^${file##*/} " /etc/khgen/downloads || rm "$file"
+for file in "$done_folder"/*; do
+  grep -q "^${file##*/} " /etc/khgen/downloads || rm -f "$file"
 done

@@ -9,9 +9,8 @@ installed=" $(rpm -qa --qf '%{NAME} %{NAME}-%{VERSION}-%{RELEASE} ')"
 # shellcheck disable=SC2053 # a pattern
 is_installed() { [[ $installed == *\ $1\ * ]]; }
 
-# On a node that runs, an update's own steps call this one for what they UPGRADE: a kubelet may not be
-# newer than the API servers.
-left_to_update() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml && ! ${1%%[=-]*} =~ ^(${UPGRADES-})$ ]]; }
+# On a node that runs, an update UPGRADES them: a kubelet may not be newer than the API servers.
+left_to_update() { [[ $1 == kube* && $1 != ${UPGRADES:-no}* && -s /var/lib/kubelet/config.yaml ]]; }
 
 # $1 is NAME=URL#DIGEST; a key that the spec does not pin is fetched by dnf itself.
 fetch_key() {

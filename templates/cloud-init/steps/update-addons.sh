@@ -13,12 +13,12 @@ if ! all_api_servers_have "$(wanted_version)"; then
   echo "other API servers are still to come: the last control plane changes the addons"
   exit 0
 fi
-export KUBEADM_CONFIG=/etc/khgen/cluster.yaml
+config=/etc/khgen/cluster.yaml
 # As kubeadm's own upgrades do: an addon without its ConfigMap was removed on purpose.
-[ ! "$(config_map coredns)" ] || phase addon coredns
+[ ! "$(config_map coredns)" ] || update_phase $config addon coredns
 [ "$(config_map kube-proxy)" ] || exit 0
 [ -s $before ] || { config_map kube-proxy >$before.new && sync $before.new && mv $before.new $before; }
-phase addon kube-proxy
+update_phase $config addon kube-proxy
 # Its pods read their configuration when they start.
 [ "$(config_map kube-proxy)" = "$(<$before)" ] ||
   kubectl -n kube-system rollout restart daemonset kube-proxy

@@ -7,8 +7,8 @@ set -euo pipefail
 # The version stays what runs: `kubeadm upgrade apply` sets it once the first API server is new, and an
 # upgrade that was cut off is so begun again.
 configured=$(configured_version)
-export KUBEADM_CONFIG=/run/khgen/cluster.yaml
-install -m600 /dev/null $KUBEADM_CONFIG
-sed "s/^kubernetesVersion: .*/kubernetesVersion: $configured/" /etc/khgen/cluster.yaml >$KUBEADM_CONFIG
-phase upload-config all
-rm $KUBEADM_CONFIG
+config=/run/khgen/cluster.yaml
+install -m600 /dev/null $config
+sed "s/^kubernetesVersion: .*/kubernetesVersion: $configured/" /etc/khgen/cluster.yaml >$config
+update_phase $config upload-config all
+rm $config

@@ -27,8 +27,9 @@ give_admin_back() {
 write_wanted_etcd() {
   rm -rf $wanted_pods
   mkdir -p $wanted_pods
-  export -f phase
-  KUBEADM_CONFIG=/etc/khgen/cluster.yaml unshare --mount bash -ec "mount --bind $wanted_pods $pods; phase etcd local"
+  export -f update_phase
+  unshare --mount bash -ec \
+    "mount --bind $wanted_pods $pods; update_phase /etc/khgen/cluster.yaml etcd local"
 }
 
 without_founding() { grep -v -- '--initial-cluster' "$1"; }
