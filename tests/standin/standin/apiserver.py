@@ -71,6 +71,12 @@ def _b64(text: str | bytes) -> str:
     return base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()
 
 
+def has_label(item: dict[str, Any], selector: str) -> bool:
+    """A selector is a label's name, or its name and value."""
+    labels, (name, _, value) = item["metadata"].get("labels", {}), selector.partition("=")
+    return name in labels and value in {"", labels[name]}
+
+
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
@@ -115,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
             return 404, b"not found"
         items = [json.loads(value) for value in self.etcd.get(PREFIX + path, below=True)]
         if label:
-            items = [item for item in items if label in item["metadata"].get("labels", {})]
+            items = [item for item in items if has_label(item, label)]
         return 200, json.dumps({"items": items}).encode()
 
     def _create(self, body: dict[str, Any]) -> tuple[int, bytes]:
