@@ -113,11 +113,12 @@ written() {
   echo "${time/./}"
 }
 
-# Whether program $1 was replaced on the disk since the main process of its unit $2 began.
-is_replaced() {
-  local process
+# Whether unit $1 runs, and runs the program that it would start now.
+is_current() {
+  local process program
   process=$(systemctl show -P MainPID "$1")
-  [ "$process" = 0 ] || [[ $(readlink "/proc/$process/exe") == *' (deleted)' ]]
+  program=$(systemctl show -P ExecStart "$1" | sed -n 's/^{ path=\([^ ]*\) .*/\1/p')
+  [ "$process" != 0 ] && [ "/proc/$process/exe" -ef "$program" ]
 }
 
 # Repeats a command for up to $1 seconds.

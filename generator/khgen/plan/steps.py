@@ -216,6 +216,7 @@ _IN_ORDER = (
     Step(name="update-packages", applies=_runs_containerd, living=True),
     Step(name="update-kubelet", applies=_on(*CONTROL_PLANE_KINDS, WORKER), living=True),
     Step(name="update-nodes", applies=_on(*CONTROL_PLANE_KINDS), living=True),
+    Step(name="update-noted", applies=_runs_containerd, living=True),
     # A node is done if it is healthy itself, not only reachable through others.
     Step(name="etcd-member", applies=_on(*CONTROL_PLANE_KINDS, where=_stacked)),
     Step(name="etcd-member", applies=_on(*ETCD_KINDS)),

@@ -51,8 +51,8 @@ ask_own_api_server() {
 
 is_behind() {
   local process file
+  is_current kubelet || return 0
   process=$(systemctl show -P MainPID kubelet)
-  [ "$process" != 0 ] && ! is_replaced kubelet || return 0
   for file in config.yaml kubeadm-flags.env /etc/kubernetes/kubelet.conf; do
     (($(written $file) <= $(began "$process"))) || return 0
   done
@@ -61,7 +61,7 @@ is_behind() {
 
 write_flags
 write_configuration
-if [ "${NODE_URL-}" ] && is_replaced kubelet && ! all_api_servers_have "$(wanted_version)"; then
+if [ "${NODE_URL-}" ] && ! is_current kubelet && ! all_api_servers_have "$(wanted_version)"; then
   ask_own_api_server
 fi
 if is_behind; then

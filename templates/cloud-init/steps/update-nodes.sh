@@ -4,76 +4,74 @@
 #files: /etc/khgen/nodes.json
 set -euo pipefail
 . /etc/khgen/update.sh
-# The annotation khgen/set has the labels and taints that a spec gave: only those are ever removed.
+# The annotation khgen/set of a Node lists the labels and taints that a spec gave it: only those are
+# ever taken back.
 python3 - /etc/khgen/nodes.json <<'END'
 import json
 import subprocess
 import sys
 
-CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane:NoSchedule"
 
 
 def kubectl(*words):
     return subprocess.run(["kubectl", *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def taint_name(taint):
-    return taint["key"] + ":" + taint["effect"]
+def values_of(taints):
+    return {f"{taint['key']}:{taint['effect']}": taint.get("value", "") for taint in taints or []}
 
 
-# A spec without taints leaves them as they are, but takes back what an earlier spec gave.
-def wanted_taints(wanted, given):
-    if wanted["taints"] is not None:
-        return {taint_name(taint): taint.get("value", "") for taint in wanted["taints"]}
-    return {CONTROL_PLANE + ":NoSchedule": ""} if wanted["controlPlane"] and given else {}
+def taint_word(name, value):
+    key, effect = name.split(":")
+    return f"{key}={value}:{effect}" if value else name
 
 
-def labels(name, node, wanted, given):
-    has = node["metadata"].get("labels", {})
-    words = [f"{key}={value}" for key, value in wanted["labels"].items() if has.get(key) != value]
-    words += [f"{key}-" for key in given if key in has and key not in wanted["labels"]]
+def label_words(has, wanted, given):
+    words = [f"{key}={value}" for key, value in wanted.items() if has.get(key) != value]
+    return words + [f"{key}-" for key in given if key in has and key not in wanted]
+
+
+def taint_words(has, wanted, given):
+    words = [taint_word(name, value) for name, value in wanted.items() if has.get(name) != value]
+    return words + [f"{name}-" for name in given if name in has and name not in wanted]
+
+
+def change(command, node, words):
     if words:
-        print(kubectl("label", "--overwrite", "node", name, *words), end="")
+        print(kubectl(command, "--overwrite", "node", node, *words), end="", flush=True)
 
 
-def taints(name, node, wanted, given):
-    has = {taint_name(taint): taint.get("value", "") for taint in node["spec"].get("taints", [])}
-    wants = wanted_taints(wanted, given)
-    if wanted["taints"] is not None and wanted["controlPlane"]:
-        given = {*given, CONTROL_PLANE + ":NoSchedule"}
-    words = [
-        key.replace(":", f"={value}:" if value else ":")
-        for key, value in wants.items()
-        if has.get(key) != value
-    ]
-    words += [f"{key}-" for key in given if key in has and key not in wants]
-    if words:
-        print(kubectl("taint", "--overwrite", "node", name, *words), end="")
-
-
-def bring(name, node, wanted):
-    noted = node["metadata"].get("annotations", {}).get("khgen/set", "{}")
-    given = json.loads(noted)
-    now = {
-        "labels": sorted(wanted["labels"]),
-        "taints": sorted(map(taint_name, wanted["taints"] or [])),
-    }
-    # Both, until all is done: a run that is cut off forgets nothing.
-    note(name, noted, {key: sorted({*given.get(key, []), *now[key]}) for key in now})
-    labels(name, node, wanted, given.get("labels", []))
-    taints(name, node, wanted, given.get("taints", []))
-    note(name, None, now)
-
-
-def note(name, noted, value):
+def note(node, noted, value):
     text = json.dumps(value, sort_keys=True)
-    if any(value.values()) and text != noted or noted is None:
-        kubectl("annotate", "--overwrite", "node", name, f"khgen/set={text}")
+    if text != (noted or '{"labels": []}'):
+        kubectl("annotate", "--overwrite", "node", node, f"khgen/set={text}")
+    return text
 
 
-nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
+def bring(node, wanted):
+    name, noted = node["metadata"]["name"], node["metadata"].get("annotations", {}).get("khgen/set")
+    given = json.loads(noted or "{}")
+    labels, taints = wanted["labels"], values_of(wanted["taints"])
+    now, theirs = {"labels": sorted(labels)}, given.get("taints", [])
+    if wanted["taints"] is not None:
+        now["taints"] = sorted(taints)
+        theirs = [*theirs, *([CONTROL_PLANE] if wanted["controlPlane"] else [])]
+    # A spec without taints leaves a Node as it is, but takes back what an earlier spec gave.
+    elif "taints" in given and wanted["controlPlane"]:
+        taints = {CONTROL_PLANE: ""}
+    # What an earlier spec gave stays noted until it is taken back.
+    both = {key: sorted({*given.get(key, []), *now.get(key, [])}) for key in {*given, *now}}
+    noted = note(name, noted, both)
+    has = node["metadata"].get("labels", {})
+    change("label", name, label_words(has, labels, given.get("labels", [])))
+    if "taints" in both:
+        change("taint", name, taint_words(values_of(node["spec"].get("taints")), taints, theirs))
+    note(name, noted, now)
+
+
 wanted = json.load(open(sys.argv[1]))
-for node in nodes:
+for node in json.loads(kubectl("get", "nodes", "-o", "json"))["items"]:
     if node["metadata"]["name"] in wanted:
-        bring(node["metadata"]["name"], node, wanted[node["metadata"]["name"]])
+        bring(node, wanted[node["metadata"]["name"]])
 END

@@ -11,11 +11,11 @@ programs=$(sed -n 's/^\(kubelet\|kubectl\) .*/\1/p' /etc/khgen/programs | paste 
 for program in ${programs//|/ }; do
   [ "$(installed "$program")" = "$(wanted "$program")" ] || { install_programs "$programs"; break; }
 done
-if is_replaced containerd; then
+if ! is_current containerd; then
   systemctl restart containerd
   within 60 ctr version
 fi
 # Elsewhere the kubelet's own step starts it, with the configuration of its version.
-if [ ! -s /var/lib/kubelet/config.yaml ] && is_replaced kubelet; then
+if [ ! -s /var/lib/kubelet/config.yaml ] && ! is_current kubelet; then
   systemctl restart kubelet
 fi

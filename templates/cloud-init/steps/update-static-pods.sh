@@ -36,12 +36,16 @@ answers() {
 
 is_gone() { [ ! -e "/proc/$1" ]; }
 
-# The kubelet starts the container again at once, in the same pod, with the files that are there now.
+# As the kubelet ends a pod. It then starts the container again, with the files that are there now.
+end() {
+  kill "$1"
+  within 30 is_gone "$1" || kill -KILL "$1"
+}
+
 for pod in etcd kube-apiserver kube-controller-manager kube-scheduler; do
   process=$(process_of $pod)
   if [ "$process" ] && is_behind $pod "$process"; then
-    kill "$process"
-    within 90 is_gone "$process"
+    end "$process"
     within 120 answers $pod
   fi
 done
