@@ -80,7 +80,7 @@ def test_header(script: Path) -> None:
     assert re.fullmatch(r"#: \S.*[^.]", lines[1])
     header = lines[2 : lines.index("set -euo pipefail")]
     assert all(
-        re.fullmatch(r"#(hint|every): \S.*|#files:( /\S+)+|#once: /\S+ \S.*", line)
+        re.fullmatch(r"#(hint|every|disrupts|drains): \S.*|#files:( /\S+)+|#once: /\S+ \S.*", line)
         for line in header
     )
     names = [line.partition(":")[0] for line in header if not line.startswith("#once:")]

@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from khgen.files.templates import verbatim
+from khgen.resources import verbatim
 from support.boot_machine import LONG_SECONDS
 from support.programs import SYSTEM_PATH, require_program
 

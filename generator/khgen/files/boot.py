@@ -42,7 +42,9 @@ BUNDLE_KINDS = CONTROL_PLANE_KINDS
 bundle halves them. On other nodes khgen-place would cost more than it saves."""
 WIPES = FOLDER / "wipe"
 """Scripts that wipe further copies of the user-data; each runs when the boot is done."""
-SOURCED = ("etcd-membership.sh", "etcd.sh", "phase.sh")
+UPDATE_FUNCTIONS = "update.sh"
+"""Functions of living steps, which come with an update, not with an image."""
+SOURCED = (UPDATE_FUNCTIONS, "etcd-membership.sh", "etcd.sh", "phase.sh")
 """Functions that several steps source; each file stands before those that it sources itself."""
 
 

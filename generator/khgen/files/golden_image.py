@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from khgen import __version__
-from khgen.files.boot import FOLDER, RUNNER, SOURCED, STEPS, placer_files
+from khgen.files.boot import FOLDER, RUNNER, SOURCED, STEPS, UPDATE_FUNCTIONS, placer_files
 from khgen.files.container_runtime import (
     buildkit_files,
     containerd_files,
@@ -112,12 +112,13 @@ def _image_path(file: NodeFile) -> PurePosixPath:
 
 def _boot_files() -> tuple[NodeFile, ...]:
     steps = (step for step in BOOT_STEPS if step.name != IMAGE_STEP and not step.living)
+    sourced = (name for name in SOURCED if name != UPDATE_FUNCTIONS)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
         *placer_files(),
         updater_file(),
         *VIP_SCRIPTS,
-        *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in SOURCED),
+        *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in sourced),
         *(
             NodeFile(path=IMAGE_STEPS / s.file_name, content=verbatim(f"steps/{s.name}.sh"))
             for s in steps

@@ -120,20 +120,30 @@ def local_api_endpoint(node: NodePlan) -> dict[str, YamlValue]:
 
 def node_registration(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
     """How this node registers."""
-    flags = {"node-ip": ",".join(str(address) for address in node.addresses)}
-    if node.spec.labels:
-        flags["node-labels"] = ",".join(f"{k}={v}" for k, v in sorted(node.spec.labels.items()))
     registration: dict[str, YamlValue] = {
         "name": node.name,
         "criSocket": CRI_SOCKET,
-        "kubeletExtraArgs": extra_arguments(plan, {**flags, **node.spec.kubelet_extra_args}),
+        "kubeletExtraArgs": extra_arguments(plan, kubelet_flags(node)),
     }
     if node.spec.taints is not None:
-        registration["taints"] = [
-            {"key": taint.key, "value": taint.value, "effect": taint.effect.value}
-            for taint in node.spec.taints
-        ]
+        registration["taints"] = node_taints(node)
     return registration
+
+
+def kubelet_flags(node: NodePlan) -> dict[str, str]:
+    """The flags of the kubelet that khgen or the spec sets on this node."""
+    flags = {"node-ip": ",".join(str(address) for address in node.addresses)}
+    if node.spec.labels:
+        flags["node-labels"] = ",".join(f"{k}={v}" for k, v in sorted(node.spec.labels.items()))
+    return {**flags, **node.spec.kubelet_extra_args}
+
+
+def node_taints(node: NodePlan) -> list[YamlValue]:
+    """The taints that the spec gives this node."""
+    return [
+        {"key": taint.key, "value": taint.value, "effect": taint.effect.value}
+        for taint in node.spec.taints or ()
+    ]
 
 
 def _ignored(plan: Plan, node: NodePlan, *errors: str) -> dict[str, YamlValue]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 from khgen.files.boot import FOLDER, step_files
-from khgen.resources import verbatim
+from khgen.files.living_configuration import own_configuration, shared_configuration
 from khgen.pki.certificates import public_key_pem
 from khgen.pki.derive import update_signing_key
 from khgen.pki.secrets import Secrets
@@ -24,6 +24,7 @@ from khgen.plan.cluster_plan import (
 )
 from khgen.plan.installation import hosts_kubernetes
 from khgen.plan.steps import all_steps_of
+from khgen.resources import verbatim
 from khgen.spec.model import NodeRole
 
 PUBLIC_KEY = FOLDER / "update.pub"
@@ -75,7 +76,8 @@ def program_file(path: PurePosixPath, mode: int = 0o644) -> NodeFile:
 def shared_living_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """The living files that all nodes of a kind have."""
     programs = (program_file(path, mode) for path, mode in LIVING_PROGRAMS)
-    return (*programs, *step_files(all_steps_of(plan, kind)))
+    steps = step_files(all_steps_of(plan, kind))
+    return (*programs, *steps, *shared_configuration(plan, kind))
 
 
 def own_living_files(plan: Plan, node: NodePlan) -> tuple[NodeFile, ...]:
@@ -105,5 +107,8 @@ def drain_seconds(plan: Plan) -> int:
     return int(plan.spec.updates.drain_timeout.total_seconds())
 
 
-OWN_LIVING: tuple[Callable[[Plan, NodePlan], tuple[NodeFile, ...]], ...] = (roll_files,)
+OWN_LIVING: tuple[Callable[[Plan, NodePlan], tuple[NodeFile, ...]], ...] = (
+    roll_files,
+    own_configuration,
+)
 """Living files that depend on the node."""

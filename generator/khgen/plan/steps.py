@@ -160,6 +160,8 @@ _IN_ORDER = (
     # The clock is set before the gate that waits for it.
     Step(name="prepare-clock", applies=sets_time_sources),
     Step(name="clock", applies=_always),
+    # Before anything is changed.
+    Step(name="update-possible", applies=_on(*CONTROL_PLANE_KINDS, WORKER), living=True),
     # A bake runs these too.
     Step(name="prepare-swap", applies=_swap_off, in_bake=True),
     Step(name="prepare-selinux", applies=_selinux_permissive, in_bake=True),
@@ -178,6 +180,9 @@ _IN_ORDER = (
     Step(name="load-balancer", applies=_on(FOUNDER, LOAD_BALANCER, where=balances_load)),
     Step(name="vip-hosts", applies=_on(LOAD_BALANCER)),
     Step(name="identity", applies=_on(FOUNDER, JOINER, WORKER)),
+    # Renewed certificates may be what the API needs to answer again, which the steps below ask.
+    Step(name="update-restore", applies=_on(*CONTROL_PLANE_KINDS), living=True),
+    Step(name="update-static-pods", applies=_on(*CONTROL_PLANE_KINDS, *ETCD_KINDS), living=True),
     # Founders, up to their own API servers.
     Step(name="founder", applies=_on(FOUNDER, where=_stacked)),
     Step(name="founder", applies=_on(ETCD_FOUNDER)),
@@ -187,6 +192,7 @@ _IN_ORDER = (
     # External etcd hosts.
     Step(name="etcd-host-join", applies=_on(ETCD_JOINER)),
     Step(name="etcd-host", applies=_on(*ETCD_KINDS)),
+    Step(name="update-etcd-host", applies=_on(*ETCD_KINDS), living=True),
     Step(name="etcd-quorum", applies=_on(FOUNDER, *ETCD_KINDS)),
     Step(name="control-plane", applies=_on(FOUNDER)),
     Step(name="apiserver", applies=_on(FOUNDER)),
@@ -202,6 +208,15 @@ _IN_ORDER = (
     Step(name="cluster-admins", applies=_on(FOUNDER, where=_keyless)),
     Step(name="cluster", applies=_on(FOUNDER)),
     Step(name="manifests", applies=_on(FOUNDER, where=expects_pod_network)),
+    # From what runs to what is wanted: API servers before kubelets.
+    Step(name="update-kubeadm", applies=_on(*CONTROL_PLANE_KINDS, WORKER), living=True),
+    Step(name="update-cluster", applies=_on(*CONTROL_PLANE_KINDS), living=True),
+    Step(name="update-control-plane", applies=_on(*CONTROL_PLANE_KINDS), living=True),
+    Step(name="update-addons", applies=_on(*CONTROL_PLANE_KINDS), living=True),
+    Step(name="update-packages", applies=_runs_containerd, living=True),
+    Step(name="update-kubelet", applies=_on(*CONTROL_PLANE_KINDS, WORKER), living=True),
+    Step(name="update-nodes", applies=_on(*CONTROL_PLANE_KINDS), living=True),
+    Step(name="update-noted", applies=_runs_containerd, living=True),
     # A node is done if it is healthy itself, not only reachable through others.
     Step(name="etcd-member", applies=_on(*CONTROL_PLANE_KINDS, where=_stacked)),
     Step(name="etcd-member", applies=_on(*ETCD_KINDS)),

@@ -11,8 +11,8 @@ installed=" $(dpkg-query -Wf '${db:Status-Status}:${Package} ${db:Status-Status}
 # shellcheck disable=SC2053 # a pattern
 is_installed() { [[ $installed == *\ installed:$1\ * ]]; }
 
-# On a running node, only kubeadm upgrade changes these: a kubelet may not be newer than the API servers.
-left_to_kubeadm() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml ]]; }
+# On a node that runs, an update UPGRADES them: a kubelet may not be newer than the API servers.
+left_to_update() { [[ $1 == kube* && $1 != ${UPGRADES:-no}* && -s /var/lib/kubelet/config.yaml ]]; }
 
 # $1 is NAME=URL, or NAME=URL#DIGEST if the spec pins the key.
 fetch_key() {
@@ -29,7 +29,7 @@ apt() { apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold "
 
 missing=() held=()
 for package in $PACKAGES; do
-  left_to_kubeadm "$package" && continue
+  left_to_update "$package" && continue
   is_installed "$package" || missing+=("$package")
   [[ $package != *=* ]] || held+=("${package%%=*}")
 done

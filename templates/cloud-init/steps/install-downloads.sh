@@ -6,8 +6,8 @@ set -euo pipefail
 # This folder has a file for each installed digest.
 done_folder=/usr/local/share/khgen
 
-# On a running node, only kubeadm upgrade changes these: a kubelet may not be newer than the API servers.
-left_to_kubeadm() { [[ $1 == */kube* && -s /var/lib/kubelet/config.yaml ]]; }
+# On a node that runs, an update UPGRADES them: a kubelet may not be newer than the API servers.
+left_to_update() { [[ $1 == */kube* && $1 != */${UPGRADES:-no}* && -s /var/lib/kubelet/config.yaml ]]; }
 
 # Unpacks archive $1 in folder $2, then moves each file over the one in folder $3. A running program
 # cannot be written to, but another file can take its name.
@@ -38,7 +38,11 @@ install_download() {
 
 mkdir -p $done_folder
 while read -r digest target url; do
-  if [ ! -e "$done_folder/$digest" ] && ! left_to_kubeadm "$target"; then
+  if [ ! -e "$done_folder/$digest" ] && ! left_to_update "$target"; then
     install_download "$digest" "$target" "$url"
   fi
 done </etc/khgen/downloads
+# What an earlier list had is overwritten, and may come back.
+for file in "$done_folder"/*; do
+  grep -q "^${file##*/} " /etc/khgen/downloads || rm -f "$file"
+done

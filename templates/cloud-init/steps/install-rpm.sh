@@ -9,8 +9,8 @@ installed=" $(rpm -qa --qf '%{NAME} %{NAME}-%{VERSION}-%{RELEASE} ')"
 # shellcheck disable=SC2053 # a pattern
 is_installed() { [[ $installed == *\ $1\ * ]]; }
 
-# On a running node, only kubeadm upgrade changes these: a kubelet may not be newer than the API servers.
-left_to_kubeadm() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml ]]; }
+# On a node that runs, an update UPGRADES them: a kubelet may not be newer than the API servers.
+left_to_update() { [[ $1 == kube* && $1 != ${UPGRADES:-no}* && -s /var/lib/kubelet/config.yaml ]]; }
 
 # $1 is NAME=URL#DIGEST; dnf itself fetches keys that the spec does not pin.
 fetch_key() {
@@ -27,7 +27,7 @@ fetch_key() {
 read -ra wanted <<<"$PACKAGES"
 missing=()
 for package in "${wanted[@]}"; do
-  left_to_kubeadm "$package" || is_installed "$package" || missing+=("$package")
+  left_to_update "$package" || is_installed "$package" || missing+=("$package")
 done
 ((${#missing[@]})) || exit 0
 read -ra keys <<<"${REPOSITORY_KEYS:-}"

@@ -96,6 +96,12 @@ def merged(item: object, changes: object) -> object:
     return result
 
 
+def has_label(item: dict[str, Any], selector: str) -> bool:
+    """A selector is a label's name, or its name and value."""
+    labels, (name, _, value) = item["metadata"].get("labels", {}), selector.partition("=")
+    return name in labels and value in {"", labels[name]}
+
+
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
@@ -151,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             items = self._objects(path)
         if label := given.get("labelSelector"):
-            items = [item for item in items if label in item["metadata"].get("labels", {})]
+            items = [item for item in items if has_label(item, label)]
         if node := given.get("fieldSelector", "").removeprefix("spec.nodeName="):
             items = [item for item in items if item["spec"].get("nodeName") == node]
         return 200, json.dumps({"items": items}).encode()

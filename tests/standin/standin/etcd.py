@@ -25,7 +25,7 @@ def join_etcd(init: Document, cluster: Document) -> None:
         members = ",".join(f"{m.get('name') or name}={m['peerURLs'][0]}" for m in added["members"])
         init_with = [f"--initial-cluster={members}", "--initial-cluster-state=existing"]
         own = [w for w in etcd_command(init, cluster) if not w.startswith("--initial-cluster=")]
-        write_pod("etcd", [*own, *init_with], init)
+        write_pod("etcd", [*own, *init_with], init, cluster)
     _promote(etcd, ours[0])
 
 

@@ -14,6 +14,7 @@ from standin.client import ApiError, Client, ending
 from standin.etcd import LABEL, join_etcd
 from standin.manifests import MANIFESTS, PKI, apiserver_command, etcd_command, write_pod
 from standin.node import Document, arguments, documents, wanted_version
+from standin.upgrade import upgrade
 
 KUBELET = Path("/var/lib/kubelet")
 SYSTEM = "/api/v1/namespaces/kube-system"
@@ -28,6 +29,10 @@ def main() -> None:
     words = [word for word in sys.argv[1:] if not word.startswith(IGNORED)]
     if words[:1] == ["version"]:
         print(wanted_version("kubeadm"))
+        return
+    if words[:1] == ["upgrade"]:
+        with ending("kubeadm"):
+            upgrade(words[1:])
         return
     config = documents(words[words.index("--config") + 1])
     command = " ".join(words[: words.index("--config")])
@@ -62,19 +67,18 @@ def preflight(config: Documents) -> None:
 
 def etcd_local(config: Documents) -> None:
     """etcd's static pod."""
-    init = config["InitConfiguration"]
-    write_pod("etcd", etcd_command(init, config["ClusterConfiguration"]), init)
+    init, cluster = config["InitConfiguration"], config["ClusterConfiguration"]
+    write_pod("etcd", etcd_command(init, cluster), init, cluster)
 
 
 def control_plane(component: str) -> Callable[[Documents], None]:
     """The static pod of a component."""
 
     def phase(config: Documents) -> None:
-        init, name = config["InitConfiguration"], f"kube-{component}"
-        command = [name]
-        if component == "apiserver":
-            command = apiserver_command(init, config["ClusterConfiguration"])
-        write_pod(name, command, init)
+        init, cluster = config["InitConfiguration"], config["ClusterConfiguration"]
+        name = f"kube-{component}"
+        command = apiserver_command(init, cluster) if component == "apiserver" else [name]
+        write_pod(name, command, init, cluster)
 
     return phase
 
@@ -118,11 +122,28 @@ def bootstrap_token(config: Documents) -> None:
         _admin().put(f"{SYSTEM}/secrets", {"kind": "Secret", "metadata": {"name": name}})
 
 
-def addon(_: Documents) -> None:
-    """kube-proxy and coredns, as names."""
-    for kind, name in (("daemonsets", "kube-proxy"), ("deployments", "coredns")):
-        collection = f"/apis/apps/v1/namespaces/kube-system/{kind}"
-        _admin().put(collection, {"kind": kind, "metadata": {"name": name}})
+def addon(config: Documents) -> None:
+    """CoreDNS and kube-proxy."""
+    coredns(config)
+    kube_proxy(config)
+
+
+def coredns(_: Documents) -> None:
+    """coredns, as names."""
+    _config_map("coredns", {"Corefile": ""})
+    _put_workload("deployments", "coredns")
+
+
+def kube_proxy(config: Documents) -> None:
+    """kube-proxy, as names, with its configuration."""
+    proxy = config.get("KubeProxyConfiguration", {})
+    _config_map("kube-proxy", {"config.conf": yaml.safe_dump(proxy)})
+    _put_workload("daemonsets", "kube-proxy")
+
+
+def _put_workload(kind: str, name: str) -> None:
+    collection = f"/apis/apps/v1/namespaces/kube-system/{kind}"
+    _admin().put(collection, {"kind": kind, "metadata": {"name": name}})
 
 
 def mark_control_plane(config: Documents) -> None:
@@ -153,9 +174,9 @@ def join(config: Documents) -> None:
     cluster = _found(client, "kubeadm-config", "ClusterConfiguration") if control_plane else {}
     init = {**own, **(control_plane or {})}
     if control_plane:
-        write_pod("kube-apiserver", apiserver_command(init, cluster), init)
+        write_pod("kube-apiserver", apiserver_command(init, cluster), init, cluster)
         for component in ("controller-manager", "scheduler"):
-            write_pod(f"kube-{component}", [f"kube-{component}"], init)
+            write_pod(f"kube-{component}", [f"kube-{component}"], init, cluster)
     kubelet_start({**config, "KubeletConfiguration": kubelet})
     if control_plane and "local" in cluster["etcd"]:
         join_etcd(init, cluster)
@@ -212,6 +233,8 @@ COMMANDS: Mapping[str, Callable[[Documents], None]] = {
     "init phase upload-config all": upload_config,
     "init phase bootstrap-token": bootstrap_token,
     "init phase addon all": addon,
+    "init phase addon coredns": coredns,
+    "init phase addon kube-proxy": kube_proxy,
     "init phase mark-control-plane": mark_control_plane,
     "init phase kubeconfig super-admin": super_admin,
     "join": join,

@@ -4,16 +4,21 @@ import argparse
 import json
 import os
 import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import yaml
 
+from standin.apiserver import has_label
 from standin.client import ApiError, Client, Document, ending
 from standin.node import wanted_version
 
 PLACES = {
     "clusterrolebinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "node": "/api/v1/nodes",
+    "nodes": "/api/v1/nodes",
+    "pods": "/api/v1/namespaces/{}/pods",
     "configmap": "/api/v1/namespaces/{}/configmaps",
     "secret": "/api/v1/namespaces/{}/secrets",
     "daemonset": "/apis/apps/v1/namespaces/{}/daemonsets",
@@ -47,24 +52,40 @@ def main() -> None:
 
 
 def get(client: Client, words: list[str], given: argparse.Namespace) -> None:
-    """Names of the objects asked for; with JSONPath, their names and addresses."""
+    """Names of the objects asked for, or what the output form says of them."""
     place = PLACES[words[0]].format(given.namespace)
     if words[1:]:
         found = [client.get(f"{place}/{words[1]}")]
     else:
         found = [item for item in client.ask("GET", place)["items"] if _selected(item, given)]
-    for item in found:
-        if item is not None and (given.o or "").startswith("jsonpath="):
-            addresses = (a["address"] for a in item["status"]["addresses"])
-            print(item["metadata"]["name"], *addresses)
-        elif item is not None:
-            print(f"{words[0]}/{item['metadata']['name']}")
+    items = [item for item in found if item is not None]
+    if given.o == "json":
+        print(json.dumps({"items": items}))
+        return
+    form = FORMS.get((given.o or "").removeprefix("jsonpath="), _name_and_addresses)
+    for item in items:
+        print(form(item) if given.o != "name" else f"{words[0]}/{item['metadata']['name']}")
+
+
+def _name_and_addresses(item: Document) -> str:
+    addresses = (address["address"] for address in item["status"]["addresses"])
+    return " ".join((item["metadata"]["name"], *addresses))
+
+
+FORMS: Mapping[str, Callable[[Document], str]] = {
+    "{.data}": lambda item: json.dumps(item["data"]),
+    "{.data.ClusterConfiguration}": lambda item: str(item["data"]["ClusterConfiguration"]),
+    '{range .items[*]}{.spec.containers[0].image}{"\\n"}{end}': lambda item: str(
+        item["spec"]["containers"][0]["image"]
+    ),
+}
+"""What the steps ask for by JSONPath, besides names and addresses."""
 
 
 def _selected(item: Document, given: argparse.Namespace) -> bool:
     metadata = item["metadata"]
     field = given.field_selector
-    labelled = not given.l or given.l in metadata.get("labels", {})
+    labelled = not given.l or has_label(item, given.l)
     return labelled and (not field or field == f"metadata.name={metadata['name']}")
 
 
@@ -75,6 +96,47 @@ def annotate(client: Client, words: list[str], given: argparse.Namespace) -> Non
     pairs = dict(word.split("=", 1) for word in words[2:])
     item["metadata"].setdefault("annotations", {}).update(pairs)
     client.put(place, item)
+
+
+def label(client: Client, words: list[str], given: argparse.Namespace) -> None:
+    """Labels of an object: set, or removed where the word ends in a hyphen."""
+    place = PLACES[words[0]].format(given.namespace)
+    item = client.ask("GET", f"{place}/{words[1]}")
+    labels = item["metadata"].setdefault("labels", {})
+    for word in words[2:]:
+        name, sign, value = word.partition("=")
+        if sign:
+            labels[name] = value
+        else:
+            labels.pop(name.removesuffix("-"), None)
+    client.put(place, item)
+    print(f"{words[0]}/{words[1]} labeled")
+
+
+def taint(client: Client, words: list[str], _given: argparse.Namespace) -> None:
+    """Taints of a Node: key=value:effect, or removed where the word ends in a hyphen."""
+    node = client.ask("GET", f"/api/v1/nodes/{words[1]}")
+    taints = node.setdefault("spec", {}).setdefault("taints", [])
+    for word in words[2:]:
+        pair, _, effect = word.removesuffix("-").partition(":")
+        key, _, value = pair.partition("=")
+        taints[:] = [one for one in taints if (one["key"], one["effect"]) != (key, effect)]
+        if not word.endswith("-"):
+            taints.append({"key": key, "value": value, "effect": effect})
+    client.put("/api/v1/nodes", node)
+    print(f"node/{words[1]} tainted")
+
+
+def rollout(client: Client, words: list[str], given: argparse.Namespace) -> None:
+    """New pods of a workload: noted on the object, as no pods run here."""
+    if words[0] != "restart":
+        raise ApiError(0, f"rollout knows no {words[0]}")
+    place = PLACES[words[1]].format(given.namespace)
+    item = client.ask("GET", f"{place}/{words[2]}")
+    notes = item["metadata"].setdefault("annotations", {})
+    notes["kubectl.kubernetes.io/restartedAt"] = time.strftime("%FT%TZ", time.gmtime())
+    client.put(place, item)
+    print(f"{words[1]}/{words[2]} restarted")
 
 
 def create(client: Client, _: list[str], given: argparse.Namespace) -> None:
@@ -128,4 +190,13 @@ def delete(client: Client, words: list[str], given: argparse.Namespace) -> None:
     client.ask("DELETE", f"{PLACES[words[0]].format(given.namespace)}/{words[1]}")
 
 
-COMMANDS = {"get": get, "annotate": annotate, "create": create, "apply": apply, "delete": delete}
+COMMANDS = {
+    "get": get,
+    "annotate": annotate,
+    "label": label,
+    "taint": taint,
+    "rollout": rollout,
+    "create": create,
+    "apply": apply,
+    "delete": delete,
+}

@@ -21,6 +21,8 @@ HEARTBEAT = 5.0
 def main() -> None:
     """Run until ended."""
     given = flags(sys.argv[1:])
+    if "help" in given:
+        return
     if "version" in given:
         print("Kubernetes", wanted_version("kubelet"), "(stand-in)")
         return
@@ -32,7 +34,9 @@ def main() -> None:
         kubeconfig = given.get("kubeconfig")
         if kubeconfig and Path(kubeconfig).exists() and time.monotonic() - reported > HEARTBEAT:
             try:
-                register(Client(kubeconfig), given)
+                client = Client(kubeconfig)
+                register(client, given)
+                mirror(client, pods)
                 reported = time.monotonic()
             except (ApiError, OSError) as error:
                 print("no API yet:", error, flush=True)
@@ -98,3 +102,12 @@ def register(client: Client, given: dict[str, str]) -> None:
         "status": {"conditions": [ready], "addresses": addresses},
     }
     client.ask("POST", "/api/v1/nodes", node)
+
+
+def mirror(client: Client, pods: Path) -> None:
+    """A Pod for each static pod, as it runs."""
+    node = Path("/etc/hostname").read_text().strip()
+    for path in pods.glob("*.yaml"):
+        pod = yaml.safe_load(path.read_text(encoding="utf-8"))
+        pod["metadata"]["name"] += f"-{node}"
+        client.put("/api/v1/namespaces/kube-system/pods", pod)

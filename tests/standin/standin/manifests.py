@@ -69,23 +69,35 @@ def apiserver_command(init: Document, cluster: Document) -> list[str]:
     return ["kube-apiserver", *_words(given)]
 
 
-def write_pod(name: str, command: list[str], init: Document) -> None:
+def write_pod(
+    name: str,
+    command: list[str],
+    init: Document,
+    cluster: Document,
+    folder: Path = MANIFESTS,
+) -> None:
     """Write the static pod, patched as the configuration says."""
+    image = f"registry.k8s.io/{name}:{cluster['kubernetesVersion']}"
+    container = {"name": name, "image": image, "command": command}
     pod: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": "kube-system"},
-        "spec": {"hostNetwork": True, "containers": [{"name": name, "command": command}]},
+        "metadata": {
+            "name": name,
+            "namespace": "kube-system",
+            "labels": {"component": name, "tier": "control-plane"},
+        },
+        "spec": {"hostNetwork": True, "containers": [container]},
     }
-    folder = init.get("patches", {}).get("directory")
-    for patch in sorted(Path(folder).glob(f"{name}+json*")) if folder else ():
+    patches = init.get("patches", {}).get("directory")
+    for patch in sorted(Path(patches).glob(f"{name}+json*")) if patches else ():
         for operation in yaml.safe_load(patch.read_text(encoding="utf-8")):
             _add(pod, operation)
-    MANIFESTS.mkdir(parents=True, exist_ok=True)
-    staged = MANIFESTS / f".{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = folder / f".{name}"
     staged.write_text(yaml.safe_dump(pod), encoding="utf-8")
     staged.chmod(0o600)
-    staged.replace(MANIFESTS / f"{name}.yaml")
+    staged.replace(folder / f"{name}.yaml")
 
 
 def _add(pod: Document, operation: Mapping[str, str]) -> None:
