@@ -14,6 +14,7 @@ from khgen.spec.check import (
     host_paths,
     machines,
     membership,
+    minor,
     networks,
     weakening,
 )
@@ -27,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     *networks.CHECKS,
     *components.CHECKS,
     *component_configs.CHECKS,
+    *minor.CHECKS,
     *host_paths.CHECKS,
     *downloads.CHECKS,
     *cloud_init.CHECKS,
