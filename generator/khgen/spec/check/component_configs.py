@@ -270,10 +270,11 @@ def _unknown(path: ValuePath, struct: str, minor: str) -> Finding:
     same = [field for field in known if field.lower() == name.lower()]
     close = same or get_close_matches(name[:64], known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else "remove it: kubeadm refuses it"
+    message = f"{struct} has no field '{name[:64]}'"
     first = next(later, None)
     if first is not None:
+        message += f" in Kubernetes {minor}"
         hint = f"remove it until the cluster runs {first}, the first minor that has it"
-    message = f"{struct} of Kubernetes {minor} has no field '{name[:64]}'"
     return Finding(path=path, message=message, hint=hint, at_key=True)
 
 
