@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -93,7 +94,10 @@ def _nodes(kubeconfig: Path, report: Report) -> object:
     if done.returncode != 0:
         said = one_line(done.stderr.strip())
         report.run.fail(Exit.PROGRAM, f"kubectl cannot list the nodes: {said}")
-    read: object = json.loads(done.stdout)
+    try:
+        read: object = json.loads(done.stdout)
+    except ValueError:
+        report.run.fail(Exit.PROGRAM, "kubectl cannot list the nodes: it prints no JSON")
     return read
 
 
@@ -155,7 +159,8 @@ def _rows(
     new = ", migrated by khgen" if hop.migrates else ""
     yield "kubeadm", (f"reads {hop.config_api}{new}",)
     if hop.notes:
-        yield "notes", tuple(f"{note.text} ({note.source})" for note in hop.notes)
+        lines = ((note.text, f"  ({note.source})") for note in hop.notes)
+        yield "notes", tuple(chain.from_iterable(lines))
     commands = (f"khgen render {spec} -o {out}", f"kubectl apply -f {out}/update.yaml")
     yield "run", (*commands, f"khgen status {spec} --watch")
 

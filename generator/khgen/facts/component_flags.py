@@ -148,7 +148,7 @@ FLAGS: Mapping[str, KnownNames] = MappingProxyType(
                 "node-cidr-mask-size-ipv6 node-eviction-rate node-monitor-grace-period "
                 "node-monitor-period node-startup-grace-period node-sync-period "
                 "permit-address-sharing permit-port-sharing profiling "
-                "pv-recycler-increment-timeout-nfs pv-recycler-maximum-retry "
+                "pv-recycler-increment-timeout-nfs "
                 "pv-recycler-minimum-timeout-hostpath pv-recycler-minimum-timeout-nfs "
                 "pv-recycler-pod-template-filepath-hostpath pv-recycler-pod-template-filepath-nfs "
                 "pv-recycler-timeout-increment-hostpath pvclaimbinder-sync-period "

@@ -43,7 +43,7 @@ NOTES = (
     Note(
         minor="1.32",
         text="flowcontrol.apiserver.k8s.io/v1beta3 is no longer served: use v1 in manifests",
-        source="CHANGELOG-1.32.md, Other",
+        source="CHANGELOG-1.32.md, Other (Cleanup or Flake)",
     ),
     Note(
         minor="1.32",
