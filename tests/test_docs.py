@@ -1,6 +1,7 @@
-"""docs/boot-order.md: its tables are those of the steps; `--record` writes them anew."""
+"""Pages with parts that khgen itself makes; `--record` writes these anew."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -8,9 +9,17 @@ from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
 from khgen.plan.steps import steps_of
 from khgen.resources import verbatim
 from support.boot_steps import is_gate
+from support.command import SMALL_SPEC, khgen
 from support.rendering import ROOT, example_spec, plan_of
 
 PAGE = ROOT / "docs" / "boot-order.md"
+UPGRADE = ROOT / "docs" / "upgrade.md"
+UPGRADED = """\
+kubernetes:
+  version: 1.31.14
+  apiServer: {extraArgs: {audit-log-maxage: 30, cloud-provider: external}}
+"""
+EXAMPLE = "\n## An example\n"
 KINDS = (
     ("A founding control plane, with stacked etcd and a VIP", "rocky-stacked-ha", NodeKind.FOUNDER),
     ("A founding control plane, with external etcd", "external-etcd", NodeKind.FOUNDER),
@@ -52,3 +61,28 @@ def test_the_boot_order_page_is_that_of_the_steps(pytestconfig: pytest.Config) -
         PAGE.write_text(page(), encoding="utf-8")
         pytest.fail("recorded docs/boot-order.md: read the diff, then run without --record")
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def upgrade_example(folder: Path) -> str:
+    """What the command prints about a small cluster that has a flag too many."""
+    (folder / "cluster.yaml").write_text(SMALL_SPEC + UPGRADED)
+    assert khgen("render", "cluster.yaml", cwd=folder).returncode == 0
+    words = "upgrade plan cluster.yaml --to 1.33.13"
+    done = khgen(*words.split(), cwd=folder)
+    assert done.returncode == 1, done.stderr
+    return f"```\n$ khgen {words}\n{done.stdout}{done.stderr}```\n"
+
+
+def test_the_upgrade_page_shows_what_the_command_prints(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    text = UPGRADE.read_text(encoding="utf-8")
+    introduction = text.partition(EXAMPLE)[0]
+    wanted = (
+        f"{introduction}{EXAMPLE}\nThe spec runs 1.31.14 with two flags of the API server:\n\n"
+        f"```yaml\n{UPGRADED}```\n\n{upgrade_example(tmp_path)}"
+    )
+    if pytestconfig.getoption("--record"):
+        UPGRADE.write_text(wanted, encoding="utf-8")
+        pytest.fail("recorded docs/upgrade.md: read the diff, then run without --record")
+    assert text == wanted

@@ -77,6 +77,42 @@ def diff(
     print_changes(spec, output, named, names, patch=patch)
 
 
+@click.group()
+def upgrade() -> None:
+    """Upgrade a running cluster to another version of Kubernetes."""
+
+
+@upgrade.command("plan")
+@spec_argument
+@click.option("--to", "wanted", metavar="X.Y.Z", help="Version wanted; default: the spec's.")
+@output_option("Output folder that the printed commands name.", "out")
+@secrets_option(READ_SECRETS)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Ask the cluster's nodes for their version.",
+)
+@format_option
+def plan_upgrade(
+    spec: Path, output: Path, wanted: str | None, named: str | None, kubeconfig: Path | None
+) -> None:
+    """Print the way to another version of Kubernetes, minor by minor.
+
+    The way begins at the version that the secrets file records for the last render, or with
+    --kubeconfig at the oldest control plane. Each step lists what to change in cluster.yaml, the
+    images and programs that it needs, and what to run. Nothing is written or changed.
+
+    Exit code 1: the spec uses something that a minor on the way does not have, or a node's kubelet
+    is too old for the first step.
+    """
+    from khgen.cli.upgrade_command import UpgradeRequest, print_upgrade_plan
+
+    request = UpgradeRequest(
+        spec=spec, output=output, wanted=wanted, named=named, kubeconfig=kubeconfig
+    )
+    print_upgrade_plan(request)
+
+
 @click.command()
 @spec_argument
 @output_option("Output folder; existing contents are replaced.", "out")

@@ -31,18 +31,6 @@ ETCD_36_FLAGS: EtcdFlags = (
     ("watch-progress-notify-interval", "5s"),
 )
 WITH_P384 = frozenset({"ECDSA-P256", "ECDSA-P384"})
-FEATURE_GATES_1_29 = frozenset(
-    {"EtcdLearnerMode", "RootlessControlPlane", "UpgradeAddonsBeforeControlPlane"}
-)
-FEATURE_GATES_1_31 = frozenset(
-    {
-        "ControlPlaneKubeletLocalMode",
-        "EtcdLearnerMode",
-        "RootlessControlPlane",
-        "WaitForAllControlPlaneComponents",
-    }
-)
-"""kubeadm's feature gates, app/features/features.go of 1.29.6 and 1.31.14."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +44,10 @@ class MinorFacts:
     """constants.go PauseVersion."""
     etcd_tags: tuple[tuple[int, str], ...]
     """(first patch, constants.go DefaultEtcdVersion), newest first."""
+    coredns_tags: tuple[tuple[int, str], ...]
+    """(first patch, constants.go CoreDNSVersion), newest first."""
+    newest_patch: int
+    """The newest patch whose sources were read."""
     etcd_probes: EtcdProbes
     """The probes of the etcd manifest."""
     kubelet_client_group_until: int | None
@@ -64,8 +56,6 @@ class MinorFacts:
     """Whether kubelet.conf of a control plane points at its own API server by default."""
     encryption_algorithms: frozenset[str] = frozenset({"ECDSA-P256"})
     """The ECDSA values that encryptionAlgorithm takes (v1beta4 types.go)."""
-    feature_gates: frozenset[str] | None = None
-    """kubeadm's feature gates; None if they are not listed here for this minor."""
     nftables_mode: bool = True
     """Whether kube-proxy's nftables mode is enabled by default (beta in 1.31)."""
     ipvs_deprecated: bool = False
@@ -85,6 +75,10 @@ class MinorFacts:
         """The etcd image tag that kubeadm of that patch deploys."""
         return next(tag for first, tag in self.etcd_tags if patch >= first)
 
+    def coredns_tag(self, patch: int) -> str:
+        """The CoreDNS image tag that kubeadm of that patch deploys."""
+        return next(tag for first, tag in self.coredns_tags if patch >= first)
+
     def apiserver_kubelet_client_organization(self, patch: int) -> str | None:
         """O of the API server's client certificate for kubelets."""
         until = self.kubelet_client_group_until
@@ -100,10 +94,11 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubeadm_api="v1beta3",
                 pause_tag="3.9",
                 etcd_tags=((9, "3.5.15-0"), (3, "3.5.12-0"), (0, "3.5.10-0")),
+                coredns_tags=((0, "v1.11.1"),),
+                newest_patch=14,
                 etcd_probes=EtcdProbes.HEALTH,
                 kubelet_client_group_until=None,
                 kubelet_local_mode=False,
-                feature_gates=FEATURE_GATES_1_29,
                 nftables_mode=False,
             ),
             MinorFacts(
@@ -111,6 +106,8 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubeadm_api="v1beta3",
                 pause_tag="3.9",
                 etcd_tags=((5, "3.5.15-0"), (0, "3.5.12-0")),
+                coredns_tags=((0, "v1.11.1"),),
+                newest_patch=14,
                 etcd_probes=EtcdProbes.HEALTH,
                 kubelet_client_group_until=None,
                 kubelet_local_mode=False,
@@ -121,16 +118,19 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubeadm_api="v1beta4",
                 pause_tag="3.10",
                 etcd_tags=((14, "3.5.24-0"), (0, "3.5.15-0")),
+                coredns_tags=((1, "v1.11.3"), (0, "v1.11.1")),
+                newest_patch=14,
                 etcd_probes=EtcdProbes.READYZ,
                 kubelet_client_group_until=None,
                 kubelet_local_mode=False,
-                feature_gates=FEATURE_GATES_1_31,
             ),
             MinorFacts(
                 minor="1.32",
                 kubeadm_api="v1beta4",
                 pause_tag="3.10",
                 etcd_tags=((10, "3.5.24-0"), (0, "3.5.16-0")),
+                coredns_tags=((0, "v1.11.3"),),
+                newest_patch=13,
                 etcd_probes=EtcdProbes.READYZ,
                 kubelet_client_group_until=None,
                 kubelet_local_mode=False,
@@ -140,6 +140,8 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubeadm_api="v1beta4",
                 pause_tag="3.10",
                 etcd_tags=((6, "3.5.24-0"), (0, "3.5.21-0")),
+                coredns_tags=((0, "v1.12.0"),),
+                newest_patch=13,
                 etcd_probes=EtcdProbes.READYZ,
                 kubelet_client_group_until=12,
                 kubelet_local_mode=True,
@@ -149,6 +151,8 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubeadm_api="v1beta4",
                 pause_tag="3.10.1",
                 etcd_tags=((2, "3.6.5-0"), (0, "3.6.4-0")),
+                coredns_tags=((0, "v1.12.1"),),
+                newest_patch=9,
                 etcd_probes=EtcdProbes.READYZ_NAMED_PORT,
                 kubelet_client_group_until=8,
                 kubelet_local_mode=True,
@@ -159,6 +163,8 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubeadm_api="v1beta4",
                 pause_tag="3.10.1",
                 etcd_tags=((0, "3.6.6-0"),),
+                coredns_tags=((0, "v1.13.1"),),
+                newest_patch=6,
                 etcd_probes=EtcdProbes.READYZ_NAMED_PORT,
                 kubelet_client_group_until=5,
                 kubelet_local_mode=True,
@@ -170,6 +176,8 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubeadm_api="v1beta4",
                 pause_tag="3.10.2",
                 etcd_tags=((0, "3.6.8-0"),),
+                coredns_tags=((0, "v1.14.2"),),
+                newest_patch=3,
                 etcd_probes=EtcdProbes.READYZ_NAMED_PORT,
                 kubelet_client_group_until=1,
                 kubelet_local_mode=True,

@@ -1,18 +1,21 @@
 """Fields of KubeletConfiguration and KubeProxyConfiguration: their names, and what they hold.
 
-Source: Kubernetes 1.29.6, types.go of k8s.io/kubelet/config/v1beta1, kube-proxy/config/v1alpha1 and
-component-base. kubeadm decodes both strictly: an unknown field or another type ends every step.
+Source: types.go of k8s.io/kubelet/config/v1beta1, kube-proxy/config/v1alpha1 and component-base, in the
+trees of 1.29.6 and of each later minor (kube-proxy's from 1.31 on). kubeadm decodes both strictly: an unknown field or another type ends every step.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from types import MappingProxyType
 
+from khgen.facts.known_names import is_before
 from khgen.facts.version import KubernetesVersion
 from khgen.problems import Finding, ValuePath
 from khgen.spec.check import Check
-from khgen.spec.check.components import VERSION
+from khgen.spec.check.components import PACKAGE_VERSIONS, VERSION
+from khgen.spec.check.minor import kubelet_minor
 from khgen.spec.model import ClusterSpec
 from khgen.spec.schema_errors import shown
 
@@ -21,8 +24,6 @@ KUBE_PROXY = ("kubernetes", "kubeProxy", "config")
 GO_DURATION = re.compile(
     r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)"
 )
-FIELDS_OF_MINOR = "1.29"
-"""Later minors have more fields, with the same types."""
 FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "KubeletConfiguration": {
@@ -176,33 +177,73 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
     }
 )
-"""The field names of each struct, by the kind of value or the struct that they hold."""
+"""The field names of each struct of 1.29, by the kind of value or the struct that they hold."""
+LATER_FIELDS: Mapping[str, Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "1.30": {
+            "KubeletConfiguration": {
+                "integer": "containerLogMaxWorkers",
+                "duration": "containerLogMonitorInterval",
+                "text": "podLogsDir",
+            },
+            "FormatOptions": {"TextOptions": "text"},
+            "TextOptions": {"any": "infoBufferSize", "boolean": "splitStream"},
+        },
+        "1.31": {
+            "KubeletConfiguration": {"boolean": "failCgroupV1"},
+            "KubeProxyConfiguration": {"boolean": "windowsRunAsService"},
+        },
+        "1.32": {
+            "KubeletConfiguration": {
+                "boolean": "singleProcessOOMKill",
+                "CrashLoopBackOffConfig": "crashLoopBackOff",
+            },
+            "CrashLoopBackOffConfig": {"duration": "maxContainerRestartPeriod"},
+        },
+        "1.33": {
+            "KubeletConfiguration": {
+                "boolean": "mergeDefaultEvictionSettings",
+                "list of text": "preloadedImagesVerificationAllowlist",
+                "text": "imagePullCredentialsVerificationPolicy",
+                "UserNamespaces": "userNamespaces",
+            },
+            "UserNamespaces": {"integer": "idsPerPod"},
+        },
+        "1.36": {
+            "KubeletConfiguration": {
+                "list": "tlsCurvePreferences",
+                "text": "memoryReservationPolicy",
+            },
+        },
+    }
+)
+"""What each minor adds to them; none removed a field or changed its type."""
 
 
 def component_configs(spec: ClusterSpec) -> Iterator[Finding]:
     """Unknown fields of the two configurations, and values of the wrong type."""
-    strict = KubernetesVersion.parse(spec.kubernetes.version).minor == FIELDS_OF_MINOR
-    for path, struct, given in (
-        (KUBELET, "KubeletConfiguration", spec.kubernetes.kubelet.config),
-        (KUBE_PROXY, "KubeProxyConfiguration", spec.kubernetes.kube_proxy.config),
-    ):
-        yield from _struct_findings(path, struct, given, strict=strict)
+    minor = KubernetesVersion.parse(spec.kubernetes.version).minor
+    yield from _struct_findings(
+        KUBELET, "KubeletConfiguration", spec.kubernetes.kubelet.config, kubelet_minor(spec)
+    )
+    yield from _struct_findings(
+        KUBE_PROXY, "KubeProxyConfiguration", spec.kubernetes.kube_proxy.config, minor
+    )
 
 
 def _struct_findings(
-    path: ValuePath, struct: str, given: Mapping[str, object], *, strict: bool
+    path: ValuePath, struct: str, given: Mapping[str, object], minor: str
 ) -> Iterator[Finding]:
-    known = {name: kind for kind, names in FIELDS[struct].items() for name in names.split()}
+    structs = fields_of(minor)
+    known = structs[struct]
     for name, value in given.items():
         kind = known.get(name)
         if kind is None:
-            unknown = _unknown((*path, name), struct, known, strict=strict)
-            if unknown is not None:
-                yield unknown
+            yield _unknown((*path, name), struct, minor)
         elif value is None:
             continue
-        elif kind in FIELDS and isinstance(value, dict):
-            yield from _struct_findings((*path, name), kind, value, strict=strict)
+        elif kind in structs and isinstance(value, dict):
+            yield from _struct_findings((*path, name), kind, value, minor)
         else:
             wanted, fits = KINDS.get(kind, KINDS["mapping"])
             if not fits(value):
@@ -210,17 +251,35 @@ def _struct_findings(
                 yield Finding(path=(*path, name), message=message, hint=_better(kind, value))
 
 
-def _unknown(
-    path: ValuePath, struct: str, known: Mapping[str, str], *, strict: bool
-) -> Finding | None:
+@cache
+def fields_of(minor: str) -> Mapping[str, Mapping[str, str]]:
+    """The kind or struct of each field of each struct in that minor."""
+    structs: dict[str, dict[str, str]] = {}
+    later = [added for first, added in LATER_FIELDS.items() if not is_before(minor, first)]
+    for added in (FIELDS, *later):
+        for struct, kinds in added.items():
+            fields = {name: kind for kind, names in kinds.items() for name in names.split()}
+            structs.setdefault(struct, {}).update(fields)
+    return structs
+
+
+def _unknown(path: ValuePath, struct: str, minor: str) -> Finding:
     name = str(path[-1])
+    known = fields_of(minor)[struct]
+    later = (m for m, added in LATER_FIELDS.items() if name in _names(added.get(struct, {})))
     same = [field for field in known if field.lower() == name.lower()]
-    if not (strict or same):
-        return None
     close = same or get_close_matches(name[:64], known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else "remove it: kubeadm refuses it"
     message = f"{struct} has no field '{name[:64]}'"
+    first = next(later, None)
+    if first is not None:
+        message += f" in Kubernetes {minor}"
+        hint = f"remove it until the cluster runs {first}, the first minor that has it"
     return Finding(path=path, message=message, hint=hint, at_key=True)
+
+
+def _names(kinds: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(" ".join(kinds.values()).split())
 
 
 def _better(kind: str, value: object) -> str:
@@ -279,4 +338,4 @@ KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = MappingProxyType(
 """Each kind of field, as text and as a test of a value."""
 
 
-CHECKS = (Check(find=component_configs, reads=(VERSION, KUBELET, KUBE_PROXY)),)
+CHECKS = (Check(find=component_configs, reads=(VERSION, PACKAGE_VERSIONS, KUBELET, KUBE_PROXY)),)

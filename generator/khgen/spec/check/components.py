@@ -1,7 +1,6 @@
 """Versions, flags and fields of Kubernetes' components."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 
 from khgen.facts.kubernetes import SUPPORTED_MINORS, facts_for
@@ -175,11 +174,8 @@ def api_server_flags(spec: ClusterSpec) -> Iterator[Finding]:
         yield Finding(path=at, message=message, hint=hint, at_key=True)
 
 
-def feature_gates(spec: ClusterSpec) -> Iterator[Finding]:
-    """kubeadm's feature gates that khgen sets or does not support, or that do not exist."""
-    version = KubernetesVersion.parse(spec.kubernetes.version)
-    facts = facts_for(version)
-    known = None if facts is None else facts.feature_gates
+def own_gates(spec: ClusterSpec) -> Iterator[Finding]:
+    """kubeadm's feature gates that khgen sets or does not support."""
     for gate, on in spec.kubernetes.feature_gates.items():
         path = ("kubernetes", "featureGates", gate)
         if gate == "PublicKeysECDSA":
@@ -190,15 +186,6 @@ def feature_gates(spec: ClusterSpec) -> Iterator[Finding]:
                 "RootlessControlPlane is not supported: it needs other owners of the key files"
             )
             yield Finding(path=path, message=message, hint="remove it", at_key=True)
-        elif known is not None and gate not in known:
-            close = get_close_matches(gate[:64], known, n=1)
-            hint = (
-                f"did you mean {quoted(close[0])}?"
-                if close
-                else ("give gates of the API server, kubelet or scheduler in their own settings")
-            )
-            message = f"kubeadm {version.minor} has no feature gate {quoted(gate)}"
-            yield Finding(path=path, message=message, hint=hint, at_key=True)
 
 
 def kubelet_fields(spec: ClusterSpec) -> Iterator[Finding]:
@@ -279,7 +266,7 @@ def kubelet_newer_than_kubeadm(spec: ClusterSpec) -> Iterator[Finding]:
 CHECKS = (
     Check(find=own_flags),
     Check(find=api_server_flags, reads=(KUBERNETES,)),
-    Check(find=feature_gates, reads=(VERSION, ("kubernetes", "featureGates"))),
+    Check(find=own_gates, reads=(("kubernetes", "featureGates"),)),
     Check(find=kubelet_fields, reads=(("kubernetes", "kubelet"),)),
     Check(find=kube_proxy_fields, reads=(VERSION, ("kubernetes", "kubeProxy"))),
     Check(find=unsupported_minor, reads=(VERSION,)),
