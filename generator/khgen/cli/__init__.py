@@ -14,7 +14,18 @@ from contextlib import suppress
 import click
 
 from khgen import __version__
-from khgen.cli.commands import diff, export, image, init, rehearse, render, schema, seed, show
+from khgen.cli.commands import (
+    diff,
+    export,
+    image,
+    init,
+    rehearse,
+    render,
+    schema,
+    seed,
+    show,
+    status,
+)
 from khgen.cli.identity_commands import certs, node, secrets
 from khgen.cli.outcome import (
     EndedError,
@@ -78,6 +89,7 @@ for command in (
     export,
     image,
     rehearse,
+    status,
     node,
     certs,
     secrets,

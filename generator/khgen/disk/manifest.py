@@ -253,6 +253,11 @@ class _Certificate(ListingPart):
     not_after: AwareDatetime
 
 
+class _Update(ListingPart):
+    generation: int = Field(ge=1)
+    sha256: Sha256
+
+
 class ManifestNode(ListingPart):
     """One node that was rendered: who it is, and the digests of what its machine is given."""
 
@@ -270,6 +275,8 @@ class ManifestNode(ListingPart):
     rootfs: bool = True
     """An older khgen wrote every node's whole tree and no tree of its kind, and no such keys."""
     certificates: Mapping[str, _Certificate]
+    update: _Update | None = None
+    """The update bundle; an older khgen made none."""
 
 
 class RenderedManifest(Listing):
