@@ -166,5 +166,7 @@ def _clock() -> str:
 
 
 def _columns() -> int:
-    """The width of a line; a report that is no terminal's has the width of the docs' examples."""
+    """The width of a line: a terminal's own if that is narrower."""
+    if not sys.stdout.isatty():
+        return WIDTH
     return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)

@@ -1,6 +1,7 @@
 """In place of kubectl: the few commands that boot steps use."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ def main() -> None:
         parser.add_argument(flag, action="store_true")
     for flag in ("-o", "-l", "-f"):
         parser.add_argument(flag)
-    for option in ("--field-selector", "--server", "--request-timeout"):
+    for option in ("--field-selector", "--server", "--request-timeout", "--raw"):
         parser.add_argument(option)
     parser.add_argument("words", nargs="+")
     given = parser.parse_intermixed_args()
@@ -42,7 +43,10 @@ def main() -> None:
 
 
 def get(client: Client, words: list[str], given: argparse.Namespace) -> None:
-    """Names of the objects asked for; with JSONPath, their names and addresses."""
+    """Names of the objects asked for; with JSONPath, their names and addresses; or raw JSON."""
+    if given.raw:
+        print(json.dumps(client.ask("GET", given.raw)))
+        return
     place = PLACES[words[0]].format(given.namespace)
     if words[1:]:
         found = [client.get(f"{place}/{words[1]}")]
