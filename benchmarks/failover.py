@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from khgen.rehearse.api_client import requests
 from khgen.rehearse.processes import wait_until
 from markdown_table import say
-from support.api_client import requests, start_client
 from support.balance import api_servers
 from support.local_cluster import ENDPOINT, STAND_IN, LocalCluster, local_cluster
 from support.topologies import cluster
@@ -97,7 +97,7 @@ def row(title: str, times: Sequence[float]) -> None:
 def measure(booted: LocalCluster, cuts: int) -> None:
     """Cut by cut, then the medians and the worst."""
     booted.boot(seconds=600)
-    log = start_client(booted)
+    log = booted.start_client()
     say("cut", "VIP moved", "API answered", "last request held up")
     say(*["---"] * 4)
     all_times = []

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from khgen.rehearse.api_client import Requests, counted
 from khgen.rehearse.processes import ProgramError, wait_until
 from khgen.spec.model import ClusterSpec
-from support.api_client import requests, start_client
 from support.balance import api_servers
 from support.kubernetes import kube_bin, kubeadm_version
 from support.local_cluster import ENDPOINT, STAND_IN, LocalCluster, local_cluster
@@ -54,13 +54,7 @@ class Seen:
     """What was seen for some time."""
 
     holders: list[tuple[float, list[str]]]
-    failed: int
-    longest: float
-    """Seconds from the first failed request to the next good one, at the most."""
-    slowest: float
-    """Seconds that the slowest request took."""
-    broken: int
-    asked: int
+    requests: Requests
 
     @property
     def counts(self) -> set[int]:
@@ -68,10 +62,7 @@ class Seen:
 
     def __str__(self) -> str:
         held = {n: sum(len(h) == n for _, h in self.holders) for n in sorted(self.counts)}
-        return (
-            f"holders {held}, {self.failed} of {self.asked} requests failed, "
-            f"longest {self.longest:.1f} s, slowest {self.slowest:.1f} s, kept connection broken {self.broken} times"
-        )
+        return f"holders {held}, {self.requests}"
 
 
 def watch(cluster: LocalCluster, log: Path, seconds: float, cut: str = "") -> Seen:
@@ -82,7 +73,7 @@ def watch(cluster: LocalCluster, log: Path, seconds: float, cut: str = "") -> Se
     while (now := time.monotonic()) < since + seconds:
         holders.append((now - since, now_holding(cluster)))
         time.sleep(max(0.0, 0.5 - (time.monotonic() - now)))
-    return seen_since(log, since, holders)
+    return Seen(holders=holders, requests=counted(log, since))
 
 
 def now_holding(cluster: LocalCluster) -> list[str]:
@@ -90,25 +81,6 @@ def now_holding(cluster: LocalCluster) -> list[str]:
         return cluster.holders()
     except ProgramError:  # a host that loses its power in that moment
         return cluster.holders()
-
-
-def seen_since(log: Path, since: float, holders: list[tuple[float, list[str]]]) -> Seen:
-    asked = [r for r in requests(log) if r.ended >= since]
-    good = [r.ended for r in asked if r.well]
-    outages = [
-        min((end for end in good if end > r.begun), default=r.ended + 99) - r.begun
-        for r in asked
-        if not r.well
-    ]
-    kept = [r for r in requests(log, kept=True) if r.ended >= since]
-    return Seen(
-        holders=holders,
-        failed=len(outages),
-        longest=max(outages, default=0.0),
-        slowest=max((r.ended - r.begun for r in asked), default=0.0),
-        broken=sum(not r.well for r in kept),
-        asked=len(asked),
-    )
 
 
 def knows(cluster: LocalCluster, host: str, others: set[str]) -> bool:
@@ -132,7 +104,7 @@ def test_a_cluster_grows_and_its_first_machines_are_not_touched(name: str) -> No
     with local_cluster(spec_of(old), programs) as grown:
         grown.boot(seconds=300)
         first = steady_holder(grown)
-        log = start_client(grown)
+        log = grown.start_client()
         grown.rendered_anew(spec_of({**old, **new}))
         for newcomer in new:
             grown.set_up(newcomer).power_on()
@@ -145,8 +117,8 @@ def test_a_cluster_grows_and_its_first_machines_are_not_touched(name: str) -> No
         calm = watch(grown, log, WATCHED)
         print(f"{name}, all up: {calm}")
         assert calm.counts == {1}, calm.holders
-        assert calm.broken == 0
-        assert calm.longest <= MENDED
+        assert calm.requests.broken == 0
+        assert calm.requests.longest <= MENDED
         everybody = {*old, *new}
         for host in everybody:
             wait_until(lambda h=host: knows(grown, h, everybody), 60, f"{host} to know all")  # type: ignore[misc]
@@ -157,7 +129,7 @@ def test_a_cluster_grows_and_its_first_machines_are_not_touched(name: str) -> No
         without = watch(grown, log, 20)
         print(f"{name}, the holder's API server away: {without}")
         assert without.counts == {1}
-        assert without.longest <= MENDED + 3, "the others' API servers are ready"
+        assert without.requests.longest <= MENDED + 3, "the others' API servers are ready"
         wait_until(grown.ready, 10, "the API through the holder of the VIP")
         own.run("sh", "-c", "mv /root/kube-apiserver.yaml /etc/kubernetes/manifests/")
         wait_until(lambda: knows(grown, holder, {holder}), 120, "its API server")
@@ -175,7 +147,7 @@ def test_a_removed_and_a_replaced_host_leave_one_holder() -> None:
         hosts.boot(seconds=300)
         holder = steady_holder(hosts)
         removed = next(name for name in three if name != holder)
-        log = start_client(hosts)
+        log = hosts.start_client()
         forget(hosts, removed, by=holder)
         four = {**three, "cp4": 14}
         del four[removed]
@@ -196,8 +168,8 @@ def test_a_removed_and_a_replaced_host_leave_one_holder() -> None:
         calm = watch(hosts, log, WATCHED)
         print(f"all up: {calm}")
         assert calm.counts == {1}, calm.holders
-        assert calm.broken == 0
-        assert calm.longest <= MENDED
+        assert calm.requests.broken == 0
+        assert calm.requests.longest <= MENDED
 
 
 def forget(hosts: LocalCluster, name: str, by: str) -> None:
@@ -214,14 +186,14 @@ def test_a_third_balancer_is_counted_in_when_the_two_have_their_new_files() -> N
     two = {"cp1": 11, "lb1": 21, "lb3": 23}
     with local_cluster(spec_of(two, port=6443), kube_bin() if REAL else STAND_IN) as hosts:
         hosts.boot(seconds=300)
-        log = start_client(hosts, port=6443)
+        log = hosts.start_client(6443)
         hosts.rendered_anew(spec_of({**two, "lb2": 22}, port=6443))
         hosts.set_up("lb2").power_on()
         waiting = watch(hosts, log, WATCHED)
         print(f"two balancers do not know the third: {waiting}")
         assert waiting.counts == {1}, waiting.holders
-        assert waiting.broken == 0
-        assert waiting.longest <= MENDED
+        assert waiting.requests.broken == 0
+        assert waiting.requests.longest <= MENDED
         assert "lb2" not in {h for _, held in waiting.holders for h in held}
         for name in ("lb1", "lb3"):
             hosts.reseed(name)

@@ -12,6 +12,8 @@ from khgen.yaml_text import dump_yaml
 from spec.test_checks import ERRORS, WARNINGS, Case
 from support.spec_texts import changed
 
+pytestmark = pytest.mark.slow
+
 MARK = "MISTAKE"
 """Stands in the document where the text of the mistake goes."""
 NodeMistake = tuple[str, dict[str, Any], str, str]

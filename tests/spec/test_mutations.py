@@ -9,6 +9,7 @@ MUTANTS = 260
 """For each example; python -m support.mutants plays as many as are wanted."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_a_mutated_spec_gives_problems_or_a_spec(example: str) -> None:
     counts = play(example, MUTANTS)

@@ -3,21 +3,24 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from khgen.bundle.update_bundle import UpdateBundle
 from khgen.pki.secrets import new_secrets, with_removed, with_replaced
 from khgen.plan.cluster_plan import build_plan, founders_of
-from khgen.rehearse.local_host import LocalHost, Testbed, Watch
+from khgen.rehearse.api_client import start_client
+from khgen.rehearse.local_host import LocalHost, Testbed, Watch, put
 from khgen.rehearse.namespaces import Namespaces
 from khgen.rehearse.processes import ProgramError, wait_until
 from khgen.rehearse.rehearsed_spec import MANIFESTS, rehearsed
 from khgen.rehearse.testbed import new_host, open_testbed, seed_files
+from khgen.rehearse.updating import RollWatch, apply_objects, objects_of, updates_of
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import ImageSpec
@@ -26,7 +29,8 @@ from support.programs import require_namespaces, require_program
 from support.rendering import ROOT
 
 STAND_IN = ROOT / "tests" / "standin"
-ENDPOINT = {"vip": "10.1.2.3", "port": 8443}
+ENDPOINT_PORT = 8443
+ENDPOINT = {"vip": "10.1.2.3", "port": ENDPOINT_PORT}
 """In one network with the nodes of support.topologies, as the bridge is one."""
 PKI = "/etc/kubernetes/pki"
 
@@ -38,6 +42,8 @@ class LocalCluster:
     render: ClusterRender
     testbed: Testbed
     hosts: dict[str, LocalHost]
+    updates: Mapping[str, UpdateBundle] = field(default_factory=dict)
+    """What each host was given last, by name."""
 
     @property
     def namespaces(self) -> Namespaces:
@@ -74,6 +80,36 @@ class LocalCluster:
         secrets = self.render.secrets
         plan = build_plan(rehearsed(spec).spec, secrets.founders, secrets.replaced, secrets.removed)
         self.render = ClusterRender(plan, secrets, MANIFESTS)
+
+    def start_client(self, port: int = ENDPOINT_PORT) -> Path:
+        """Start a client of the endpoint on the bridge; returns its log."""
+        vip = str(self.render.plan.endpoint.vip)
+        return start_client(self.namespaces, self.testbed.folder, vip, port)
+
+    def make_updates(self) -> None:
+        """What `khgen render` gives the machines that run."""
+        self.updates = updates_of(self.render, self.updates)
+
+    def apply_updates(self) -> None:
+        """`kubectl apply -f update.yaml` with the updates that were made last."""
+        apply_objects(self.testbed, self.render, objects_of(self.render, self.updates))
+
+    def put_update(self, name: str, folder: str = "/root/update") -> str:
+        """A host's update as a folder on its disk; returns its path."""
+        host = self.hosts[name]
+        for file, content in self.updates[name].files.items():
+            put(host.folder / "root" / folder.lstrip("/") / file, content)
+        return folder
+
+    def wait_updated(self, names: Sequence[str] = (), seconds: float = 240) -> RollWatch:
+        """Wait until each of these hosts (default: all) has its last update in force."""
+        hosts = [self.hosts[name] for name in names or self.hosts]
+        wanted = {host.name: self.updates[host.name].generation for host in hosts}
+        watch = RollWatch(hosts=hosts, wanted=wanted)
+        for change in watch.until_done(seconds):
+            print(f"{change.seconds:6.1f} s  {change.host:<6} {change.state:<8} {change.line}")
+        assert watch.all_done, {name: str(s) for name, s in watch.last.items()}
+        return watch
 
     def removed(self, name: str) -> None:
         """A power cut for good, and what `khgen node remove` records."""

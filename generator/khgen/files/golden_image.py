@@ -110,7 +110,7 @@ def _image_path(file: NodeFile) -> PurePosixPath:
 
 
 def _boot_files() -> tuple[NodeFile, ...]:
-    steps = (step for step in BOOT_STEPS if step.name != IMAGE_STEP)
+    steps = (step for step in BOOT_STEPS if step.name != IMAGE_STEP and not step.living)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
         *placer_files(),

@@ -12,7 +12,8 @@ from khgen.spec.model import ClusterSpec
 from khgen.spec.schema_errors import path_of
 from khgen.yaml_reader import PlainValue
 
-ATTEMPTS = 6
+ATTEMPTS = 2
+"""A value that is removed can be a required key of an optional mapping, which is then removed too."""
 _Mapping = dict[str, Any]
 
 

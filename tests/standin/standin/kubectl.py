@@ -17,7 +17,11 @@ PLACES = {
     "configmap": "/api/v1/namespaces/{}/configmaps",
     "secret": "/api/v1/namespaces/{}/secrets",
     "daemonset": "/apis/apps/v1/namespaces/{}/daemonsets",
+    "namespace": "/api/v1/namespaces",
+    "role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
+    "rolebinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
 }
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def main() -> None:
@@ -94,9 +98,37 @@ def create(client: Client, _: list[str], given: argparse.Namespace) -> None:
         sys.exit(1)
 
 
+def apply(client: Client, _: list[str], given: argparse.Namespace) -> None:
+    """The objects in a file as they are there, but for what others added to them."""
+    for item in yaml.safe_load_all(Path(given.f).read_text(encoding="utf-8")):
+        kind, name = item["kind"].lower(), item["metadata"]["name"]
+        place = PLACES[kind].format(item["metadata"].get("namespace", "default"))
+        wanted = json.loads(json.dumps(item))
+        wanted["metadata"].setdefault("annotations", {})[LAST_APPLIED] = json.dumps(item)
+        there = client.get(f"{place}/{name}")
+        if there is None:
+            client.ask("POST", place, wanted)
+        else:
+            before = json.loads(there["metadata"].get("annotations", {}).get(LAST_APPLIED, "{}"))
+            client.ask("PUT", f"{place}/{name}", _merged(before, there, wanted))
+        print(f"{kind}/{name} {'created' if there is None else 'configured'}")
+
+
+def _merged(before: Document, there: Document, wanted: Document) -> Document:
+    """kubectl's three-way merge: what was applied before and is no longer wanted goes."""
+    result = {key: value for key, value in there.items() if key in wanted or key not in before}
+    for key, value in wanted.items():
+        old = there.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            result[key] = _merged(before.get(key) or {}, old, value)
+        else:
+            result[key] = value
+    return result
+
+
 def delete(client: Client, words: list[str], given: argparse.Namespace) -> None:
     """An object, whether it is there or not."""
     client.ask("DELETE", f"{PLACES[words[0]].format(given.namespace)}/{words[1]}")
 
 
-COMMANDS = {"get": get, "annotate": annotate, "create": create, "delete": delete}
+COMMANDS = {"get": get, "annotate": annotate, "create": create, "apply": apply, "delete": delete}
