@@ -201,10 +201,16 @@ def test_a_failed_slot_is_why_the_roll_stopped() -> None:
     assert not found.as_rendered
 
 
-def test_a_slot_of_a_node_that_is_gone_is_reported() -> None:
+def test_a_node_that_is_still_in_the_channel_is_reported() -> None:
     seen = small_cluster()
-    seen.state = {"slots": {"w7": slot_of("worker")}}
-    assert report(seen).differences == ("w7 (worker) holds a slot, but is not in out: others wait",)
+    seen.wanted["w7"] = {"role": "worker", "generation": OLDER}
+    assert report(seen).differences == ("out no longer has w7: kubectl apply -f out/update.yaml",)
+
+
+def test_the_slot_of_a_node_that_is_no_longer_wanted_does_not_count() -> None:
+    seen = small_cluster()
+    seen.state = {"slots": {"w7": slot_of("worker", "failed", "it is gone")}}
+    assert report(seen).as_rendered
 
 
 def test_two_holders_of_the_vip_are_reported() -> None:

@@ -52,7 +52,7 @@ def api_lists(folder: Path, seen: SeenCluster) -> Iterator[ApiLists]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = _context(folder).wrap_socket(server.socket, server_side=True)
     lists.port = server.server_address[1]
-    _name_it(folder / "out" / "admin.conf", lists.port)
+    name_it(folder / "out" / "admin.conf", lists.port)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield lists
@@ -86,8 +86,8 @@ def _context(folder: Path) -> ssl.SSLContext:
     return context
 
 
-def _name_it(admin_conf: Path, port: int) -> None:
-    """Put the loopback address of the test into the kubeconfig."""
+def name_it(admin_conf: Path, port: int) -> None:
+    """Put that port on loopback into the kubeconfig as its server."""
     lines = admin_conf.read_text(encoding="utf-8").splitlines()
     changed = [
         line.partition("server:")[0] + f"server: https://127.0.0.1:{port}"

@@ -132,9 +132,10 @@ def give_bundles(out: Path, generation: int | None) -> None:
     for key in ("khgen", "sha256"):
         del values[key]
     for node in values["nodes"].values():
-        node.pop("update", None)
-        if generation is not None:
-            node["update"] = {"generation": generation, "sha256": "0" * 64}
+        if generation is None:
+            del node["update"]
+        else:
+            node["update"]["generation"] = generation
     (out / "manifest.json").write_text(listing_text(kind, values), encoding="utf-8")
 
 

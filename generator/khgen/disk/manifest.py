@@ -251,11 +251,6 @@ class _Certificate(ListingPart):
     not_after: AwareDatetime
 
 
-class _Update(ListingPart):
-    generation: int = Field(ge=1)
-    sha256: Sha256
-
-
 class ManifestNode(ListingPart):
     """One node that was rendered: who it is, and the digests of what its machine is given."""
 
@@ -275,8 +270,6 @@ class ManifestNode(ListingPart):
     update: _Update | None = None
     """An older khgen wrote no updates."""
     certificates: Mapping[str, _Certificate]
-    update: _Update | None = None
-    """The update bundle; an older khgen made none."""
 
 
 class RenderedManifest(Listing):

@@ -13,17 +13,16 @@ from typing import Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, ValidationError
 from pydantic.alias_generators import to_camel
 
+from khgen.bundle.update_objects import NAMESPACE, ROLL
+from khgen.spec.model.updates import Day
+
 REPORT = "khgen/update"
 """The annotation on a Node that the node itself writes."""
-NAMESPACE, ROLL = "khgen", "roll"
-"""The ConfigMap that has the policy, the wanted generations and the slots."""
 API_SERVER = "kube-apiserver"
 NODES_PATH = "/api/v1/nodes"
 PODS_PATH = f"/api/v1/namespaces/kube-system/pods?labelSelector=component%3D{API_SERVER}"
 ROLL_PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps?fieldSelector=metadata.name%3D{ROLL}"
 """Lists, because a list is empty where there is no such object."""
-
-Weekday = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 class UpdateState(StrEnum):
@@ -136,7 +135,7 @@ class NodeReport(_Part):
 class Window(_Part):
     """When a roll may start: on these days (UTC), from a time of day on, for so many minutes."""
 
-    days: tuple[Weekday, ...] = Field(min_length=1)
+    days: tuple[Day, ...] = Field(min_length=1)
     start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
     minutes: int = Field(ge=1)
 
@@ -230,11 +229,13 @@ def _roll(config_map: _ConfigMap, faults: list[str]) -> Roll:
     state = _read(data.get("state", "{}"), _RollState, f"data.state of {where}", faults)
     wanted = _read(data.get("wanted", "{}"), _WantedNodes, f"data.wanted of {where}", faults)
     policy, state = policy or _Policy(), state or _RollState()
+    generations = {name: one.generation for name, one in wanted.root.items()} if wanted else {}
     return Roll(
         paused=policy.paused,
         window=policy.window,
-        wanted={name: one.generation for name, one in wanted.root.items()} if wanted else {},
-        slots=state.slots,
+        wanted=generations,
+        # Nodes, too, ignore the slot of a node that is no longer wanted: khgen-roll, seen_slots.
+        slots={name: slot for name, slot in state.slots.items() if name in generations},
         applied=state.applied,
     )
 

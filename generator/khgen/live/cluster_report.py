@@ -1,9 +1,8 @@
 """The report of a running cluster: what was rendered, compared with what the API shows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import get_args
 
 from khgen.disk.manifest import ManifestNode, RenderedManifest
 from khgen.live.api_objects import (
@@ -15,16 +14,16 @@ from khgen.live.api_objects import (
     Slot,
     Snapshot,
     UpdateState,
-    Weekday,
     Window,
 )
 from khgen.spec.model import NodeRole
+from khgen.spec.model.updates import Day
 
 HEALTHY = "healthy"
 """What a node reports of an etcd member that is well."""
 IN_API = frozenset({NodeRole.CONTROL_PLANE, NodeRole.WORKER})
 """The roles that have a Node."""
-_WEEKDAYS: tuple[str, ...] = get_args(Weekday)
+_WEEK = tuple(Day)
 """In the order of datetime.weekday()."""
 _LISTED = 5
 
@@ -241,14 +240,16 @@ def _cluster_differences(
         if with_bundle and rendered.pull:
             yield f"the cluster has no bundles yet: kubectl apply -f {rendered.out}/update.yaml"
         return
-    yield from _channel_differences(rendered.out, roll, with_bundle)
-    for name, slot in sorted(roll.slots.items()):
-        if name not in known:
-            yield f"{name} ({slot.role}) holds a slot, but is not in {rendered.out}: others wait"
+    yield from _channel_differences(rendered.out, roll, with_bundle, known)
 
 
-def _channel_differences(out: str, roll: Roll, nodes: list[NodeStatus]) -> Iterator[str]:
+def _channel_differences(
+    out: str, roll: Roll, nodes: list[NodeStatus], known: Collection[str]
+) -> Iterator[str]:
     """Where the bundles that nodes can pull are not those of the output."""
+    left = sorted(roll.wanted.keys() - known)
+    if left:
+        yield f"{out} no longer has {_names(left)}: kubectl apply -f {out}/update.yaml"
     older: list[str] = []
     newer: list[str] = []
     for node in nodes:
@@ -269,7 +270,7 @@ def _window_state(window: Window, now: datetime) -> WindowState:
     length = timedelta(minutes=window.minutes)
     weeks = 1 + length // timedelta(days=7)
     days = (today + timedelta(days=offset) for offset in range(-7 * weeks, 8))
-    starts = [day for day in days if _WEEKDAYS[day.weekday()] in window.days]
+    starts = [day for day in days if _WEEK[day.weekday()] in window.days]
     ends = [start + length for start in starts if start <= now < start + length]
     if ends:
         return WindowState(open=True, until=max(ends))
