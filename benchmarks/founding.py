@@ -198,7 +198,7 @@ def measured(way: Way, programs: Path, cpus: float, journals: Path | None) -> Ti
     """One cluster, from power-on to the end, on machines with fresh disks."""
     rehearsal, render = rendered_cluster(programs)
     plan = render.plan
-    with open_testbed(rehearsal, render, programs, cpus=cpus) as here:
+    with open_testbed(rehearsal, [(render.plan, programs)], cpus=cpus) as here:
         data_dir = plan.spec.etcd.data_dir
         hosts = [new_host(here, way.given(render, node), data_dir) for node in plan.nodes]
         addresses = [str(node.address) for node in plan.nodes]

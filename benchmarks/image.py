@@ -5,9 +5,9 @@
 As root, with mmdebstrap, grub-pc-bin, packer, QEMU and xorriso. The base image is Debian 12 with the
 distribution's cloud kernel and cloud-init. Kubernetes' own package repositories need not be reached:
 kubeadm, kubelet and kubectl are downloaded from a web server here, the real ones where KHGEN_KUBE_BIN
-names their folder, otherwise stand-ins that tell a version and no more. crictl is such a stand-in
+names their folder, otherwise stand-ins that only print a version. crictl is such a stand-in
 always. Everything else comes from Debian. Then a machine of the image boots with the rendered seed of
-a worker and nothing else, until `khgen-boot status` tells that it waits at its first network gate.
+a worker and nothing else, until `khgen-boot status` reports that it waits at its first network gate.
 Prints a Markdown table.
 """
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
 from khgen.plan.steps import steps_of
+from khgen.resources import verbatim
 from support.boot_steps import is_gate
 from support.rendering import ROOT, example_spec, plan_of
 

@@ -106,6 +106,16 @@ def test_pages_are_in_plain_english(page: Path) -> None:
     assert banned_in(page.read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.parametrize("folder", ["generator", "templates", "packer", "benchmarks", "tests"])
+def test_names_comments_and_messages_are_in_plain_english(folder: str) -> None:
+    files = {path for path in (ROOT / folder).rglob("*") if path.suffix != ".pyc"}
+    files -= {Path(__file__), *(ROOT / "tests" / "golden").rglob("*")}
+    texts = {path: path.read_bytes().decode(errors="replace") for path in files if path.is_file()}
+    found = {path: banned_in(text.replace("_", " ")) for path, text in texts.items()}
+    assert len(texts) > 5
+    assert {path: phrases for path, phrases in found.items() if phrases} == {}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_lines_of_pages_are_short(page: Path) -> None:
     """Markdown cannot break a row of a table, nor a quoted command or output."""

@@ -1,4 +1,4 @@
-"""What the README says is tried: its commands run, its tables are complete, its links lead somewhere."""
+"""The README is true: its commands run, its tables are complete, its links lead somewhere."""
 
 import re
 import shlex

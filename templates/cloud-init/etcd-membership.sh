@@ -1,9 +1,9 @@
 # shellcheck source=/dev/null
 . /etc/khgen/etcd.sh
 
-# Fails, and says why, until etcd can take this machine as a new member without danger to its
-# quorum: no removed node is a member any more, the others are all started voters, and a quorum of
-# them is healthy. Then removes what the cluster still knows of an earlier life of this machine.
+# Fails with the reason until etcd can take this machine as a new member without danger to its
+# quorum: no removed node is still a member, all others are started voters, and a quorum of them is
+# healthy. Then it removes the member that an earlier installation of this machine left.
 prepare_membership() {
   list=$(members) || return
   stale=${REMOVED_MEMBERS:+$(stale_members "$list")}

@@ -1,11 +1,11 @@
-# Silent: gates ask every other second, and what does not answer is counted by whoever asks.
+# Silent, because gates ask every two seconds; the caller counts members that do not answer.
 etcd() {
   curl -sf -m 5 --cacert /etc/kubernetes/pki/etcd/ca.crt \
     --cert "$ETCD_CLIENT.crt" --key "$ETCD_CLIENT.key" "$@"
 }
 
-# Asks the first member that answers for $1, with body $2. etcd's own JSON API: etcdctl is in no
-# package that nodes have.
+# Requests $1 with body $2 from the first member that answers. It uses etcd's own JSON API, because no
+# package on the nodes has etcdctl.
 ask() {
   for url in $ETCD_URLS; do
     etcd "$url/v3/cluster/$1" -d "$2" && return
@@ -14,7 +14,7 @@ ask() {
   return 1
 }
 
-# ID, peer URL and state of each member. One that has a client URL has been started.
+# Prints ID, peer URL and state of each member. A member with a client URL has been started.
 members() {
   list=$(ask member/list '{}') && python3 -c '
 import json, sys
@@ -23,7 +23,7 @@ for member in json.load(sys.stdin)["members"]:
     print(member["ID"], member["peerURLs"][0], "learner" if member.get("isLearner") else state)' <<<"$list"
 }
 
-# Fails, and says why, unless most of $1 members are healthy.
+# Fails with the reason unless most of $1 members are healthy.
 quorum() {
   healthy=0
   for url in $ETCD_URLS; do

@@ -1,5 +1,5 @@
-# Without the CA's key kubeadm wants to see super-admin.conf in every phase. One founder alone holds it:
-# elsewhere a copy of admin.conf stands there while a phase runs.
+# Without the CA's key, kubeadm expects super-admin.conf in every phase. Only one founder holds it. On
+# the others, a copy of admin.conf takes its place while a phase runs.
 phase() {
   local super=/etc/kubernetes/super-admin.conf shown='' done=0
   if [ ! -e /etc/kubernetes/pki/ca.key ] && [ ! -e $super ]; then

@@ -1,4 +1,4 @@
-# How to run etcdctl at the member that answers: in its container, which has it.
+# Prints how to run etcdctl: in the container of the member that answers.
 etcdctl_there() {
   read -r name url < <(ask member/list '{}' | python3 -c '
 import json, sys
@@ -15,8 +15,9 @@ for member in answer["members"]:
   echo "$place --endpoints=$url --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key"
 }
 
-# A line for each removed node that is still in $1, the list of members, with what clears it.
-# The API has IDs in decimal, etcdctl wants them in hexadecimal.
+# Prints a line for each removed node that is still in $1, the list of members, with the command that
+# removes it.
+# The API has decimal IDs, etcdctl expects hexadecimal ones.
 stale_members() {
   for removed in $REMOVED_MEMBERS; do
     id=$(grep -F " ${removed#*=} " <<<"$1" | cut -d' ' -f1) || true
@@ -26,7 +27,8 @@ stale_members() {
   done
 }
 
-# A line for each removed control plane whose Node is still there, with what clears it.
+# Prints a line for each removed control plane whose Node still exists, with the command that removes
+# it.
 stale_nodes() {
   for name in $REMOVED_NODES; do
     if [ "$(kubectl --kubeconfig /etc/kubernetes/admin.conf get --ignore-not-found -o name node "$name")" ]; then

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes a fresh Debian root directory ($1) an image that never booted, as a cloud's would be.
+# Turns a fresh Debian root directory ($1) into an image that has never booted, like a cloud's.
 set -euo pipefail
 root=$1
 chroot "$root" systemctl enable systemd-networkd >/dev/null
@@ -12,10 +12,10 @@ ln -sfn ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 printf 'datasource_list: [NoCloud, None]\n' >"$root/etc/cloud/cloud.cfg.d/90_dpkg.cfg"
 printf 'locale: C.UTF-8\n' >"$root/etc/cloud/cloud.cfg.d/91_rehearsal.cfg"
 rm -f "$root"/etc/containerd/config.toml
-# Debian has the CNI plugins where containerd's default does not look.
+# Debian installs the CNI plugins in a folder that containerd's default configuration does not name.
 mkdir -p "$root/opt/cni"
 ln -s /usr/lib/cni "$root/opt/cni/bin"
-# File systems of the machine below.
+# The host machine provides these file systems.
 for unit in sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount; do
   ln -s /dev/null "$root/etc/systemd/system/$unit"
 done

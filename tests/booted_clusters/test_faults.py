@@ -43,7 +43,7 @@ def test_names_of_cases_are_their_own() -> None:
     assert sum(name.startswith("order: ") for name in names) == 6
 
 
-def test_page_tells_what_failed_and_what_was_not_played(tmp_path: Path) -> None:
+def test_page_lists_what_failed_and_what_was_not_played(tmp_path: Path) -> None:
     cases = [case for case in all_cases() if case.name.startswith("order: ")]
     log = tmp_path / "log"
     good = Outcome(name=cases[0].name, converged=True, seconds=20.5, after=12.5, said="")

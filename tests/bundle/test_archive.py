@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from khgen.bundle.archive import VERSION, BundleError, bundle_of, files_of_bundle
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeFile
+from khgen.resources import verbatim
 from support.rendering import EXAMPLES, example_render
 
 PEM = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"

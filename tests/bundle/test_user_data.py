@@ -1,4 +1,4 @@
-"""User-data: its head, forms and size, and that what arrives incomplete does not start a boot."""
+"""User-data: its head, forms and size, and that an incomplete one does not start a boot."""
 
 import gzip
 from base64 import b64decode, b64encode

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from khgen.changes.compare import Change, FileChange, TreeFile, changed_keys, rule_of, spec_values
-from khgen.changes.file_rules import FILES, file_rule
+from khgen.changes.file_rules import FILES, changes_text, file_rule
 from khgen.changes.key_rules import KEYS, MEANINGS, Concerned, Effect, concerns, strongest
-from khgen.changes.page import changes_text
 from khgen.pki.identity import FACTS
 from khgen.spec.model import ClusterSpec, NodeRole
 from support.command import SMALL_SPEC, khgen
@@ -149,7 +148,7 @@ def test_a_key_that_an_older_khgen_did_not_know_is_no_change() -> None:
     assert changed_keys(old, new) == ()
 
 
-def test_what_is_handed_on_as_it_is_is_kept_as_a_digest() -> None:
+def test_a_free_form_value_is_kept_as_a_digest() -> None:
     spec = SMALL_SPEC.replace(
         "address: 10.9.0.21",
         "address: 10.9.0.21, network: {prefixLength: 24, raw: {version: 2, wifis: {w: {access-points: {hush: {}}}}}}",

@@ -1,4 +1,4 @@
-"""A manifest path to a file that is no text: refused in its place, whatever the file holds."""
+"""A manifest that is not text is refused with its place, whatever the file holds."""
 
 from pathlib import Path
 

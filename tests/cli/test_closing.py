@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.cli import closing
+from khgen.cli import comparing
 from khgen.cli.outcome import LISTED_NODES
 from support.command import SMALL_SPEC, khgen
 
@@ -66,7 +66,7 @@ def test_a_line_for_each_node_that_changed(folder: Path) -> None:
     )
 
 
-def test_where_nothing_changes_on_machines_that_are_up_nothing_is_said_of_them(
+def test_machines_that_stay_as_they_are_are_not_mentioned(
     folder: Path,
 ) -> None:
     (folder / "cluster.yaml").write_text(with_nodes(workers(2, 2)))
@@ -105,7 +105,7 @@ def test_many_nodes_are_summed_up_by_role(folder: Path) -> None:
         )
     )
     assert f"  ~ {LISTED_NODES + 1} of role worker: replace\n" in render(folder)
-    assert LISTED_NODES > closing.COMPARED
+    assert LISTED_NODES > comparing.COMPARED
 
 
 def test_the_same_for_programs(folder: Path) -> None:

@@ -131,8 +131,8 @@ def test_each_change_has_its_effect_on_its_nodes(folder: Path, case: str) -> Non
     before = tree(folder / "out")
     found = differences(folder, spec)
     assert effects(found) == expected
-    told = [key["key"] for key in found["keys"]]
-    assert told == [key.replace("[w1]", "[]") for key in keys]
+    printed = [key["key"] for key in found["keys"]]
+    assert printed == [key.replace("[w1]", "[]") for key in keys]
     for node in found["nodes"]:
         assert node["keys"] == ([] if node["change"] == "new" else keys)
     assert tree(folder / "out") == before
@@ -301,7 +301,7 @@ def test_external_etcd_members_alone_have_the_effect_of_their_keys(tmp_path: Pat
     assert set(found.values()) == {"replace", "reload"}
 
 
-def test_what_a_render_would_refuse_is_a_warning_beside_its_effect(folder: Path) -> None:
+def test_a_change_that_a_render_refuses_is_a_warning_beside_its_effect(folder: Path) -> None:
     spec = SMALL_SPEC.replace("vip: 10.9.0.2,", "vip: 10.9.0.3,")
     problems = {p["message"]: p["severity"] for p in differences(folder, spec)["problems"]}
     said = "the control-plane endpoint is 10.9.0.3:8443 here, but 10.9.0.2:8443 in the secrets file"

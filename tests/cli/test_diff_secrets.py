@@ -106,7 +106,7 @@ def test_no_secret_of_either_generation_is_shown(
     assert sum(chunk in files for chunk in known) > 20
 
 
-def test_nor_of_two_generations_of_one_cluster(
+def test_two_generations_of_one_cluster_share_no_key_either(
     generations: tuple[Path, Path], tmp_path: Path
 ) -> None:
     old, _ = generations

@@ -1,4 +1,4 @@
-"""How commands end before their time: exit codes, and no word where nobody reads."""
+"""How commands end early: exit codes, and no output if nobody reads it."""
 
 import signal
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from khgen.cli.outcome import EndedError, ending_in_order
-from khgen.disk.folder_lock import locked_folder
+from khgen.disk.locks import locked_folder
 from support.command import SMALL_SPEC, khgen
 
 KHGEN = (sys.executable, "-m", "khgen")

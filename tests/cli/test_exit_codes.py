@@ -153,7 +153,7 @@ def test_a_program_that_is_not_there_as_json(folder: Path) -> None:
     assert problem["hint"]
 
 
-def test_what_a_render_wrote_as_json(folder: Path) -> None:
+def test_a_render_reports_what_it_wrote_as_json(folder: Path) -> None:
     secrets = "small.secrets.yaml"
     render = ("render", "cluster.yaml", *AS_JSON)
     first, check, again = (

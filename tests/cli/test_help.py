@@ -52,7 +52,7 @@ def test_help_loads_no_library_but_click(words: tuple[str, ...]) -> None:
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
-def test_what_was_loaded_is_noticed() -> None:
+def test_loaded_libraries_are_noticed() -> None:
     done = python("-c", PRINTS_WHAT_IT_LOADED, "schema", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "pydantic" in done.stdout.splitlines()[-1]

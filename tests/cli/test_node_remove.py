@@ -169,7 +169,7 @@ def test_a_removal_from_another_cluster_s_spec_is_refused(folder: Path) -> None:
     assert (folder / SECRETS).read_bytes() == before
 
 
-def test_an_even_number_is_told_beside_other_mistakes(tmp_path: Path) -> None:
+def test_an_even_number_is_reported_beside_other_mistakes(tmp_path: Path) -> None:
     write(tmp_path, SMALL_SPEC.replace(CP2, "").replace("10.9.0.21", "10.9.0.11"))
     done = khgen("render", "cluster.yaml", cwd=tmp_path)
     assert done.returncode == 1

@@ -69,14 +69,14 @@ def rendered(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_certs_list_shows_the_first_to_end_on_top(rendered: Path) -> None:
+def test_certs_list_shows_the_soonest_expiry_first(rendered: Path) -> None:
     lines = khgen("certs", "list", "cluster.yaml", cwd=rendered).stdout.splitlines()
     assert lines == sorted(lines)
     assert any(line.endswith("infra0  etcd-server") for line in lines), lines
     assert lines[-1].split()[-2] == "(CA)"
 
 
-def test_certs_list_tells_the_founding_from_the_rest(tmp_path: Path) -> None:
+def test_certs_list_separates_the_founding_from_the_rest(tmp_path: Path) -> None:
     assert khgen("init", "offline-ca", cwd=tmp_path).returncode == 0
     assert khgen("render", "cluster.yaml", cwd=tmp_path).returncode == 0
     lines = khgen("certs", "list", "cluster.yaml", cwd=tmp_path).stdout.splitlines()

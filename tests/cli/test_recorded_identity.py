@@ -351,9 +351,9 @@ def test_a_lost_secrets_file_is_never_made_anew(folder: Path, more: tuple[str, .
 def test_the_hint_for_a_lost_secrets_file_works(folder: Path) -> None:
     before = node_files(folder / "out", "cp1")["/etc/kubernetes/pki/ca.crt"]
     (folder / SECRETS).unlink()
-    told = khgen("render", "cluster.yaml", cwd=folder).stderr
+    printed = khgen("render", "cluster.yaml", cwd=folder).stderr
     show, secrets = (
-        told.partition("adopt its CAs: khgen ")[2].partition(";")[0].split(", then khgen ")
+        printed.partition("adopt its CAs: khgen ")[2].partition(";")[0].split(", then khgen ")
     )
     assert khgen(*show.split(), cwd=folder).returncode == 0
     done = khgen(*secrets.split(), cwd=folder)

@@ -1,4 +1,4 @@
-"""khgen render, as a process: exit codes, what it says, and that nothing is ever lost."""
+"""khgen render, as a process: exit codes, what it prints, and that nothing is ever lost."""
 
 import json
 import os
@@ -144,7 +144,7 @@ def test_check_writes_nothing(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["cluster.yaml"]
 
 
-def test_errors_are_told_all_at_once_and_nothing_is_written(folder: Path) -> None:
+def test_all_errors_are_reported_at_once_and_nothing_is_written(folder: Path) -> None:
     bad = SMALL_SPEC.replace("role: worker", "role: wroker").replace("10.9.0.12", "10.9.0.300")
     (folder / "cluster.yaml").write_text(bad)
     done = khgen("render", "cluster.yaml", cwd=folder)

@@ -1,4 +1,4 @@
-"""`khgen show`: what one machine is given, read back from an output folder."""
+"""`khgen show`: the files of one machine, read from an output folder."""
 
 import base64
 import gzip

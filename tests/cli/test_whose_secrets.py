@@ -247,7 +247,9 @@ def test_errors_of_a_piped_spec_have_a_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [("certs", "renew"), ("node", "replace", "cp1"), ("node", "remove", "cp1")]
 )
-def test_what_changes_the_secrets_wants_the_file(spec: Path, arguments: Sequence[str]) -> None:
+def test_commands_that_change_the_secrets_need_the_file(
+    spec: Path, arguments: Sequence[str]
+) -> None:
     render(spec.parent)
     text = (spec.parent / SECRETS).read_text()
     words = (*arguments[:2], "cluster.yaml", *arguments[2:], "--secrets", "-")

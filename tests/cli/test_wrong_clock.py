@@ -1,4 +1,4 @@
-"""A wrong clock does not last: dates of the future are refused, named, and put right."""
+"""A wrong clock does no lasting harm: future dates are refused, named and corrected."""
 
 import json
 import subprocess

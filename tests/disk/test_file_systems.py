@@ -89,7 +89,7 @@ def test_without_hard_links_all_is_the_same(spec: Path, faults: tuple[str, ...])
         assert injected(faults, *command, cwd=folder) == (0, "")
 
 
-def test_of_two_first_renders_without_links_one_makes_the_secrets(spec: Path) -> None:
+def test_one_of_two_first_renders_without_links_makes_the_secrets(spec: Path) -> None:
     strace = require_program("strace")
     words = [word for fault in NO_NOREPLACE for word in ("-e", f"inject={fault}")]
     running = [
@@ -117,7 +117,7 @@ def test_of_two_first_renders_without_links_one_makes_the_secrets(spec: Path) ->
         ("mkdir:error=ENAMETOOLONG:when=3+", "out/nodes: File name too long\n  hint: the name is too long"),
     ],
 )  # fmt: skip
-def test_what_fails_names_the_file_and_a_way_out(rendered: Path, fault: str, said: str) -> None:
+def test_each_failure_names_the_file_and_a_way_out(rendered: Path, fault: str, said: str) -> None:
     before = tree(rendered)
     code, error = injected((fault,), "render", "cluster.yaml", "--rootfs", cwd=rendered)
     assert (code, error.count("error:")) == (3, 1), error
@@ -125,7 +125,7 @@ def test_what_fails_names_the_file_and_a_way_out(rendered: Path, fault: str, sai
     assert tree(rendered) == before
 
 
-def test_where_no_mode_can_be_changed_files_stay_closed(spec: Path) -> None:
+def test_files_stay_closed_if_no_mode_can_be_changed(spec: Path) -> None:
     code, error = injected(("fchmod,chmod:error=EPERM",), "render", "cluster.yaml", cwd=spec.parent)
     assert (code, error) == (0, "")
     for path in (spec.parent / "out").rglob("*"):

@@ -66,7 +66,7 @@ def test_an_empty_folder_of_another_user_is_refused(folder: Path) -> None:
     refused(folder, "render", "cluster.yaml")
 
 
-def test_what_another_user_put_into_an_open_folder_is_refused(folder: Path) -> None:
+def test_a_file_that_another_user_put_into_an_open_folder_is_refused(folder: Path) -> None:
     made(folder, "render", "cluster.yaml")
     made(folder, "seed", "out")
     (folder / "seeds").chmod(0o777)

@@ -71,7 +71,7 @@ PLACES = (
 
 @pytest.mark.parametrize("place", PLACES[1:])
 @pytest.mark.parametrize("damage", ["edited", "removed", "opened", "linked"])
-def test_what_somebody_changed_is_written_anew(folder: Path, place: str, damage: str) -> None:
+def test_damaged_files_are_written_again(folder: Path, place: str, damage: str) -> None:
     before = tree(folder / "out")
     file = folder / "out" / place
     if damage == "edited":

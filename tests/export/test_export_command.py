@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.cli.export_command import write_export
+from khgen.cli.rendered_commands import write_export
 from khgen.export.platforms import PLATFORMS
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import (
@@ -135,7 +135,7 @@ def test_an_unknown_format_is_wrong_usage(folder: Path) -> None:
     assert "'hyperv' is not one of" in refused(folder, "hyperv", "out", code=2)
 
 
-def test_what_ec2_would_not_take_is_told(folder: Path) -> None:
+def test_what_ec2_would_refuse_is_reported(folder: Path) -> None:
     noise = os.urandom(17_000).hex()
     write_out(folder, f"{SMALL_SPEC}userData: {{extra: {{final_message: {noise!r}}}}}\n")
     said = refused(folder, "aws", "out", code=1).splitlines()
@@ -146,7 +146,7 @@ def test_what_ec2_would_not_take_is_told(folder: Path) -> None:
     assert said[-1] == "4 errors; nothing was written"
 
 
-def test_what_is_no_snippet_for_proxmox_is_told(folder: Path) -> None:
+def test_a_text_that_is_no_proxmox_snippet_is_reported(folder: Path) -> None:
     write_out(folder, f"{SMALL_SPEC}userData: {{extra: {{final_message: {'long ' * 210_000}}}}}\n")
     said = refused(folder, "proxmox", "out", code=1).splitlines()
     assert said[0].startswith("out/nodes/cp1/user-data:1:1: error: takes 1,")

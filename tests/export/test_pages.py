@@ -142,7 +142,7 @@ def test_keys_reach_only_jobs_of_the_main_branch() -> None:
         assert ("rules" in job) == (name != "check")
 
 
-def test_what_holds_keys_leaves_its_job_encrypted() -> None:
+def test_artifacts_with_keys_leave_their_job_encrypted() -> None:
     uploads = [
         step["with"]["path"]
         for job in GITHUB["jobs"].values()

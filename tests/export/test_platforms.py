@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from khgen.cli.export_command import write_export
+from khgen.cli.rendered_commands import write_export
 from support.command import khgen
 from support.programs import assert_accepts, require_program
 from support.recorded import Recorder

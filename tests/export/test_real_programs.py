@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from khgen.cli.export_command import write_export
+from khgen.cli.rendered_commands import write_export
 from support.programs import SYSTEM_PATH, require_program, run
 from support.recorded import Recorder
 from support.rendered_out import ADDRESSED_SPEC, MAC, write_out

@@ -23,7 +23,7 @@ def test_a_version_is_read_up_to_what_is_left_open(text: str, numbers: tuple[int
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.", "1..2", "1.2-rc", "1.²", " 1.2", "1.2\n"])
-def test_what_is_no_version_is_refused(text: str) -> None:
+def test_a_text_that_is_no_version_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a version"):
         Version.parse(text)
 

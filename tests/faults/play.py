@@ -197,7 +197,7 @@ class Play:
         return dict(seed_files(self.cluster.render.node(node)))
 
     def _repair(self) -> None:
-        """What cloud-init and khgen-boot said of it; then the right user-data, as a new instance."""
+        """What cloud-init and khgen-boot printed about it; then the right user-data, as a new instance."""
         _, cloud_init = self.host.tries("cloud-init", "status", "--long")
         self.seen.append(" ".join(cloud_init.split())[:300])
         now = host_status(self.host, 0)
@@ -219,8 +219,8 @@ class Play:
         ]:
             self._one_holder()
             if time.monotonic() > until:
-                told = [f"{s.host} {s.state} {s.step}: {s.said}" for s in waiting]
-                raise ProgramError("not done: " + ", ".join(told))
+                states = [f"{s.host} {s.state} {s.step}: {s.said}" for s in waiting]
+                raise ProgramError("not done: " + ", ".join(states))
             time.sleep(0.2)
 
     def _one_holder(self) -> None:

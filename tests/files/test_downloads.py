@@ -38,7 +38,7 @@ def test_a_line_is_digest_target_and_url() -> None:
     )
 
 
-def test_what_is_downloaded_by_kind() -> None:
+def test_downloads_of_each_kind() -> None:
     base = ["containerd", "runc", "cni_plugins"]
     programs = ["kubeadm", "kubelet", "kubectl"]
     assert downloaded(NodeKind.WORKER, EVERYTHING) == [*base, "crictl", *programs]

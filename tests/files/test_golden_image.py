@@ -116,7 +116,7 @@ def test_a_file_that_was_changed_after_the_bake_is_named(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("nodes", [(), ETCD_HOSTS, [LOAD_BALANCER]])
-def test_what_travels_and_the_image_are_all_that_a_node_has(nodes: list[object]) -> None:
+def test_user_data_and_image_together_hold_every_file_of_a_node(nodes: list[object]) -> None:
     fields = {"etcd": {"topology": "external"}} if nodes is ETCD_HOSTS else {}
     plain = machine_plan(**fields)
     every = [n.spec.model_dump(mode="json", by_alias=True) for n in plain.nodes] + list(nodes)
@@ -153,7 +153,7 @@ def test_no_image_holds_a_secret_or_what_only_this_cluster_has() -> None:
         assert not {file.path for file in private} & {f.path for f in image_payload(plan).files}
 
 
-def test_who_is_in_the_cluster_does_not_reach_the_image() -> None:
+def test_the_nodes_of_the_cluster_do_not_reach_the_image() -> None:
     plan = baked_plan()
     fewer = baked_plan(nodes=[plan.nodes[0].spec.model_dump(mode="json", by_alias=True)])
     assert image_payload(fewer).files == image_payload(plan).files

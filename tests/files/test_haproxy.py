@@ -1,4 +1,4 @@
-"""haproxy.cfg: who is asked, on which addresses, and what it must not depend on."""
+"""haproxy.cfg: its servers, its addresses, and what it must not depend on."""
 
 import re
 

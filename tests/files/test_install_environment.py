@@ -5,8 +5,8 @@ import re
 import pytest
 
 from khgen.files.operating_system import install_environment
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeKind
+from khgen.resources import verbatim
 from support.boot_steps import machine_steps
 from support.machine_specs import BAKED, DEBIAN, LOAD_BALANCER, ROCKY, UBUNTU, machine_plan
 

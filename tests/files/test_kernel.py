@@ -28,7 +28,7 @@ def modules(plan: Plan, kind: NodeKind = NodeKind.WORKER) -> list[str]:
     return content.split()
 
 
-def test_what_kubeadm_checks_is_set() -> None:
+def test_settings_that_kubeadm_checks_are_set() -> None:
     plan = machine_plan()
     assert settings(plan)["net.ipv4.ip_forward"] == "1"
     assert settings(plan)["net.bridge.bridge-nf-call-iptables"] == "1"

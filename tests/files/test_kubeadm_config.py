@@ -96,7 +96,7 @@ def test_founders_share_one_short_lived_token() -> None:
     assert init["bootstrapTokens"] == [{"token": TOKEN, "ttl": "48h"}]
 
 
-def test_who_comes_later_joins_with_its_own_identity() -> None:
+def test_a_later_node_joins_with_its_own_identity() -> None:
     plan = plan_with_joiner(topology("stacked"))
     join: Document = {}
     for node in (plan.workers[0], plan.control_planes[2]):

@@ -1,4 +1,4 @@
-"""Package repositories: whence, signed by what, and what they may not upgrade."""
+"""Package repositories: URL, signing key, and what they may not upgrade."""
 
 import configparser
 from pathlib import Path

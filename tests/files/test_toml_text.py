@@ -17,5 +17,5 @@ TABLES: st.SearchStrategy[dict[str, TomlValue]] = st.recursive(
 
 
 @given(TABLES)
-def test_what_is_dumped_reads_back(table: dict[str, TomlValue]) -> None:
+def test_dumped_values_read_back(table: dict[str, TomlValue]) -> None:
     assert tomllib.loads(dump_toml(table)) == table

@@ -15,10 +15,9 @@ import pytest
 
 from khgen.changes.file_rules import cloud_config
 from khgen.files.golden_image import image_digest, image_files
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.render import ClusterRender, RenderedNode
-from khgen.resources import resource_folder
+from khgen.resources import resource_folder, verbatim
 from support.rendering import EXAMPLES, example_render
 
 HERE = Path(__file__).parent

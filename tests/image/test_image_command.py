@@ -107,7 +107,7 @@ for last; do :; done
 echo "1,,ui,say,$1 $(ls "$last" | tr '\\n' ' ')"
 [ "$1" != "$FAILING" ]
 """
-"""Stands in for a Packer whose builders are plugins: tells what it is run for, and on what."""
+"""Stands in for a Packer whose builders are plugins: prints its subcommand and its template."""
 
 
 @pytest.mark.parametrize("failing", ["", "init"])
@@ -248,10 +248,10 @@ def test_a_bake_ends_with_the_image_and_its_manifest(
     assert manifest["base"]["checksum"] == CHECKSUM
     assert manifest["contract"]["found"]["programs"] == {"kubeadm": "1.29.6"}
     assert (manifest["packer"], manifest["accelerator"]) == ("1.6.6", "tcg")
-    told = json.loads(done.stdout)
-    assert told["manifest"] == "images/small-1.29.6.manifest.json"
-    assert told["wrote"] == [f"images/{name}" for name in reversed(names)]
-    assert {name: told[name] for name in manifest.keys() - {"format", "baked"}} == {
+    report = json.loads(done.stdout)
+    assert report["manifest"] == "images/small-1.29.6.manifest.json"
+    assert report["wrote"] == [f"images/{name}" for name in reversed(names)]
+    assert {name: report[name] for name in manifest.keys() - {"format", "baked"}} == {
         name: value for name, value in manifest.items() if name not in {"format", "baked"}
     }
     assert khgen("image", "list", cwd=tmp_path).returncode == 0
@@ -327,7 +327,7 @@ def baked(tmp_path: Path) -> Path:
     return folder
 
 
-def test_list_tells_what_is_there(baked: Path, tmp_path: Path) -> None:
+def test_list_prints_the_images(baked: Path, tmp_path: Path) -> None:
     done = khgen("image", "list", cwd=tmp_path)
     assert done.returncode == 0
     title, row = done.stdout.splitlines()

@@ -14,13 +14,13 @@ def parsed(text: str) -> PackerLine:
     return line
 
 
-def test_what_a_person_is_told() -> None:
+def test_messages_for_a_person() -> None:
     assert parsed(SAID).shown == "    null.x: a, b"
     assert parsed(SAID).data[0] == "message"
     assert parsed(LONG).shown == "Error: no such file\n\nA folder can be\nreferenced.\n\n"
 
 
-def test_what_programs_are_told() -> None:
+def test_lines_for_programs() -> None:
     line = parsed(FAILED)
     assert (line.time, line.target, line.kind) == (1795323605, "null.x", "error")
     assert line.shown is None

@@ -29,7 +29,7 @@ build {
 
 
 class Heard:
-    """What a run of Packer told."""
+    """What a run of Packer reported."""
 
     def __init__(self) -> None:
         self.shown: list[str] = []
@@ -102,8 +102,8 @@ def test_an_end_by_signal_lets_packer_clear_up(
 ) -> None:
     del packer
     marker = tmp_path / "child"
-    tell = f"echo $$ > {marker}.new; mv {marker}.new {marker}"
-    path = template(tmp_path, f"{before}{tell}; sleep 300")
+    announce = f"echo $$ > {marker}.new; mv {marker}.new {marker}"
+    path = template(tmp_path, f"{before}{announce}; sleep 300")
     command = [sys.executable, "-c", PROGRAM, str(tmp_path), path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         wait_until(marker.exists, PATIENCE, "Packer to begin")
@@ -141,7 +141,7 @@ def test_another_program_of_that_name(tmp_path: Path, monkeypatch: pytest.Monkey
         installed_packer(tmp_path, tmp_path)
 
 
-def test_which_packers_take_plugins(packer: Packer) -> None:
+def test_versions_of_packer_that_take_plugins(packer: Packer) -> None:
     for version, takes in (((1, 6, 6), False), ((1, 7, 0), True), ((1, 11, 2), True)):
         one = Packer(program=packer.program, version=Version(version), environment={})
         assert one.takes_plugins is takes

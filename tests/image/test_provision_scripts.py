@@ -181,7 +181,7 @@ def stand_in(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def test_record_tells_what_is_really_there(machine: Path, inside: Inside, spec: Path) -> None:
+def test_record_lists_what_is_installed(machine: Path, inside: Inside, spec: Path) -> None:
     bake = upload(machine, spec)
     succeeded(provision(machine, inside, "unpack"))
     succeeded(inside("mkdir -p /lib/modules/6.1.0-1-cloud"))
@@ -213,11 +213,11 @@ def test_clean_leaves_nothing_of_this_one_machine(machine: Path, inside: Inside)
     assert succeeded(inside("cat /etc/iscsi/initiatorname.iscsi")) == "GenerateName=yes\n"
 
 
-def test_wait_tells_what_cloud_init_says_when_it_failed(machine: Path, inside: Inside) -> None:
+def test_wait_prints_the_status_of_a_failed_cloud_init(machine: Path, inside: Inside) -> None:
     programs = machine / "upper/usr/local/bin"
     programs.mkdir(parents=True)
-    for code, told in ((0, False), (1, True), (2, True)):
+    for code, reported in ((0, False), (1, True), (2, True)):
         stand_in(programs / "cloud-init", f"echo status of {code}; exit {code}")
         done = provision(machine, inside, "wait")
         assert done.returncode == 0
-        assert (f"status of {code}" in done.stderr) is told
+        assert (f"status of {code}" in done.stderr) is reported

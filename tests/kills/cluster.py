@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from khgen.disk.locks import TEMPORARY_NAME
 from khgen.disk.secrets_file import load
-from khgen.disk.temporary import NAME
 from khgen.pki.secrets import Secrets
 
 CLUSTER = "killed"
@@ -88,7 +88,9 @@ class Folder:
 
     def leftovers(self) -> list[str]:
         """The temporary files and folders that are there."""
-        return sorted(entry.name for entry in self.path.iterdir() if NAME.fullmatch(entry.name))
+        return sorted(
+            entry.name for entry in self.path.iterdir() if TEMPORARY_NAME.fullmatch(entry.name)
+        )
 
     def listings(self) -> Mapping[str, bytes | None]:
         """The file by which each folder is known, and the files beside others; None: not there."""
@@ -96,7 +98,7 @@ class Folder:
         beside = {
             f"terraform/{path.name}": path.read_bytes()
             for path in (self.path / "terraform").glob("*")
-            if not NAME.fullmatch(path.name)
+            if not TEMPORARY_NAME.fullmatch(path.name)
         }
         return {"out": _content(self.out / "manifest.json"), **found, **beside}
 

@@ -1,4 +1,4 @@
-"""Commands that are killed, in the size that CI bears; `python -m kills` is the full one."""
+"""Commands that are killed, as many as CI has time for; `python -m kills` kills more."""
 
 import random
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.disk.folder_lock import locked_folder
+from khgen.disk.locks import locked_folder
 from kills.__main__ import chosen
 from kills.cluster import Folder
 from kills.play import CASES, KHGEN, LONGEST_END, STRACE, Play, wait_until_gone

@@ -13,7 +13,7 @@ from khgen.files.kubeadm import KUBELET_CONF, kubeadm_config_files
 from khgen.plan.cluster_plan import Plan, build_plan
 from khgen.spec.load import load_spec
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.node import NodeSpec
+from khgen.spec.model.machine import NodeSpec
 from khgen.yaml_text import dump_yaml
 from support.kubernetes import kube_bin, kubeadm_version
 from support.plausible import ALL_FIELDS, FIELDS, NODE_FIELDS, UNTOUCHED, fields_of, plausible

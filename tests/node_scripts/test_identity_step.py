@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from khgen.files.templates import verbatim
+from khgen.resources import verbatim
 from support.boot_machine import Machine
 from support.programs import require_program
 

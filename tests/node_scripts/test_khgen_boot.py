@@ -1,4 +1,4 @@
-"""khgen-boot itself, run as a node runs it, with a folder in place of the machine's own files."""
+"""khgen-boot itself, run as on a node, with a folder instead of the machine's own files."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A removed node's member of etcd: whoever joins waits for it, and the others name it."""
+"""The etcd member of a removed node: a joining node waits for its removal, and others report it."""
 
 import json
 import re

@@ -120,7 +120,7 @@ def founded(machine: Machine) -> Machine:
     return machine
 
 
-def test_what_was_used_once_is_listed_when_it_is_another_one_and_no_step_runs(
+def test_a_changed_file_that_was_used_once_is_listed_and_no_step_runs(
     founded: Machine,
 ) -> None:
     assert not_in_force(founded) == []

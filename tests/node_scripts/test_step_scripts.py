@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from khgen.files.boot import boot_environment, boot_files
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeKind, Plan
 from khgen.plan.steps import STEPS, Step, steps_of
-from khgen.resources import resource_folder
+from khgen.resources import resource_folder, verbatim
 from support.boot_steps import is_gate
 from support.fixed import FIXED_NOW
 from support.programs import assert_accepts, require_namespaces, require_program

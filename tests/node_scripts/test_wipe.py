@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from khgen.files.boot import WIPES
-from khgen.files.templates import verbatim
+from khgen.resources import verbatim
 from support.boot_machine import LONG_SECONDS, Machine
 from support.programs import require_program, unavailable
 from support.rendering import render_of
@@ -108,7 +108,7 @@ def test_copies_go_only_when_all_is_done(machine: Machine) -> None:
     assert (machine.root / "run/cloud-init/instance-data.json").exists()
 
 
-def test_what_it_does_not_know_stays(machine: Machine) -> None:
+def test_a_file_that_it_does_not_know_stays(machine: Machine) -> None:
     kept = machine.place(f"{INSTANCE}/vendor-data.txt", "vendor")
     assert machine.run().returncode == 0
     assert kept.read_text() == "vendor"
@@ -162,7 +162,7 @@ def test_a_record_that_nobody_can_read_is_removed(machine: Machine) -> None:
     assert not record.exists()
 
 
-def test_where_the_wipe_fails_the_boot_ends_and_says_which_file(machine: Machine) -> None:
+def test_a_failed_wipe_ends_the_boot_and_names_the_file(machine: Machine) -> None:
     for name in ("user-data.txt.d", "obj.pkl"):  # nothing can be written there, as to a full disk
         (machine.root / INSTANCE.removeprefix("/") / name).mkdir()
     done = machine.run()

@@ -83,7 +83,7 @@ def names_of(certificate: x509.Certificate) -> set[str]:
 
 
 def shape_of(certificate: x509.Certificate) -> dict[str, object]:
-    """All that a certificate says but for keys, dates, serial and signature's value."""
+    """All fields of a certificate except keys, dates, serial and the signature's value."""
     extensions = {
         extension.oid.dotted_string: (
             extension.critical,

@@ -1,4 +1,4 @@
-"""The catalogue as kubeadm has it, and what each kind of node is given, literally."""
+"""The catalogue as kubeadm has it, and what each kind of node gets, literally."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a render says about a spec that does not go on with the cluster that was recorded."""
+"""What a render reports about a spec that does not continue the recorded cluster."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -138,6 +138,6 @@ def test_with_external_etcd_a_vanished_founder_may_have_either_role() -> None:
     assert "khgen node remove SPEC etcd2 --role ROLE --address ADDRESS;" in finding.hint
 
 
-def test_of_a_spec_without_any_founder_nothing_is_said_of_each() -> None:
+def test_a_spec_without_any_founder_gets_no_finding_for_each() -> None:
     spec = without(cluster({"cp": 6}), "cp1", "cp2", "cp3")
     assert findings(spec, FOUNDED) == ()

@@ -252,7 +252,7 @@ def test_any_changed_character_is_harmless_or_refused(position: int, character: 
     assert_says_nothing_secret(problems)
 
 
-def test_other_authorities_are_told_apart() -> None:
+def test_other_authorities_are_distinguished() -> None:
     document = yaml.safe_load(TEXT)
     document["authorities"]["etcd"]["certificate"] = P384["authorities"]["etcd"]["certificate"]
     (problem,) = problems_of(document)

@@ -82,7 +82,7 @@ def test_the_security_page_has_every_fact() -> None:
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
-def test_what_a_spec_says_is_what_the_table_accepts(name: str) -> None:
+def test_the_identity_of_a_spec_is_that_of_the_table(name: str) -> None:
     spec = topology(name)
     identity = identity_of(spec)
     assert list(identity) == [fact.key for fact in FACTS]

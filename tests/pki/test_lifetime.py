@@ -1,4 +1,4 @@
-"""How long certificates live, and what is said when that is too short."""
+"""The lifetimes of certificates, and what khgen reports if one is too short."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -77,7 +77,7 @@ def test_a_damaged_entry_is_named(damage: Callable[[Entry], object], message: st
 
 
 @pytest.mark.parametrize("value", [7, "text", {"name": "cp2"}, ["cp2"], [[]], None])
-def test_what_is_no_list_of_nodes_is_a_problem(value: object) -> None:
+def test_nodes_that_are_no_list_are_a_problem(value: object) -> None:
     document = {**yaml.safe_load(encode_secrets(REMOVED)), "removed": value}
     secrets, problems = decode_secrets(yaml.safe_dump(document), "s.yaml")
     assert secrets is None

@@ -248,7 +248,7 @@ def refusal(path: Path) -> str:
     return f"{problem.message}; {problem.hint}"
 
 
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / NAME)
     assert refusal(tmp_path / NAME).startswith("a named pipe, not a file; read it through standard")
     assert refusal(tmp_path).startswith("a folder, not a file; ")

@@ -2,13 +2,13 @@
 
 import pytest
 
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeKind
+from khgen.resources import verbatim
 from support.boot_steps import MACHINE_STEPS, machine_steps
 from support.machine_specs import BAKED, DEBIAN, ROCKY, machine_plan
 
 
-def test_by_default_nothing_of_the_machine_is_switched_off_but_swap() -> None:
+def test_only_swap_is_switched_off_by_default() -> None:
     assert machine_steps(machine_plan(), NodeKind.WORKER) == (
         "prepare-swap",
         "prepare-kernel",

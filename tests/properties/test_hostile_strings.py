@@ -1,4 +1,4 @@
-"""Hostile strings in a sample; `python -m hostile` plays as many as are wanted."""
+"""A sample of hostile strings; `python -m hostile` tries as many as you want."""
 
 import random
 import shlex
@@ -40,7 +40,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=ascii)
-def test_what_once_broke_files_comes_back(known: tuple[str, str, str]) -> None:
+def test_texts_that_once_broke_files_read_back(known: tuple[str, str, str]) -> None:
     path, name, text = known
     (field,) = (field for field in FIELDS if (field.path, field.name) == (path, name))
     assert outcome(field, text)

@@ -1,4 +1,4 @@
-"""khgen seed: what it refuses and in which words, what it replaces, and who can read the result."""
+"""khgen seed: what it refuses and replaces, its messages, and who can read the result."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_two_seeds_of_one_render_are_the_same_bytes(folder: Path, seed_format: s
     assert len(first) == (5 if seed_format == "iso" else 10)
 
 
-def test_what_was_rendered_is_only_read(folder: Path) -> None:
+def test_the_rendered_output_is_only_read(folder: Path) -> None:
     before = tree(folder / "out")
     seed(folder)
     assert tree(folder / "out") == before
@@ -106,7 +106,7 @@ def test_a_node_that_is_gone_loses_its_seed(folder: Path) -> None:
     assert sorted(tree(folder / "seeds")) == ["cp1.iso", "cp2.iso", "cp3.iso", "khgen-seeds.json"]
 
 
-def test_the_listing_tells_what_is_there(folder: Path) -> None:
+def test_the_listing_lists_what_is_there(folder: Path) -> None:
     seed(folder)
     listing = json.loads((folder / "seeds/khgen-seeds.json").read_text())
     assert listing["cluster"] == "small"
@@ -114,7 +114,7 @@ def test_the_listing_tells_what_is_there(folder: Path) -> None:
     assert listing["files"]["w1.iso"]["bytes"] == (folder / "seeds/w1.iso").stat().st_size
 
 
-def test_an_edited_file_is_told_with_every_other(folder: Path) -> None:
+def test_every_edited_file_is_reported_at_once(folder: Path) -> None:
     with (folder / USER_DATA).open("a") as file:
         file.write("# mine\n")
     (folder / "out/nodes/cp2/meta-data").unlink()
@@ -130,7 +130,7 @@ def test_an_edited_file_is_told_with_every_other(folder: Path) -> None:
     )
 
 
-def test_a_node_without_its_folder_is_told(folder: Path) -> None:
+def test_a_node_without_its_folder_is_reported(folder: Path) -> None:
     (folder / "out/nodes/cp1").rename(folder / "elsewhere")
     said = refused(folder, "out", "--node", "cp1", code=1)
     assert said.count("missing, but listed in manifest.json") == 2
@@ -151,7 +151,7 @@ def test_without_output_there_is_nothing_to_seed(folder: Path) -> None:
     )
 
 
-def test_a_damaged_manifest_is_told_with_its_place(folder: Path) -> None:
+def test_a_damaged_manifest_is_reported_with_its_place(folder: Path) -> None:
     path = folder / "out/manifest.json"
     path.write_text('{\n  "khgen": "0.1.0",\n  "nodes": oops\n}\n')
     assert refused(folder, "out", code=1) == (
@@ -162,7 +162,7 @@ def test_a_damaged_manifest_is_told_with_its_place(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "value", "told"),
+    ("keys", "value", "reported"),
     [
         (("issuedAt",), "soon", "issuedAt: "),
         (("nodes", "w1", "userData"), {}, "nodes.w1.userData.sha256: field required"),
@@ -170,8 +170,8 @@ def test_a_damaged_manifest_is_told_with_its_place(folder: Path) -> None:
         (("nodes", "../w1"), {}, "nodes.../w1: string should match pattern"),
     ],
 )
-def test_a_manifest_of_something_else_is_told(
-    folder: Path, keys: tuple[str, ...], value: object, told: str
+def test_a_manifest_of_something_else_is_reported(
+    folder: Path, keys: tuple[str, ...], value: object, reported: str
 ) -> None:
     path = folder / "out/manifest.json"
     manifest = part = manifest_of(folder / "out")
@@ -180,10 +180,10 @@ def test_a_manifest_of_something_else_is_told(
     part[keys[-1]] = value
     path.write_text(json.dumps(manifest))
     said = refused(folder, "out", code=1)
-    assert f"out/manifest.json:1:1: error: not what this khgen writes: {told}" in said
+    assert f"out/manifest.json:1:1: error: not what this khgen writes: {reported}" in said
 
 
-def test_a_manifest_of_an_older_khgen_is_told_in_a_few_lines(folder: Path) -> None:
+def test_a_manifest_of_an_older_khgen_is_reported_in_a_few_lines(folder: Path) -> None:
     path = folder / "out/manifest.json"
     manifest = manifest_of(folder / "out")
     for entry in manifest["nodes"].values():
@@ -208,7 +208,7 @@ def test_seeds_do_not_go_where_a_render_replaces_them(folder: Path, target: str)
     )
 
 
-def test_what_khgen_did_not_write_is_left_alone(folder: Path) -> None:
+def test_files_that_khgen_did_not_write_are_left_alone(folder: Path) -> None:
     (folder / "mine").mkdir()
     (folder / "mine/notes").write_text("keep")
     assert refused(folder, "out", "-o", "mine", code=3) == (

@@ -1,9 +1,9 @@
-"""Every check across fields: what it refuses, where it says so, and what it lets pass."""
+"""Every check across fields: what it refuses, at which place, and what it accepts."""
 
 import pytest
 
 from khgen.problems import Severity
-from khgen.spec.check import CHECKS
+from khgen.spec.load import CHECKS
 from support.spec_texts import Changes, loaded
 
 EVEN = {"nodes.2": None}

@@ -1,4 +1,4 @@
-"""Manifests beside the spec: what is no manifest, and a pod network that is another."""
+"""Manifests beside the spec: texts that are no manifest, and a different pod network."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def messages(text: str) -> list[str]:
          "4:5 'Pod' lacks apiVersion"),
     ],
 )  # fmt: skip
-def test_what_is_no_manifest_is_told_with_its_place(text: str, said: str) -> None:
+def test_a_text_that_is_no_manifest_is_reported_with_its_place(text: str, said: str) -> None:
     assert messages(text) == [said]
 
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from khgen.spec.check import CHECKS
-from khgen.spec.check.rule import ROLES
-from khgen.spec.load import load_spec
+from khgen.spec.check import ROLES
+from khgen.spec.load import CHECKS, load_spec
 from khgen.yaml_text import dump_yaml
 from spec.test_checks import ERRORS, WARNINGS, Case
 from support.spec_texts import changed

@@ -21,7 +21,7 @@ def printed(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", MISTAKES, ids=lambda path: path.stem)
-def test_a_mistake_is_told_in_these_words(path: Path, pytestconfig: pytest.Config) -> None:
+def test_a_mistake_is_reported_in_these_words(path: Path, pytestconfig: pytest.Config) -> None:
     expected = path.with_suffix(".txt")
     found = printed(path)
     if pytestconfig.getoption("--record"):

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from khgen.problems import Place, ValuePath, problem_text
-from khgen.spec.check.rule import EVERY
+from khgen.spec.check import EVERY
 from khgen.spec.load import FREE_FORM, Places, load_spec
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.texts import ACCEPTED
@@ -81,7 +81,7 @@ def test_no_two_text_types_share_a_pattern() -> None:
     assert len(ACCEPTED) == 32
 
 
-def test_one_mistake_in_many_nodes_is_told_once_for_each() -> None:
+def test_one_mistake_in_many_nodes_is_reported_once_for_each() -> None:
     nodes = "".join(f"  - {{name: n{i}, role: x, address: 10.1.0.{i}}}\n" for i in range(200))
     found = load_spec(f"nodes:\n{nodes}", "x").problems
     assert sum("'x' is not one of" in p.message for p in found) == 200
@@ -106,7 +106,7 @@ def test_every_free_form_mapping_is_looked_through_for_unclear_words() -> None:
 
 
 @pytest.mark.parametrize("port", [True, False, 8443.0, "8443.0", "8_443", " 8443", "0x20"])
-def test_what_is_no_whole_number_is_none(port: object) -> None:
+def test_a_value_that_is_no_whole_number_is_refused(port: object) -> None:
     (problem,) = loaded({"controlPlaneEndpoint.port": port}).problems
     assert problem.place.path == "controlPlaneEndpoint.port"
     assert problem.message.startswith("expected a whole number, found ")

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from khgen.spec.model import ClusterSpec
-from khgen.spec.model.node import NodeSpec
+from khgen.spec.model.machine import NodeSpec
 from khgen.spec.repair import ATTEMPTS
 from support.spec_texts import loaded
 

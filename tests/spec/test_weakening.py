@@ -1,4 +1,4 @@
-"""What gives up a protection is said: each row of the tables, and each way a value may be written."""
+"""Settings that give up a protection are reported: each row of the tables, each way to write a value."""
 
 import pytest
 
@@ -111,7 +111,7 @@ def test_every_row_of_the_tables_is_tried() -> None:
 
 
 @pytest.mark.parametrize(("flag", "refused", "accepted"), NODE_ERRORS)
-def test_what_lets_a_node_act_for_others_is_an_error(
+def test_a_setting_that_lets_a_node_act_for_others_is_an_error(
     flag: str, refused: str, accepted: str
 ) -> None:
     place = f"{API}.{flag}"
@@ -159,7 +159,7 @@ def test_ca_keys_at_a_metadata_service_are_a_warning(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["nocloud", "vmware", "proxmox"])
-def test_where_no_service_hands_user_data_out_there_is_nothing_to_warn_of(source: str) -> None:
+def test_no_warning_if_no_service_hands_out_user_data(source: str) -> None:
     assert "userData.datasource" not in warned({"userData.datasource": source})
 
 

@@ -1,4 +1,4 @@
-"""YAML that khgen writes: every text comes back as it was, wherever in a file it stands."""
+"""YAML that khgen writes: every text is read back unchanged, at any place in a file."""
 
 import pytest
 import yaml
@@ -50,7 +50,7 @@ def test_any_text_of_yaml_s_own_characters_comes_back(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0X1F", "-0x1f", "+0o7", "0B1", "1_0e2", ".1_0", "2001-1-1"])
-def test_what_go_takes_for_a_number_is_quoted(text: str) -> None:
+def test_texts_that_go_reads_as_numbers_are_quoted(text: str) -> None:
     """kubeadm reads with gopkg.in/yaml.v2's rules (resolve.go), not with PyYAML's."""
     assert dump_yaml({"a": text}) == f'a: "{text}"\n'
 

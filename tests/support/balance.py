@@ -1,4 +1,4 @@
-"""What a booted host's haproxy tells of the API servers behind it (haproxy: management.txt)."""
+"""What a booted host's haproxy reports about the API servers behind it (haproxy: management.txt)."""
 
 import csv
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ def tell_haproxy(host: LocalHost, command: str) -> str:
 
 
 def api_servers(host: LocalHost) -> Mapping[str, Mapping[str, str]]:
-    """What `show stat` says of each API server, by its node."""
+    """What `show stat` prints about each API server, by its node."""
     lines = tell_haproxy(host, "show stat").removeprefix("# ").splitlines()
     rows = [row for row in csv.DictReader(lines) if row["pxname"] == "ready"]
     return {row["svname"]: row for row in rows if row["svname"] != "BACKEND"}

@@ -2,9 +2,9 @@
 
 import re
 
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeKind, Plan
 from khgen.plan.steps import STEPS, Step, steps_of
+from khgen.resources import verbatim
 
 MACHINE_STEPS = tuple(step.name for step in STEPS if step.in_bake or step.name == "prepare-clock")
 """Names of the steps that install and prepare a machine, in order."""

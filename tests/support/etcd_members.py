@@ -40,7 +40,7 @@ class EtcdMember:
         return f"https://{self.address}:2379"
 
     def command(self) -> list[str]:
-        """The pod's command line, but for the two listeners that all hosts have on 127.0.0.1."""
+        """The pod's command line, except the two listeners that all hosts have on 127.0.0.1."""
         (pod,) = yaml.safe_load_all((self.root / "etc/khgen/etcd.yaml").read_text())
         program, *arguments = pod["spec"]["containers"][0]["command"]
         shared = ("https://127.0.0.1:2379,", "http://127.0.0.1:2381")

@@ -1,4 +1,4 @@
-"""What specs with an image say in tests."""
+"""Specs with an image, for tests."""
 
 CHECKSUM = f"sha256:{'0' * 64}"
 """Of no file at all."""

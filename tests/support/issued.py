@@ -73,7 +73,7 @@ def server_of(kubeconfig: str) -> str:
 
 
 def chain_verifier(authority: x509.Certificate, moment: datetime) -> ClientVerifier:
-    """A verifier by the web's strict rules, but for names: a client of Kubernetes has none."""
+    """A verifier by the web's strict rules, except for names: a client of Kubernetes has none."""
     end_entity = ExtensionPolicy.webpki_defaults_ee().may_be_present(
         x509.SubjectAlternativeName, Criticality.AGNOSTIC, None
     )

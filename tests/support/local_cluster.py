@@ -217,7 +217,7 @@ def local_cluster(
     secrets = replace(secrets, founders=tuple(founders) or founders_of(rehearsal.spec))
     render = ClusterRender(build_plan(rehearsal.spec, secrets.founders), secrets, MANIFESTS)
     with ExitStack() as stack:
-        here = stack.enter_context(open_testbed(rehearsal, render, programs))
+        here = stack.enter_context(open_testbed(rehearsal, [(render.plan, programs)]))
         cluster = LocalCluster(render=render, testbed=here, hosts={})
         for node in render.plan.nodes:
             cluster.set_up(node.name)

@@ -18,7 +18,7 @@ BAKED = {"kubernetes": "image", "containerd": "image"}
 
 
 def machine_plan(**fields: object) -> Plan:
-    """Three control planes behind a VIP and a worker, on Debian, but for what is given."""
+    """Three control planes behind a VIP and a worker, on Debian; arguments change the spec."""
     spec = ClusterSpec.model_validate(
         {
             "apiVersion": "khgen/v1alpha1",

@@ -1,4 +1,4 @@
-"""What tests that wait for Packer know of it."""
+"""What tests know about Packer when they wait for it."""
 
 import os
 

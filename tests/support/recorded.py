@@ -1,4 +1,4 @@
-"""Programs that only write down how they were called, in the place of ones that make machines."""
+"""Programs that only record how they were called, instead of making machines."""
 
 import json
 import os

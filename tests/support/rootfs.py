@@ -1,4 +1,4 @@
-"""Rendered nodes as folders, one of each kind, for programs that want to read them from disk."""
+"""Rendered nodes as folders, one of each kind, for programs that read them from disk."""
 
 from collections.abc import Iterable
 from pathlib import Path

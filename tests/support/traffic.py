@@ -107,7 +107,7 @@ def _asked_name(question: bytes) -> str:
 
 
 def watch(networks: Sequence[IPv4Network]) -> None:
-    """Write a line for each new thing that is sent, for ever."""
+    """Write a line for each new thing that is sent, until the process is ended."""
     program = filter_program(networks)
     memory = ctypes.create_string_buffer(program)
     attached = struct.pack("HL", len(program) // 8, ctypes.addressof(memory))

@@ -97,7 +97,7 @@ def effective_priority(host: LocalHost) -> int | None:
 
 
 def vrrp_events(cluster: LocalCluster) -> dict[str, list[str]]:
-    """Each change of priority and of state that the hosts' keepalived told of."""
+    """Each change of priority and of state that the hosts' keepalived reported."""
     pattern = r"Changing effective priority .*|Entering \w+ STATE"
     names = [node.name for node in cluster.render.plan.load_balancers]
     return {name: re.findall(pattern, keepalived_said(cluster.hosts[name])) for name in names}

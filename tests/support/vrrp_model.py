@@ -1,5 +1,5 @@
 """Where VRRP leaves the virtual IP, as a model: hosts up and down, with files of one or two
-generations. The real keepalived is held against it in tests/tools and tests/booted_clusters."""
+generations. tests/tools and tests/booted_clusters compare the real keepalived with it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -102,7 +102,7 @@ def test_all_three_are_healthy_and_voters(members: list[EtcdMember]) -> None:
     assert not any(member.get("isLearner") for member in listed)
 
 
-def test_what_one_member_is_told_another_knows(members: list[EtcdMember]) -> None:
+def test_a_key_written_to_one_member_is_read_from_another(members: list[EtcdMember]) -> None:
     client = identity(members[0].root, "etcd/healthcheck-client")
     put = etcdctl(f"--endpoints={members[0].client_url}", *client, "put", "khgen", "was here")
     assert put.returncode == 0, put.stderr

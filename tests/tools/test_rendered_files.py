@@ -1,4 +1,4 @@
-"""What was rendered for every example, judged by the programs that read it on the nodes."""
+"""The rendered files of every example, checked by the programs that read them on the nodes."""
 
 import tomllib
 from pathlib import Path

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from khgen.disk.folder_lock import locked_folder
+from khgen.disk.locks import locked_folder
 from khgen.disk.system_calls import is_own
 from khgen.files.golden_image import ImagePayload
 from khgen.resources import resource_folder

@@ -4,7 +4,7 @@ import hashlib
 from ipaddress import ip_interface
 
 from khgen.plan.cluster_plan import NodePlan, Plan
-from khgen.spec.model.node import NodeNetwork
+from khgen.spec.model.machine import NodeNetwork
 from khgen.yaml_text import YamlValue, dump_yaml
 
 

@@ -48,7 +48,7 @@ def init(example: str, output: Path | None, *, list_only: bool) -> None:
 @click.option("--changes", is_flag=True, help="Print what a change of each key means instead.")
 def schema(*, markdown: bool, changes: bool) -> None:
     """Print the JSON Schema of cluster.yaml, for editors."""
-    from khgen.changes.page import changes_text
+    from khgen.changes.file_rules import changes_text
     from khgen.spec.schema import reference_text, schema_text
 
     if changes:
@@ -147,7 +147,7 @@ def show(node: str, path: str | None, output: Path, write: Path | None) -> None:
     node, or user-data, meta-data, network-config or update/bundle.json. khgen first checks every file against its
     digest in manifest.json. Files may hold private keys.
     """
-    from khgen.cli.show_command import show_files
+    from khgen.cli.rendered_commands import show_files
 
     if path is not None and write is not None:
         message = "PATH and --write exclude each other: --write writes every file"
@@ -182,7 +182,7 @@ def seed(
     With --update, a seed brings only the node's update. A machine that has joined takes it at its next
     boot with that seed.
     """
-    from khgen.cli.export_command import write_seeds
+    from khgen.cli.rendered_commands import write_seeds
 
     output = output or Path("update-seeds" if update else "seeds")
     write_seeds(out, names, output, seed_format, update=update)
@@ -200,7 +200,7 @@ def export(platform: str, out: Path, output: Path | None) -> None:
     FORMAT is terraform (OpenTofu too), libvirt, proxmox, incus or aws. All files but scripts hold
     private keys, and only you can read them.
     """
-    from khgen.cli.export_command import write_export
+    from khgen.cli.rendered_commands import write_export
 
     write_export(platform, out, output or Path(platform))
 
@@ -301,6 +301,15 @@ def list_images(folder: Path) -> None:
     help="Folder with kubeadm, kubelet, kubectl and the kube-* programs.",
 )
 @click.option(
+    "--update", type=PATH, help="Then update the hosts to this spec, and count failed requests."
+)
+@click.option(
+    "--update-kube-bin",
+    "update_programs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with the programs of the update's Kubernetes version.",
+)
+@click.option(
     "--cpus",
     type=click.FloatRange(min=0.01),
     help="Most processors for each host, like 0.66; default: all.",
@@ -314,11 +323,16 @@ def rehearse(  # noqa: PLR0913 - one for each option
     timeout: float,
     rootfs: Path | None,
     programs: Path | None,
+    update: Path | None,
+    update_programs: Path | None,
     cpus: float | None,
     consoles: Path | None,
     keep: bool,
 ) -> None:
     """Boot the rendered nodes as local hosts (Linux, as root).
+
+    With --update, the running hosts then get the files of another spec, for instance with another
+    Kubernetes version, while a client sends requests to the API.
 
     The hosts are systemd-nspawn containers with their own network and new keys. When khgen ends, it
     removes them.
@@ -326,6 +340,13 @@ def rehearse(  # noqa: PLR0913 - one for each option
     from khgen.cli.rehearse_command import RehearsalRequest, rehearse_cluster
 
     request = RehearsalRequest(
-        timeout=timeout, rootfs=rootfs, programs=programs, cpus=cpus, consoles=consoles, keep=keep
+        timeout=timeout,
+        rootfs=rootfs,
+        programs=programs,
+        update=update,
+        update_programs=update_programs,
+        cpus=cpus,
+        consoles=consoles,
+        keep=keep,
     )
     rehearse_cluster(spec, named, names, request)

@@ -10,11 +10,9 @@ import click
 
 from khgen.changes.compare import Change, FileChange, KeyChange, NodeChange, new_node, patch_lines
 from khgen.changes.key_rules import MEANINGS, Effect, KeyRule
-from khgen.cli.closing import changes_policy, update_lines
-from khgen.cli.comparing import SIGNS, Comparison, Held, held_in
-from khgen.cli.inputs import Inputs, now, read_inputs, require_nodes
+from khgen.cli.comparing import SIGNS, Comparison, Held, changes_policy, held_in, update_lines
+from khgen.cli.inputs import Inputs, now, read_inputs, rendered_manifest, require_nodes
 from khgen.cli.outcome import CHANGES, LISTED_NODES, Exit, Report
-from khgen.cli.output_folder import read_manifest
 from khgen.cli.secrets_source import SecretsSource, identity_problems, read_secrets
 from khgen.disk.budget import budget_findings
 from khgen.disk.manifest import NodeEntry, RenderedManifest, held_updates, node_entry
@@ -183,7 +181,7 @@ def print_changes(
     """Print what a render would change in the output folder; ends the command with 2 if there is any."""
     report = Report()
     inputs = read_inputs(spec, report)
-    manifest = read_manifest(output)
+    manifest = rendered_manifest(output)
     render = _render(inputs, named, report)
     changes = _changes(render, held_in(output, manifest), names, inputs, report)
     code = CHANGES if changes.any else Exit.DONE

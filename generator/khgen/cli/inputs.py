@@ -1,4 +1,4 @@
-"""What the commands read: the spec with its manifests, names of nodes, and the clock."""
+"""What the commands read: a spec with its manifests, an output folder, node names and the clock."""
 
 import os
 import re
@@ -11,6 +11,9 @@ from pathlib import Path
 import click
 
 from khgen.cli.outcome import LISTED_NODES, Exit, Report
+from khgen.disk.manifest import MANIFEST, RenderedManifest
+from khgen.disk.owned_folder import ELSEWHERE, first_inside
+from khgen.disk.rendered_output import load_manifest, load_nodes
 from khgen.disk.spec_file import (
     SpecFile,
     find_spec,
@@ -18,6 +21,7 @@ from khgen.disk.spec_file import (
     read_repository_keys,
     read_spec,
 )
+from khgen.export.rendered_machines import ExportCluster
 from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.problems import Finding, Problems
 from khgen.spec.addon_manifests import network_problems, read_manifest
@@ -134,3 +138,51 @@ def _epoch_fault(epoch: str) -> str:
         f"SOURCE_DATE_EPOCH is {shown!r}, not a number of seconds since 1970 from 0 to"
         f" {LAST_EPOCH} (the end of {LAST_YEAR}); unset it, or try $(date +%s)"
     )
+
+
+def rendered_manifest(out: Path) -> RenderedManifest:
+    """The output folder's manifest; ends the command if it is damaged."""
+    report = Report()
+    loaded = load_manifest(out)
+    report.add(loaded.problems, {str(out / MANIFEST): loaded.text})
+    report.stop_if_fatal()
+    assert loaded.manifest is not None, "a manifest without errors is a manifest"  # noqa: S101
+    return loaded.manifest
+
+
+def read_nodes(out: Path, manifest: RenderedManifest, names: tuple[str, ...]) -> ExportCluster:
+    """The named nodes, or all; ends the command if a file is not as it was rendered."""
+    known = list(manifest.nodes)
+    require_nodes(names, known, str(out / MANIFEST))
+    report = Report()
+    wanted = tuple(name for name in known if not names or name in names)
+    cluster, problems = load_nodes(out, manifest, wanted)
+    report.add(problems, {})
+    report.stop_if_fatal()
+    return cluster
+
+
+def refuse_overlap(out: Path, target: Path, *, beside: bool = False) -> None:
+    """Refuse a target in the output folder, which the next render replaces, and one that holds it.
+
+    Files that go `beside` others leave those alone, so their folder may hold the output.
+    """
+    one, other = out.resolve(), target.resolve()
+    if (one.is_relative_to(other) and not beside) or other.is_relative_to(one):
+        message = f"{target} and {out} are one inside the other: {ELSEWHERE}"
+        raise click.UsageError(message)
+    if not beside:
+        refuse_inside(target, ())
+
+
+def refuse_inside(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output folder that holds an input or the working directory: it is replaced."""
+    held = first_inside(output, inputs)
+    if held is not None:
+        what = f"{held} would be inside the output folder {output}, whose content is replaced"
+    elif first_inside(output, (Path.cwd(),)) is not None:
+        what = f"{output} holds the working directory, and its content is replaced"
+    else:
+        return
+    message = f"{what}: {ELSEWHERE}"
+    raise click.UsageError(message)

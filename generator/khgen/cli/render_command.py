@@ -9,10 +9,9 @@ from pathlib import Path
 
 import click
 
-from khgen.cli.closing import Closing, summary
-from khgen.cli.inputs import Inputs, chosen_nodes, now, read_inputs
+from khgen.cli.comparing import Closing, summary
+from khgen.cli.inputs import Inputs, chosen_nodes, now, read_inputs, refuse_inside
 from khgen.cli.outcome import Report, wrote
-from khgen.cli.output_folder import refuse_inside
 from khgen.cli.secrets_source import (
     SecretsAppearedError,
     SecretsSource,
@@ -26,10 +25,9 @@ from khgen.cli.secrets_source import (
 )
 from khgen.disk.budget import budget_findings
 from khgen.disk.manifest import MANIFEST, NodeEntry
-from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster, load_manifest
-from khgen.disk.spec_file import text_files
+from khgen.disk.spec_file import STANDARD_INPUT, text_files
 from khgen.pki.adopt import ADOPTED_FILES
 from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.lifetime import lifetime_findings
@@ -39,13 +37,13 @@ from khgen.problems import Place, Problem, Problems
 from khgen.render import ClusterRender
 
 PROGRESS_FROM = 500
-"""Smaller clusters are done before a progress bar could be read."""
+"""Smaller clusters are done before anyone could read a progress bar."""
 PKI = "/etc/kubernetes/pki"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderRequest:
-    """What the user asked for, which may be rendered twice."""
+    """The user's request; it may be rendered twice."""
 
     spec: Path
     output: Path
@@ -59,7 +57,7 @@ class RenderRequest:
 
 
 def render_cluster(request: RenderRequest) -> None:
-    """Render, and once more where another first render made the secrets file meanwhile."""
+    """Render, and render again if another first render has made the secrets file meanwhile."""
     try:
         _render(request)
     except SecretsAppearedError:
@@ -91,11 +89,11 @@ def _render(request: RenderRequest) -> None:
     if not request.check:
         wrote(request.output)
         report.add(record(inputs, source), {})
-    _tell(request, closing, entries, source, report)
+    _print_result(request, closing, entries, source, report)
 
 
 def _refuse_inputs_inside(request: RenderRequest, inputs: Inputs) -> None:
-    """The output is replaced whole: what it is made from must be elsewhere."""
+    """Refuse inputs in the output folder, because it is replaced."""
     assert inputs.loaded.spec is not None, "a spec that was read is a spec"  # noqa: S101
     files = [inputs.file.folder / name for name in text_files(inputs.loaded.spec)]
     if inputs.file.file is not None:
@@ -125,7 +123,7 @@ def _secrets(request: RenderRequest, inputs: Inputs, report: Report) -> SecretsS
 def _lost_secrets(spec: Path, cluster: str, secrets: Path, out: Path, held: str | None) -> Problems:
     """An error if `out`, which holds a render of the cluster `held`, came from a lost file.
 
-    A cluster that cannot be told, for its manifest is damaged, may be this one.
+    A render whose manifest is damaged may be of this cluster.
     """
     if held not in {cluster, ""}:
         return Problems()
@@ -172,7 +170,7 @@ def _rendered(
 
 @contextmanager
 def _progress(nodes: int) -> Iterator[Progress]:
-    """A bar on the terminal where the render is long enough to be watched."""
+    """A progress bar on the terminal if the render takes long enough."""
     if nodes < PROGRESS_FROM or not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -180,7 +178,7 @@ def _progress(nodes: int) -> Iterator[Progress]:
         yield bar.update
 
 
-def _tell(
+def _print_result(
     request: RenderRequest,
     closing: Closing,
     entries: Mapping[str, NodeEntry],

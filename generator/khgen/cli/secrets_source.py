@@ -9,9 +9,9 @@ import click
 
 from khgen.cli.inputs import Inputs, now
 from khgen.cli.outcome import Exit, Report, wrote
-from khgen.disk.private_file import STANDARD_INPUT, STANDARD_INPUT_NAME, PrivateFileError, is_stream
 from khgen.disk.secrets_file import (
     LoadedSecrets,
+    PrivateFileError,
     create,
     default_secrets_path,
     extend,
@@ -19,7 +19,14 @@ from khgen.disk.secrets_file import (
     load_or_make,
     read_key,
 )
-from khgen.disk.spec_file import SpecFile, find_spec, read_spec
+from khgen.disk.spec_file import (
+    STANDARD_INPUT,
+    STANDARD_INPUT_NAME,
+    SpecFile,
+    find_spec,
+    is_stream,
+    read_spec,
+)
 from khgen.pki.identity import contradictions, version_findings
 from khgen.pki.secrets import Secrets, founding_nodes, is_recorded, recorded
 from khgen.pki.secrets_decode import SealCheck

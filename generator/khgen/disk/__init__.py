@@ -1,4 +1,4 @@
-"""The disk: the only rooms that read or write the operator's files, but for a bake and a rehearsal.
+"""The disk: the only package that reads or writes the operator's files, except bake and rehearse.
 
-Everything that khgen writes is staged beside its place, under a lock, and swapped in whole.
+khgen stages everything that it writes beside its place, under a lock, and swaps it in whole.
 """

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from khgen.disk.folder_lock import locked_folder
+from khgen.disk.locks import clear_stale, locked_folder, temporary_file
 from khgen.disk.owned_folder import (
     ELSEWHERE,
     Listing,
@@ -28,12 +28,11 @@ from khgen.disk.owned_folder import (
 )
 from khgen.disk.staging import Staging, closed_umask, staged
 from khgen.disk.system_calls import held_signals, take_signals
-from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.export.rendered_machines import ExportFile
 from khgen.spec.model.texts import NodeName, ShortName
 
 BEGINNING = 4
-"""A file of khgen's is known by its beginning: these bytes, and the rest of the line they end in."""
+"""How a file of khgen begins: these bytes, and the rest of the line in which they end."""
 
 
 class FileEntry(ListingPart):
@@ -53,7 +52,7 @@ class ExportListing(Listing):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFolder:
-    """Where an export goes; its listing bears the export's name: seeds, incus and so on."""
+    """The folder of an export; its listing has the export's name: seeds, incus and so on."""
 
     path: Path
     name: str
@@ -61,13 +60,13 @@ class ExportFolder:
 
     @property
     def listing(self) -> str:
-        """The file by which the folder is known as khgen's."""
+        """The file that shows that the folder is khgen's."""
         return f"khgen-{self.name}.json"
 
     def publish(self, files: Iterable[ExportFile], keep: frozenset[str] = frozenset()) -> int:
-        """Write the files and return how many; of what is there, the nodes in `keep` stay.
+        """Write the files and return their number; the files of the nodes in `keep` stay.
 
-        Raises OSError, among them OutputRefusedError where the folder holds anything else.
+        Raises OSError, and OutputRefusedError if the folder holds anything else.
         """
         with staged(self.path, self._listed_files, keep=True) as staging:
             entries = self._kept(staging, keep)
@@ -94,7 +93,7 @@ class ExportFolder:
         return frozenset((self.listing, *self._listed(folder).files))
 
     def _kept(self, staging: Staging, keep: frozenset[str]) -> dict[str, FileEntry]:
-        """The entries of what stays; all else that is listed is cleared away."""
+        """The entries of what stays; all other listed files are removed."""
         try:
             listed = self._listed(staging.path)
         except FileNotFoundError:
@@ -112,11 +111,11 @@ class ExportFolder:
         return kept
 
     def _is_whole(self, staging: Staging, name: str, entry: FileEntry) -> bool:
-        """Whether a file is still there; a changed one is refused, for a machine would boot it."""
+        """Whether a file is still there; refuses a changed one, because a machine would boot it."""
         try:
             content = (staging.path / name).read_bytes()
         except FileNotFoundError:
-            return False  # Seeds that have served are to be deleted.
+            return False  # The operator deletes seeds that are no longer needed.
         if hashlib.sha256(content).hexdigest() == entry.sha256:
             return True
         reason = f"changed since khgen wrote it: write the files of node '{entry.node}' anew"
@@ -146,8 +145,8 @@ class ExportFolder:
 def replace_files(folder: Path, files: Iterable[ExportFile]) -> None:
     """Write files beside those of the user, each whole or not at all.
 
-    One that is there already is khgen's if it begins with the same line or two; any other stops
-    all with OutputRefusedError.
+    An existing file is khgen's if it begins with the same line or two. Raises OutputRefusedError
+    for any other, and then writes nothing.
     """
     files = tuple(files)
     with closed_umask():
@@ -158,7 +157,7 @@ def replace_files(folder: Path, files: Iterable[ExportFile]) -> None:
         for file in files:
             _refuse_foreign_file(folder / file.path, file.content)
         with ExitStack() as stack:
-            # All are whole before the first takes its place.
+            # All files are complete before the first one gets its name.
             staged_files = [
                 (stack.enter_context(temporary_file(folder / file.path, file.content)), file.path)
                 for file in files

@@ -1,6 +1,6 @@
 """manifest.json: what was rendered, with digests, sizes against the limit, certificate dates.
 
-It is written from a render, and read back to find which files of an output folder are khgen's.
+khgen writes it from a render, and reads it to find which files of an output folder are its own.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ UPDATE = "update"
 UPDATE_YAML = "update.yaml"
 KIND = "khgen/rendered"
 SHORT_DIGITS = 12
-"""So much of a SHA-256 distinguishes a handful of lists or trees."""
+"""This much of a SHA-256 distinguishes a few lists or trees."""
 
 FileLists = Mapping[str, Sequence[str]]
 """Paths on a node by the list's identity: most nodes of a kind have files of the same paths."""
@@ -55,7 +55,7 @@ FileLists = Mapping[str, Sequence[str]]
 KindTrees = Mapping[str, Mapping[str, str]]
 """The SHA-256 of each file that all nodes of a kind share, by the tree's name and the path.
 
-A tree is named like its kind. One that only nodes of an earlier render use has digits behind that.
+A tree has the name of its kind, and digits after it if only nodes of an earlier render use it.
 """
 
 
@@ -138,7 +138,7 @@ def manifest_text(
 def file_lists(render: ClusterRender, entries: Mapping[str, NodeEntry]) -> FileLists:
     """The lists that these entries name.
 
-    One node of each list is rendered for it once more: that costs less than paths of every node.
+    It renders one node of each list again: that costs less than keeping the paths of every node.
     """
     some = {entry["fileList"]: name for name, entry in entries.items()}
     nodes = {name: render.node(render.plan.by_name[node]) for name, node in some.items()}
@@ -159,7 +159,7 @@ def earlier_tree(kind: str, files: Mapping[str, str]) -> str:
 
 
 def node_entry(rendered: RenderedNode, update: UpdateBundle, *, rootfs: bool = False) -> NodeEntry:
-    """One node's entry: where it is, what it weighs, and when its certificates end.
+    """One node's entry: its place, its sizes, and when its certificates end.
 
     `rootfs` says whether the output has the node's whole tree.
     """
@@ -194,7 +194,7 @@ def node_entry(rendered: RenderedNode, update: UpdateBundle, *, rootfs: bool = F
 def _user_data_entry(user_data: UserData) -> UserDataEntry:
     return UserDataEntry(
         sha256=hashlib.sha256(user_data.delivered).hexdigest(),
-        # The plain text's digest does not depend on a zlib's way of compressing.
+        # The plain text's digest does not depend on how zlib compresses.
         plainSha256=hashlib.sha256(user_data.text).hexdigest(),
         encoding=user_data.encoding.value,
         bytes=len(user_data.delivered),
@@ -207,7 +207,7 @@ def _user_data_entry(user_data: UserData) -> UserDataEntry:
 
 
 def shared_sizes(render: ClusterRender, kind: NodeKind) -> dict[str, int]:
-    """Bytes of each file that all nodes of the kind have, the largest first."""
+    """The bytes of each file that all nodes of the kind have, largest first."""
     sizes = {str(file.path): len(file.content.encode()) for file in render.kinds[kind].shared}
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
@@ -252,7 +252,7 @@ class _Certificate(ListingPart):
 
 
 class ManifestNode(ListingPart):
-    """One node that was rendered: who it is, and the digests of what its machine is given."""
+    """One rendered node: its identity, and the digests of what its machine gets."""
 
     role: NodeRole
     kind: NodeKind
@@ -266,7 +266,7 @@ class ManifestNode(ListingPart):
     file_list: str
     kind_tree: str = ""
     rootfs: bool = True
-    """An older khgen wrote every node's whole tree and no tree of its kind, and no such keys."""
+    """An older khgen wrote every node's whole tree, no trees of kinds, and not these keys."""
     update: _Update | None = None
     """An older khgen wrote no updates."""
     certificates: Mapping[str, _Certificate]
@@ -300,7 +300,7 @@ class RenderedManifest(Listing):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldNodes:
-    """What a manifest has, as it is written again for nodes that stay."""
+    """The parts of a manifest that are written again for nodes that stay."""
 
     entries: Mapping[str, NodeEntry]
     lists: FileLists
@@ -312,7 +312,7 @@ class HeldNodes:
 
 @lru_cache(maxsize=2)
 def decoded_manifest(content: bytes) -> RenderedManifest:
-    """The manifest in these bytes; raises ListingError where they are not as khgen wrote them.
+    """The manifest in these bytes; raises ListingError if they are not as khgen wrote them.
 
     A render reads the same manifest several times, and 1,000 nodes take a tenth of a second.
     """
@@ -322,7 +322,7 @@ def decoded_manifest(content: bytes) -> RenderedManifest:
 def rendered_files(out: Path) -> frozenset[str]:
     """Every file that the manifest in that folder lists.
 
-    Raises FileNotFoundError where there is no manifest, OutputRefusedError where it is damaged.
+    Raises FileNotFoundError if there is no manifest, OutputRefusedError if it is damaged.
     """
     content = read_regular(out / MANIFEST)
     try:
@@ -334,7 +334,7 @@ def rendered_files(out: Path) -> frozenset[str]:
 
 
 def held_nodes(out: Path) -> HeldNodes:
-    """What the manifest in a folder that was found to be khgen's has; nothing without one."""
+    """What the manifest of a folder of khgen holds; nothing if there is no manifest."""
     try:
         content = read_regular(out / MANIFEST)
     except FileNotFoundError:
@@ -342,7 +342,7 @@ def held_nodes(out: Path) -> HeldNodes:
             entries={}, lists={}, trees={}, inputs=None, update_sha256=None, updates={}
         )
     manifest = decoded_manifest(content)
-    # The model checks the entries; what is written again is the JSON, with all that it has.
+    # The model checks the entries; the JSON itself is written again, so no key is lost.
     entries: dict[str, NodeEntry] = json.loads(content)["nodes"]
     return HeldNodes(
         entries=entries,

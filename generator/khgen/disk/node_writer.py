@@ -1,6 +1,6 @@
 """Writes a folder for each node, on all processors, and a tree for each kind.
 
-The processes that write nodes hold nothing that their parent needs, and end with it.
+The processes that write nodes have nothing that their parent needs, and end with it.
 """
 
 import ctypes
@@ -37,7 +37,7 @@ from khgen.render import ClusterRender, ClusterUpdates, RenderedNode
 
 BATCH = 25
 PARALLEL_FROM = 100
-"""With fewer nodes than this, starting further processes costs more than it saves."""
+"""With fewer nodes than this, more processes cost more time than they save."""
 SIGNALS_TAKEN_EVERY = 0.1
 WRITER_DIED = "a process that wrote nodes was killed, by a signal or for lack of memory: try again"
 _PR_SET_PDEATHSIG = 1
@@ -46,16 +46,16 @@ Batch = dict[str, NodeEntry]
 
 
 class WriterDiedError(OSError):
-    """A process that wrote nodes ended before it was done, by a signal or for lack of memory."""
+    """A process that wrote nodes was killed, by a signal or for lack of memory."""
 
 
 class NodeWriter:
-    """Renders nodes, and writes those that the present output does not have as they are."""
+    """Renders nodes, and writes those that differ from the present output."""
 
     def __init__(
         self, render: ClusterRender, updates: ClusterUpdates, staging: Staging, *, rootfs: bool
     ) -> None:
-        """A writer into that staging folder; with `rootfs`, of every node's whole tree too."""
+        """A writer into that folder; with `rootfs`, it also writes each node's whole tree."""
         self._render = render
         self._updates = updates
         self._staging = staging
@@ -126,7 +126,7 @@ class NodeWriter:
 
 
 def written(writer: NodeWriter, nodes: Sequence[NodePlan]) -> Generator[Batch, None, None]:
-    """Render and write the nodes; yields manifest entries as they get done."""
+    """Render and write the nodes; yields manifest entries as the nodes are done."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(nodes) < PARALLEL_FROM or processors == 1:
         for entries in writer.batches(nodes):
@@ -151,9 +151,10 @@ def write_kind_trees(render: ClusterRender, staging: Staging) -> KindTrees:
 def kept_trees(
     render: ClusterRender, staging: Staging, trees: KindTrees, used: frozenset[str]
 ) -> Mapping[str, str]:
-    """Keep the trees that nodes of an earlier render use; returns the name of each from now on.
+    """Keep the trees that nodes of an earlier render use; returns the new name of each.
 
-    A tree that this render writes with other files gets a name of its own. All others are removed.
+    A kept tree gets another name if this render writes other files for its kind. Unused trees are
+    removed.
     """
     rendered = kind_trees(render)
     names = {
@@ -186,7 +187,7 @@ def has_tree(staging: Staging, folder: str, files: Sequence[NodeFile]) -> bool:
 
 
 def _make_tree_folders(staging: Staging, folder: str, files: Iterable[NodeFile]) -> None:
-    """Create every folder that these files need below `folder`, and that one."""
+    """Create `folder` and every folder that these files need below it."""
     paths = tuple(file.path for file in files)
     staging.make_folders(f"{folder}{below}" for below in _folders(paths))
 
@@ -206,9 +207,9 @@ def _folders(paths: tuple[PurePosixPath, ...]) -> tuple[str, ...]:
 
 
 def _in_parallel(shares: Sequence[Iterator[Batch]]) -> Generator[Batch, None, None]:
-    """Run each share in a process of its own; yields their batches as they get done."""
+    """Run each share in its own process; yields batches as they are done."""
     context = multiprocessing.get_context("fork")
-    gc.freeze()  # The children need not look through what was there before them.
+    gc.freeze()  # The children's garbage collector skips objects that existed before the fork.
     processes = []
     channels: list[Connection] = []
     try:
@@ -222,7 +223,7 @@ def _in_parallel(shares: Sequence[Iterator[Batch]]) -> Generator[Batch, None, No
             sender.close()
         yield from _received(channels)
     finally:
-        # Nobody may still write when the staging folder is swapped in or cleared away.
+        # No child may still write when the staging folder is swapped in or removed.
         for process in processes:
             process.kill()
             process.join()
@@ -234,9 +235,9 @@ def _work(
     share: Iterator[Batch],
     sender: Connection,
 ) -> None:
-    """One process's share. Signals that end a program stay blocked: the parent answers them."""
+    """Write one process's share. Ending signals stay blocked: the parent handles them."""
     _end_with(parent)
-    # A copy of a read end here would hide from the writers that their parent has ended.
+    # With a copy of a read end here, the writers would not notice that their parent has ended.
     for receiver in receivers:
         receiver.close()
     try:
@@ -252,12 +253,12 @@ def _work(
 def _end_with(parent: int) -> None:
     """End this process at once when its parent ends, prctl(2).
 
-    On other systems it ends at its next batch of nodes, by the pipe that nobody reads (EPIPE).
+    On other systems it ends at its next batch of nodes, because nobody reads its pipe (EPIPE).
     """
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # It ended before prctl was called.
+    if os.getppid() != parent:  # The parent ended before prctl was called.
         os._exit(1)
 
 

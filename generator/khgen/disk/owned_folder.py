@@ -1,9 +1,9 @@
-"""The folders that khgen writes, and the listing by which it knows each as its own.
+"""The folders that khgen writes, each with a listing that shows that it is khgen's.
 
-manifest.json of a render, and the lists of seeds and exports, are JSON objects with a `kind` that
-no other program writes, and with a digest over all of it, so that an edited one is noticed. A
-folder is khgen's if it holds such a listing, if the listing has every entry below the folder, and
-if no other user owns any of it. Nothing else in a folder is ever replaced, kept or removed.
+A listing (manifest.json of a render, the list of seeds or exports) is a JSON object. No other
+program writes its `kind`, and its digest shows whether somebody edited it. A folder is khgen's if
+it holds a listing, if the listing has every entry below the folder, and if no other user owns any
+of it. khgen never replaces, keeps or removes anything else.
 """
 
 import errno
@@ -26,22 +26,22 @@ from khgen.disk.system_calls import is_own
 from khgen.problems import path_text
 
 ListedFiles = Callable[[Path], frozenset[str]]
-"""The files that the listing in a folder accounts for, itself among them.
+"""The files that the listing in a folder lists, and the listing itself.
 
-Raises FileNotFoundError where there is no listing, and OutputRefusedError where it is not khgen's.
+Raises FileNotFoundError if there is no listing, and OutputRefusedError if it is not khgen's.
 """
 
 ELSEWHERE = "name another folder with -o"
 _OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 MAX_FAULTS = 5
-"""A listing of another khgen may be wrong in the same way for every node."""
+"""A listing of another khgen version may have the same fault for every node."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _PART = r"([^/\x00.][^/\x00]*|\.[^/\x00.][^/\x00]*|\.\.[^/\x00]+)"
 RelativePath = Annotated[str, StringConstraints(pattern=rf"^{_PART}(/{_PART})*$")]
-"""A path that stays below the folder that it is joined to: no empty part, no `.` and no `..`."""
+"""A path that stays below its folder: no empty part, no `.` and no `..`."""
 AbsolutePath = Annotated[str, StringConstraints(pattern=rf"^(/{_PART})+$")]
-"""The same for a path on a node, which is joined to the node's root folder."""
+"""The same for a path on a node, below the node's root folder."""
 
 
 class ListingPart(BaseModel):
@@ -63,7 +63,7 @@ AnyListing = TypeVar("AnyListing", bound=Listing)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingFault:
-    """One thing that is wrong with a listing, and its place where that is known."""
+    """One fault of a listing, and its place if that is known."""
 
     message: str
     line: int = 1
@@ -86,7 +86,7 @@ def listing_text(kind: str, values: Mapping[str, object]) -> str:
 
 
 def decoded_listing(content: bytes, model: type[AnyListing]) -> AnyListing:
-    """The listing in these bytes; raises ListingError where they are not as khgen wrote them."""
+    """The listing in these bytes; raises ListingError if they are not as khgen wrote them."""
     values = _json_values(content)
     try:
         listing = model.model_validate_json(content)
@@ -99,8 +99,8 @@ def decoded_listing(content: bytes, model: type[AnyListing]) -> AnyListing:
 
 
 def read_regular(path: Path) -> bytes:
-    """The content of a file; raises OSError where the path is no file, so that none is waited for."""
-    # A FIFO that nobody writes to would block an open without O_NONBLOCK for ever.
+    """The content of a file; raises OSError if the path is not a file, and never blocks."""
+    # Without O_NONBLOCK, opening a FIFO that nobody writes to would never return.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -118,7 +118,7 @@ def _json_values(content: bytes) -> dict[str, object]:
         message = f"not JSON: {error.msg.lower()}"
         fault = ListingFault(message=message, line=error.lineno, column=error.colno)
     except (RecursionError, ValueError):
-        # Python's reader takes neither deep nesting nor numbers of thousands of digits.
+        # Python's JSON reader fails on deep nesting and on numbers of thousands of digits.
         fault = ListingFault(message="not JSON that khgen writes: a value is too deep or too long")
     else:
         if isinstance(values, dict):
@@ -147,7 +147,7 @@ class OutputRefusedError(OSError):
 
 
 def refuse_foreign(folder: Path, listed_files: ListedFiles) -> None:
-    """Raise OutputRefusedError unless the folder is khgen's, empty, or not there at all."""
+    """Raise OutputRefusedError unless the folder is khgen's, is empty, or does not exist."""
     try:
         status = folder.lstat()
     except FileNotFoundError:
@@ -174,18 +174,18 @@ def refuse_listing(folder: Path, listing: str, fault: str) -> NoReturn:
 
 
 def refuse_others(path: Path) -> None:
-    """Raise OutputRefusedError where another user owns what is at that path."""
+    """Raise OutputRefusedError if another user owns what is at that path."""
     _refuse_owner(path, path.lstat())
 
 
 def first_inside(folder: Path, paths: Iterable[Path]) -> Path | None:
-    """The first of the paths that is the folder itself or is below it, through links too."""
+    """The first of the paths that is the folder or below it, directly or through links."""
     return next((path for path in paths if _is_inside(folder, path)), None)
 
 
 def _is_inside(folder: Path, path: Path) -> bool:
     outer = folder.resolve()
-    # A link below the folder counts like what it points to: both would be lost.
+    # A link below the folder counts too: it would be lost like its target.
     for inner in (path.resolve(), path.parent.resolve() / path.name):
         if inner.is_relative_to(outer):
             return True
@@ -215,16 +215,16 @@ def _refuse_some(folder: Path, foreign: Iterator[str]) -> None:
 
 
 _COUNTED = 10_000
-"""A home folder given by mistake is not walked to its end."""
+"""If the folder is a home folder by mistake, khgen does not list all of it."""
 
 
 def _foreign_entries(folder: Path, listed: frozenset[str]) -> Iterator[str]:
-    """Every entry that is not listed, or is no plain file or folder; raises on another user's."""
+    """Every entry that is not listed, or is neither a file nor a folder; refuses another user's."""
     folders = _parents(listed)
     remaining = [""]
     while remaining:
         below = remaining.pop()
-        path = f"{folder}/{below}"  # Text: a Path for each of thousands takes as long as the rest.
+        path = f"{folder}/{below}"  # Text: thousands of Paths take as long as the rest.
         status = os.lstat(path)
         _refuse_owner(path, status)
         shared = status.st_mode & _OPEN_TO_OTHERS
@@ -236,7 +236,7 @@ def _foreign_entries(folder: Path, listed: frozenset[str]) -> Iterator[str]:
                 elif name not in listed or not entry.is_file(follow_symlinks=False):
                     yield name
                 elif shared:
-                    # Only where others may write can they have put a file of their own.
+                    # Others can have files here only if they may write to the folder.
                     _refuse_owner(entry.path, entry.stat(follow_symlinks=False))
 
 

@@ -1,4 +1,4 @@
-"""Reads a rendered output folder back, and holds every file against its digest in manifest.json."""
+"""Reads a rendered output folder, and checks every file against its digest in manifest.json."""
 
 import errno
 import hashlib
@@ -49,7 +49,7 @@ _REPLACE = "if khgen wrote {out}, remove it and render again: khgen render clust
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedManifest:
-    """The manifest of an output folder, or what is wrong with it; `text` is as it was read."""
+    """The manifest of an output folder, or its problems; `text` is what was read."""
 
     manifest: RenderedManifest | None
     problems: Problems
@@ -57,7 +57,7 @@ class LoadedManifest:
 
 
 def load_manifest(out: Path) -> LoadedManifest:
-    """The manifest in that folder; raises OSError where there is no folder or no manifest."""
+    """The manifest in that folder; raises OSError if there is no folder or no manifest."""
     path = out / MANIFEST
     if out.is_dir() and not path.exists():
         reason = f"holds no {MANIFEST}: not a folder that khgen render wrote"
@@ -78,7 +78,7 @@ def load_manifest(out: Path) -> LoadedManifest:
 
 
 def held_cluster(out: Path) -> str | None:
-    """The name of the cluster whose render that folder holds, "" for one that cannot be told."""
+    """The name of the cluster whose render the folder holds; "" if the manifest is damaged."""
     try:
         manifest = json.loads(read_regular(out / MANIFEST))
     except (FileNotFoundError, NotADirectoryError):
@@ -86,14 +86,14 @@ def held_cluster(out: Path) -> str | None:
     except (ValueError, RecursionError):
         return ""
     if not isinstance(manifest, dict) or "khgen" not in manifest:
-        return None  # Another program's manifest: there is no render in that folder to lose.
+        return None  # Another program wrote this manifest, so the folder holds no render.
     return str(manifest.get("cluster", ""))
 
 
 def load_nodes(
     out: Path, manifest: RenderedManifest, names: tuple[str, ...]
 ) -> tuple[ExportCluster, Problems]:
-    """These nodes as they were rendered, and a problem for each file that is not as it was."""
+    """These nodes as they were rendered, and a problem for each file that has changed."""
     problems: list[Problem] = []
     cluster = ExportCluster(
         name=manifest.cluster,
@@ -105,7 +105,7 @@ def load_nodes(
 
 
 def load_spec_values(out: Path) -> SpecValues | None:
-    """The spec that the output was rendered from; None where an older khgen kept none."""
+    """The spec that the output was rendered from; None if an older khgen kept none."""
     try:
         values = json.loads(read_regular(out / SPEC))
     except (FileNotFoundError, ValueError, RecursionError):
@@ -116,7 +116,7 @@ def load_spec_values(out: Path) -> SpecValues | None:
 
 
 def load_tree(out: Path, manifest: RenderedManifest, name: str) -> tuple[NodeTree, Problems]:
-    """What a node's machine was given: its files by path, and what cloud-init reads of its own."""
+    """What a node's machine got: its files by path, and what cloud-init itself reads."""
     cluster, problems = load_nodes(out, manifest, (name,))
     if problems:
         return {}, problems
@@ -139,9 +139,9 @@ def load_tree(out: Path, manifest: RenderedManifest, name: str) -> tuple[NodeTre
 def load_files(
     out: Path, manifest: RenderedManifest, node: ExportNode
 ) -> tuple[Mapping[str, PlacedFile], Problems]:
-    """Every file that the node has, by path, and a problem for each that is not as it was rendered.
+    """Every file of the node, by path, and a problem for each that has changed since the render.
 
-    User-data places most; what is baked into an image is in the tree of the node's kind.
+    Most are in the user-data; files of a baked image are in the tree of the node's kind.
     """
     entry = manifest.nodes[node.name]
     files = {
@@ -228,7 +228,7 @@ def _update_files(node: ExportNode) -> Mapping[str, PlacedFile]:
 
 
 def _has_plain_text(node: ExportNode, sha256: str) -> bool:
-    """Whether the user-data is in its encoding, and decodes to what was rendered."""
+    """Whether the user-data has its encoding and decodes to what was rendered."""
     try:
         plain = node.plain_user_data
     except (zlib.error, ValueError):
@@ -242,7 +242,7 @@ def _node_problem(out: Path, path: Path, message: str) -> Problem:
 
 
 def _checked(path: Path, digest: str | None) -> tuple[bytes | None, str]:
-    """The file's bytes, and what is wrong with them; a file without digest must not be there."""
+    """The file's bytes, and what is wrong with them; a file without a digest must not exist."""
     try:
         content = read_regular(path)
     except (FileNotFoundError, NotADirectoryError):

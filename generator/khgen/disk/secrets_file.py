@@ -1,28 +1,23 @@
 """The secrets file: the only code that reads or writes secrets.
 
-It is created once, whole or not at all, and never replaced but by an extension of itself, or, as
-long as no machine has booted, by the same keys for other founders.
+It is created once, and never in part. Later writes only extend it. As long as no machine has
+booted, it may also get the same keys for other founders.
 """
 
 import errno
 import fcntl
 import os
+import stat
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from khgen.disk.folder_lock import locked_folder
-from khgen.disk.private_file import (
-    STANDARD_INPUT,
-    STANDARD_INPUT_NAME,
-    PrivateFile,
-    PrivateFileError,
-    read_private_file,
-)
+from khgen.disk.locks import clear_stale, locked_folder, temporary_file
+from khgen.disk.spec_file import STANDARD_INPUT, STANDARD_INPUT_NAME, is_stream
 from khgen.disk.system_calls import NO_LINK, NO_REPLACE, about, rename_with, sync_folder
-from khgen.disk.temporary import clear_stale, temporary_file
 from khgen.pki.adopt import ADOPTED_FILES, AdoptedPki, adopted_pki
 from khgen.pki.secrets import (
     RandomBytes,
@@ -38,22 +33,49 @@ from khgen.problems import Place, Problem, Problems, Severity
 from khgen.spec.model import ClusterSpec
 
 MAX_BYTES = 4 * 1024 * 1024
-"""More than the generations of 10,000 nodes take; a longer file is something else."""
+"""More than the generations of 10,000 nodes need; a longer file is something else."""
 MAX_KEY_BYTES = 4096
+_ROOT = 0
+_KINDS: tuple[tuple[Callable[[int], bool], str, str], ...] = (
+    (stat.S_ISDIR, "a folder", "name the file in it"),
+    (stat.S_ISFIFO, "a named pipe", "read it through standard input: - < {path}"),
+    (stat.S_ISCHR, "a device", "name a file"),
+    (stat.S_ISBLK, "a device", "name a file"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedSecrets:
-    """Secrets that were read or made, or what is wrong with them."""
+    """Secrets that were read or made, or their problems."""
 
     secrets: Secrets | None
     problems: Problems
     fresh: bool = False
-    """Whether they were made just now, and are in no file yet."""
+    """Whether they are new and not yet in a file."""
+
+
+class PrivateFileError(ValueError):
+    """The reason why a file is not read; `hint` is what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        """That message with that hint."""
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateFile:
+    """A file's content, up to the requested size."""
+
+    content: bytes
+    mode: int | None
+    """Its permissions; None for a stream, which nobody else can open."""
+    foreign_owner: int | None = None
+    """The user who can change it at any time, if that is neither this user nor root."""
 
 
 def default_secrets_path(spec_path: Path, spec: ClusterSpec) -> Path:
-    """Where a cluster's secrets are unless it is said otherwise: beside its spec."""
+    """The default place of a cluster's secrets: beside its spec."""
     return spec_path.parent / f"{spec.metadata.name}.secrets.yaml"
 
 
@@ -65,7 +87,7 @@ def load_or_make(
     random_bytes: RandomBytes,
     seal: SealCheck = WITHOUT_KEY,
 ) -> LoadedSecrets:
-    """The cluster's secrets; where there is no such file, new ones, which `create` then writes."""
+    """The cluster's secrets; if there is no such file, new ones, which `create` then writes."""
     if path == STANDARD_INPUT or os.path.lexists(path):
         return load(path, spec.metadata.name, now=now, seal=seal)
     secrets = new_secrets(spec, now, random_bytes)
@@ -95,7 +117,7 @@ def load(
 
 
 def read_key(path: Path) -> bytes:
-    """The key with which secrets files are sealed; a line end after it does not count."""
+    """The key that seals secrets files; a line end after it does not count."""
     file = read_private_file(path, MAX_KEY_BYTES + 1)
     _refuse_foreign(file, path, None)
     key = file.content.rstrip(b"\r\n")
@@ -106,7 +128,7 @@ def read_key(path: Path) -> bytes:
 
 
 def create(path: Path, secrets: Secrets, key: bytes | None = None) -> bool:
-    """Write a new secrets file; False, and nothing written, where there is one already."""
+    """Write a new secrets file; False, and nothing is written, if there is one already."""
     clear_stale(path.parent)
     with temporary_file(path, encode_secrets(secrets, key).encode(), private=True) as staged:
         created = _put_new(staged, path)
@@ -123,7 +145,7 @@ def extend(
 ) -> Secrets:
     """Add to a secrets file, one writer at a time; a change that loses anything is a defect.
 
-    What `mend` makes of the old secrets, as with dates of a wrong clock, is what must not be lost.
+    `mend` first corrects the old secrets, like dates of a wrong clock; its result must not be lost.
     """
 
     def extends(new: Secrets, old: Secrets) -> bool:
@@ -133,12 +155,12 @@ def extend(
 
 
 def refound(path: Path, spec: ClusterSpec, key: bytes | None = None) -> Secrets:
-    """Record the spec's founders and identity anew: only for a cluster no machine of which booted."""
+    """Record the spec's founders and identity again; only valid before any machine has booted."""
     return _rewrite(path, lambda old: refounded(old, spec), only_refounds, SealCheck(key=key))
 
 
 def seal(path: Path, accepted: Secrets, key: bytes | None) -> bool:
-    """Seal a file whose content was accepted; False, and nothing written, if it is another by now."""
+    """Seal a file whose content was accepted; False, and nothing is written, if it has changed."""
     wanted = encode_secrets(accepted)
 
     def unchanged(_: Secrets, old: Secrets) -> bool:
@@ -186,7 +208,7 @@ def _pem_text(path: Path) -> str:
     try:
         return read_private_file(path, MAX_BYTES).content.decode("ascii", errors="replace")
     except PrivateFileError:
-        return ""  # A folder or a pipe: no PEM, which is what its reader reports.
+        return ""  # A folder or a pipe: the reader reports that it holds no PEM.
 
 
 def _clear_beside(path: Path) -> None:
@@ -206,7 +228,7 @@ def _text(content: bytes) -> str:
 
 
 def _refuse_foreign(file: PrivateFile, path: Path, key: bytes | None) -> None:
-    """Refuse what another user can change at any time, unless a key shows that nobody did."""
+    """Refuse a file that another user can change, unless its seal shows that nobody did."""
     if file.foreign_owner is None or key is not None:
         return
     message = (
@@ -217,7 +239,7 @@ def _refuse_foreign(file: PrivateFile, path: Path, key: bytes | None) -> None:
 
 
 def _others(file: PrivateFile, name: str) -> list[Problem]:
-    """A warning where others may open the file."""
+    """A warning if others may open the file."""
     if file.mode is None or file.mode & 0o077 == 0:
         return []
     warning = Problem(
@@ -240,7 +262,7 @@ def _replace(staged: Path, target: Path) -> None:
 
 
 def _put_new(staged: Path, path: Path) -> bool:
-    """Give the staged file its name, unless a file has it already: of two at once, one wins."""
+    """Give the staged file its name, unless a file has it already; of two writers, one wins."""
     try:
         os.link(staged, path)  # Unlike a rename, a link never replaces.
     except FileExistsError:
@@ -257,9 +279,9 @@ def _put_new(staged: Path, path: Path) -> bool:
 
 
 def _put_new_under_lock(staged: Path, path: Path) -> bool:
-    """The same, where the file system has neither hard links nor a rename that replaces nothing.
+    """The same on a file system with neither hard links nor a rename that never replaces.
 
-    The lock has a file of its own: the folder's may be held already, for the output beside it.
+    The lock has its own file: the folder's lock may already be held for the output beside it.
     """
     lock = path.with_name(f".{path.name}.lock")
     while True:
@@ -267,7 +289,7 @@ def _put_new_under_lock(staged: Path, path: Path) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not _is_named(descriptor, lock):
-                continue  # Whoever held it has removed it: this one locks nothing.
+                continue  # The holder has removed it, so this descriptor locks nothing.
             created = not os.path.lexists(path)
             if created:
                 staged.rename(path)
@@ -282,3 +304,49 @@ def _is_named(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+def read_private_file(path: Path, max_bytes: int) -> PrivateFile:
+    """Up to `max_bytes` of a file or a stream; raises PrivateFileError for anything else.
+
+    It refuses a named pipe, which may never get a writer. A shell's <(…) is a pipe too, but its
+    writer is running.
+    """
+    if path == STANDARD_INPUT:
+        return PrivateFile(content=sys.stdin.buffer.read(max_bytes), mode=None)
+    # Without O_NONBLOCK, opening a pipe would wait for a writer.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            _refuse_kind(path, status.st_mode)
+            os.set_blocking(descriptor, True)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(max_bytes)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return PrivateFile(content=content, mode=None)
+    return PrivateFile(
+        content=content,
+        mode=stat.S_IMODE(status.st_mode),
+        foreign_owner=None if status.st_uid in _trusted_owners() else status.st_uid,
+    )
+
+
+def _refuse_kind(path: Path, mode: int) -> None:
+    if is_stream(path) and not stat.S_ISDIR(mode):
+        return
+    for is_kind, what, hint in _KINDS:
+        if is_kind(mode):
+            message = f"{what}, not a file"
+            raise PrivateFileError(message, hint.format(path=path))
+
+
+def _trusted_owners() -> frozenset[int]:
+    """This user, root, and the user who ran sudo: the rule of git's safe.directory."""
+    user = os.geteuid()
+    sudo = os.environ.get("SUDO_UID", "")
+    called = {int(sudo)} if user == _ROOT and sudo.isdecimal() else set()
+    return frozenset({user, _ROOT, *called})

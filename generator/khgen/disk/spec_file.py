@@ -1,4 +1,4 @@
-"""Reads cluster.yaml, and the manifests and keys beside it that it names, from the disk."""
+"""Reads cluster.yaml, and the manifests and keys that it names, from the disk."""
 
 import os
 import stat
@@ -10,22 +10,24 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from khgen.disk.private_file import STANDARD_INPUT, STANDARD_INPUT_NAME
 from khgen.problems import Finding, ValuePath, quoted
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.machine import RepositoryKey
 
+STANDARD_INPUT = Path("-")
+STANDARD_INPUT_NAME = "<stdin>"
+_DESCRIPTORS = (Path("/dev/fd"), Path("/proc/self/fd"))
 _DEVICES, _SHARED_MEMORY, _PROCESSES = Path("/dev"), Path("/dev/shm"), Path("/proc")  # noqa: S108
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecFile:
-    """Where a spec is, and which folder the names in it are relative to."""
+    """The place of a spec, and the folder to which names in it are relative."""
 
     named: Path
     """As the user named it."""
     file: Path | None
-    """The file itself, at the end of its links; None for a pipe, which has no folder."""
+    """The file itself, with its links resolved; None for a pipe, which has no folder."""
 
     @property
     def folder(self) -> Path:
@@ -39,7 +41,7 @@ class SpecFile:
 
     @property
     def is_standard_input(self) -> bool:
-        """Whether reading it takes what is on standard input."""
+        """Whether reading it consumes standard input."""
         if self.file is not None:
             return False
         if self.named == STANDARD_INPUT:
@@ -50,23 +52,28 @@ class SpecFile:
             return False
 
 
+def is_stream(path: Path) -> bool:
+    """Whether a path is read once and never written: standard input, or a shell's <(…)."""
+    return path in {STANDARD_INPUT, Path("/dev/stdin")} or path.parent in _DESCRIPTORS
+
+
 def find_spec(path: Path) -> SpecFile:
-    """What a path names: a file, through its links, or a pipe. Raises OSError if there is none."""
+    """The file or pipe at a path, with links resolved. Raises OSError if there is none."""
     if path == STANDARD_INPUT or not _is_file(path.stat().st_mode):
         return SpecFile(named=path, file=None)
     file = path.resolve() if path.is_symlink() else path
-    # A descriptor of a file that has been deleted or never had a name, like that of a here-document.
+    # A here-document's descriptor leads to a file that was deleted or never had a name.
     return SpecFile(named=path, file=file if file.exists() and _may_be_kept(file) else None)
 
 
 def _may_be_kept(file: Path) -> bool:
-    """Whether a file is where users have files, and not where the system shows what it has open."""
+    """Whether a file is in a place for users' files, not where the system shows open files."""
     in_devices = file.is_relative_to(_DEVICES) and not file.is_relative_to(_SHARED_MEMORY)
     return not in_devices and not file.is_relative_to(_PROCESSES)
 
 
 def _is_file(mode: int) -> bool:
-    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # Reading a folder fails, and names it.
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # Reading a folder fails with its name.
 
 
 def read_spec(spec: SpecFile) -> str:
@@ -77,7 +84,7 @@ def read_spec(spec: SpecFile) -> str:
 
 @cache
 def _read_pipe(path: Path) -> bytes:
-    """What came through a pipe, which can be read only once."""
+    """The content of a pipe, which can be read only once."""
     if path != STANDARD_INPUT:
         return path.read_bytes()
     try:
@@ -95,7 +102,7 @@ NO_FILE_HINT = "names are relative to the folder of the spec; of one from a pipe
 
 
 def local_manifests(spec: ClusterSpec) -> Iterator[tuple[ValuePath, str]]:
-    """Each manifest file that a spec names, as it writes it, with the path of that value."""
+    """Each manifest file that a spec names, with the path of that value."""
     if spec.addons.calico is not None and spec.addons.calico.path is not None:
         yield ("addons", "calico", "path"), spec.addons.calico.path
     for index, manifest in enumerate(spec.addons.manifests):
@@ -104,7 +111,7 @@ def local_manifests(spec: ClusterSpec) -> Iterator[tuple[ValuePath, str]]:
 
 
 def text_files(spec: ClusterSpec) -> tuple[str, ...]:
-    """The manifests and signing keys that a spec names, as it names them."""
+    """The names of the manifests and signing keys in a spec."""
     keys = (getattr(spec.install, name) for _, name in KEY_FIELDS)
     return (
         *(name for _, name in local_manifests(spec)),
@@ -117,7 +124,7 @@ def read_manifests(
 ) -> tuple[Mapping[str, bytes], tuple[Finding, ...]]:
     """The content of each local manifest by its name in the spec, and a finding for each missing.
 
-    Names are relative to the folder of cluster.yaml; what is wrong with the disk passes through.
+    Names are relative to the folder of cluster.yaml. Raises OSError for a fault of the disk.
     """
     contents: dict[str, bytes] = {}
     missing = []
@@ -132,7 +139,7 @@ def read_manifests(
 def read_repository_keys(
     spec: ClusterSpec, folder: Path
 ) -> tuple[ClusterSpec, tuple[Finding, ...]]:
-    """The spec with the text of each signing key that it names a file for, and what is wrong."""
+    """The spec with the texts of the signing keys whose files it names, and the findings."""
     keys: dict[str, RepositoryKey] = {}
     wrong = []
     for alias, name in KEY_FIELDS:
@@ -154,7 +161,7 @@ def read_repository_keys(
 
 
 def _unread(path: ValuePath, name: str, error: OSError) -> Finding:
-    """A finding where another name would do; what is wrong with the disk passes through."""
+    """A finding if another name would help; raises the error if the disk has a fault."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         message = f"there is no file {quoted(name)}"
     elif isinstance(error, IsADirectoryError) or error.errno in {ENAMETOOLONG, ELOOP}:

@@ -1,7 +1,7 @@
 """The output folder: staged beside it, swapped in whole, and never half-written.
 
-Files hold private keys. Each is created with its final privacy, under a umask that closes
-even the parents that mkdir makes on the way; the folders are the operator's alone.
+Files hold private keys. Each is created with its final privacy, and only the operator can enter
+the folders. The umask closes even the parents that mkdir makes.
 """
 
 import errno
@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from khgen.disk.folder_lock import locked_folder
+from khgen.disk.locks import clear_stale, locked_folder, temporary_folder
 from khgen.disk.owned_folder import ListedFiles, OutputRefusedError, refuse_foreign
 from khgen.disk.system_calls import (
     EXCHANGE,
@@ -26,7 +26,6 @@ from khgen.disk.system_calls import (
     take_signals,
     write_all,
 )
-from khgen.disk.temporary import clear_stale, temporary_folder
 
 _ASIDE = "-old"
 MOUNTS = Path("/proc/self/mountinfo")
@@ -36,7 +35,7 @@ _STUCK = {
     errno.EXDEV: "cannot be renamed, for it comes from the image below this container's own files:"
     " remove it, or name another with -o",
 }
-"""Why a folder cannot give its place, by what rename(2) says."""
+"""Why a folder cannot be replaced, by the error of rename(2)."""
 _NO_PRIVACY = (
     "is on a file system that keeps no modes, so others could read the private keys: name a folder"
     " elsewhere with -o, or mount it with umask=077"
@@ -45,16 +44,16 @@ _NO_PRIVACY = (
 
 @dataclass(slots=True, kw_only=True)
 class Staging:
-    """A folder that becomes the output when all of it is written."""
+    """A folder that becomes the output when it is complete."""
 
     path: Path
     present: Path
     """The output that it replaces, if there is one."""
     replaces: bool = True
-    """False where the present output is all that it would be: then that one stays."""
+    """False if the present output already is what this would be: then that one stays."""
 
     def write(self, relative: str, content: bytes, mode: int = 0o600) -> None:
-        """Create one file; its folder exists already."""
+        """Create one file in a folder that exists."""
         self.write_parts(relative, (content,), mode)
 
     def write_parts(self, relative: str, parts: Iterable[bytes], mode: int = 0o600) -> None:
@@ -72,7 +71,7 @@ class Staging:
             os.close(descriptor)
 
     def link(self, present: str, relative: str) -> bool:
-        """Make one file be another that is there already; False where that cannot be."""
+        """Make one file a hard link to an existing one; False if that is not possible."""
         try:
             os.link(f"{self.path}/{present}", f"{self.path}/{relative}")
         except OSError as error:
@@ -84,13 +83,13 @@ class Staging:
     def present_content(self, relative: str, mode: int = 0o600) -> bytes | None:
         """The bytes of this file in the present output, if it is open to no more than `mode`.
 
-        The file itself is read: what somebody edited there is never kept.
+        It reads the file itself, so nobody's edits are kept.
         """
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             descriptor = os.open(f"{self.present}/{relative}", flags)
         except OSError:
-            return None  # What cannot be read is written anew.
+            return None  # A file that cannot be read is written again.
         try:
             status = os.fstat(descriptor)
             held = stat.S_IMODE(status.st_mode)
@@ -104,7 +103,7 @@ class Staging:
             os.close(descriptor)
 
     def present_names(self, folder: str) -> frozenset[str]:
-        """What is in a folder of the present output; nothing where others may enter it."""
+        """The names in a folder of the present output; none if others may enter it."""
         try:
             status = os.lstat(f"{self.present}/{folder}")
             if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077:
@@ -114,22 +113,22 @@ class Staging:
             return frozenset()
 
     def keep(self, folder: str) -> None:
-        """Put a folder of the present output in its place here, as links where there are such."""
+        """Put a folder of the present output in its place here, as hard links if possible."""
         self.make_folders((folder,))
         _copy(self.present / folder, self, f"{folder}/")
 
     def make_folders(self, relatives: Iterator[str] | tuple[str, ...]) -> None:
-        """Create folders; each one's parent exists already or comes before it."""
+        """Create folders; each one's parent exists or comes before it."""
         for relative in relatives:
             os.mkdir(f"{self.path}/{relative}", 0o700)  # noqa: PTH102 - thousands of them
 
 
 @contextmanager
 def staged(out: Path, listed_files: ListedFiles, *, keep: bool = False) -> Iterator[Staging]:
-    """A staging folder that replaces `out` if the block succeeds, and is gone if it does not.
+    """A staging folder that replaces `out` if the block succeeds, and is removed if it fails.
 
     With `keep`, it starts as a copy of the present output. A second khgen on the same output
-    waits. `listed_files` reads which files of `out` are khgen's. Raises OSError, among them
+    waits. `listed_files` reads which files of `out` are khgen's. Raises OSError, and
     OutputRefusedError if `out` holds something else.
     """
     named, out = out, _settled(out)
@@ -152,13 +151,13 @@ def staged(out: Path, listed_files: ListedFiles, *, keep: bool = False) -> Itera
 
 
 def _settled(out: Path) -> Path:
-    """The same folder by a path that ends in its own name, so that it has siblings."""
+    """The same folder by a path that ends in its name, so that a sibling can be named."""
     return out.resolve() if out.name in {"", ".."} else out.absolute()
 
 
 @contextmanager
 def closed_umask() -> Iterator[None]:
-    """Let nothing that is made meanwhile be open to others."""
+    """Close everything that is created in the block to others."""
     before = os.umask(0o077)
     try:
         yield
@@ -168,7 +167,7 @@ def closed_umask() -> Iterator[None]:
 
 @contextmanager
 def _locked_parent(out: Path) -> Iterator[None]:
-    """Hold the lock of the folder that the output is in, making the folder if need be."""
+    """Hold the lock of the output's parent folder, which is created if it is missing."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -180,7 +179,7 @@ def _locked_parent(out: Path) -> Iterator[None]:
 def _restore_aside(out: Path) -> None:
     """Put back an output that a killed khgen of this user had just moved aside.
 
-    What bears such a name and is another user's, a link or a file, was planted: it stays.
+    Anything of that name that is another user's, a link or a file was planted, and stays.
     """
     name = re.compile(rf"\.{re.escape(out.name)}\.khgen-[0-9a-f]+{_ASIDE}")
     with os.scandir(out.parent) as entries:
@@ -201,13 +200,13 @@ def _is_own_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _swap(staging: Path, out: Path) -> None:
-    """Put the staging folder in the output's place; what was there ends up as the staging."""
+    """Put the staging folder in the output's place; the old output becomes the staging folder."""
     if not out.exists():
         staging.rename(out)
         return
     if _exchange(staging, out):
         return
-    # No atomic exchange here: between two renames there is a moment without output, and the
+    # No atomic exchange here: there is a moment without output between two renames, and the
     # next run puts the old one back if the process dies right then.
     aside = staging.with_name(f"{staging.name}{_ASIDE}")
     _move_aside(out, aside)
@@ -220,7 +219,7 @@ def _swap(staging: Path, out: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders in one step; False where the system or the file system cannot."""
+    """Exchange two folders in one step; False if the system or the file system cannot."""
     try:
         return rename_with(EXCHANGE, one, other)
     except OSError as error:
@@ -242,7 +241,7 @@ def _stuck(error: OSError, out: Path) -> OSError:
 
 
 def _refuse_mount_point(out: Path) -> None:
-    """Refuse early what could not be swapped when all is written."""
+    """Refuse early an output that could not be swapped at the end."""
     if _is_mount_point(out):
         raise OutputRefusedError(errno.EBUSY, _MOUNTED.format(inside=out / "rendered"), str(out))
 
@@ -250,7 +249,7 @@ def _refuse_mount_point(out: Path) -> None:
 def _is_mount_point(folder: Path) -> bool:
     if os.path.ismount(folder):
         return True
-    # What is bound from the same file system shows in the kernel's list alone (proc(5)).
+    # A bind mount from the same file system shows only in the kernel's list (proc(5)).
     name = os.path.realpath(folder)
     for character in "\\ \t\n":
         name = name.replace(character, f"\\{ord(character):03o}")
@@ -266,7 +265,7 @@ def _refuse_without_modes(staging: Path, out: Path) -> None:
 
 
 def _copy(out: Path, staging: Staging, below: str = "") -> None:
-    """Put everything of the output into the staging folder, as links where there are such."""
+    """Put everything of the output into the staging folder, as hard links if possible."""
     with os.scandir(out) as entries:
         for entry in entries:
             name = f"{below}{entry.name}"
@@ -288,7 +287,7 @@ def _copy_file(file: Path, staging: Staging, relative: str) -> None:
 
 
 def _read(descriptor: int, size: int) -> bytes:
-    """All of a file of about that size; one read(2) takes it mostly, and one more sees its end."""
+    """All of a file of about that size; mostly one read(2) gets it, and one more sees its end."""
     parts = []
     while part := os.read(descriptor, size + 1):
         parts.append(part)
@@ -296,7 +295,7 @@ def _read(descriptor: int, size: int) -> bytes:
 
 
 def _open_up(descriptor: int, mode: int) -> None:
-    """Let others read a file without a key, where the file system has modes."""
+    """Let others read a file that has no key, if the file system has modes."""
     try:
         os.fchmod(descriptor, mode)
     except OSError as error:
@@ -305,7 +304,7 @@ def _open_up(descriptor: int, mode: int) -> None:
 
 
 def _named_as_output(error: OSError, staging: Path, out: Path) -> OSError:
-    """The error about the file that was to be: nobody knows the staging folder's name."""
+    """The error with the name of the final file: nobody knows the staging folder's name."""
     name = str(error.filename or "")
     if not Path(name).is_relative_to(staging):
         return error

@@ -1,4 +1,4 @@
-"""Calls of the system: signals that end khgen, and those on files that not every file system has."""
+"""System calls: signals that end khgen, and file operations that some file systems lack."""
 
 import ctypes
 import errno
@@ -13,9 +13,9 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NO_LINK = frozenset(
     {errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV}
 )
-"""Too many links to one file (ext4: 65,000), or a file system without hard links (link(2))."""
+"""Errors of link(2): too many links to a file (ext4: 65,000), or no hard links at all."""
 NO_MODES = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
-"""A file system on which a mode cannot be changed."""
+"""Errors of a file system on which a mode cannot be changed."""
 EXCHANGE = 2
 NO_REPLACE = 1
 _AT_FDCWD = -100
@@ -24,10 +24,10 @@ _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNO
 
 @contextmanager
 def held_signals() -> Iterator[None]:
-    """Block the signals that end a program, so that what the block makes is cleared in any case.
+    """Block the signals that end a program, so that the block can always remove what it makes.
 
     A signal that arrives meanwhile acts at `take_signals`, or after the block. Processes that are
-    forked in the block inherit this: the parent answers such a signal for them.
+    forked in the block inherit this: the parent handles such a signal for them.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
@@ -48,14 +48,14 @@ def about(path: Path, error: OSError) -> OSError:
 
 
 def is_own(status: os.stat_result) -> bool:
-    """Whether the user who runs khgen owns it; root owns nothing of others either."""
+    """Whether the user who runs khgen owns it; even root does not own others' files."""
     return status.st_uid == os.geteuid()
 
 
 def rename_with(flag: int, one: Path, other: Path) -> bool:
     """Exchange two files, or rename one without replacing, in one step: renameat2(2).
 
-    False where this system or its file system cannot. Raises OSError about `other`.
+    False if the system or the file system cannot. Raises OSError about `other`.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -71,14 +71,14 @@ def rename_with(flag: int, one: Path, other: Path) -> bool:
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Write all of it, which one write(2) need not do."""
+    """Write all of it; one write(2) may write less."""
     written = os.write(descriptor, content)
     while written < len(content):
         written += os.write(descriptor, content[written:])
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last, where its file system can."""
+    """Make the names in a folder durable, if its file system can."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

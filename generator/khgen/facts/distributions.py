@@ -3,7 +3,7 @@
 Sources: the distributions' own cloud images and package lists.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
 
@@ -99,22 +99,15 @@ DEBIAN = Family(
     archive_components="main",
     security_suffix="-security",
 )
-UBUNTU = Family(
+UBUNTU = replace(
+    DEBIAN,
     name=OsFamily.UBUNTU,
     title="Ubuntu",
-    package_format=DEB,
-    base_packages=("ca-certificates", "curl"),
-    preflight_packages=("conntrack", "ethtool", "iptables", "socat"),
-    chrony_unit="chrony",
-    chrony_conf=PurePosixPath("/etc/chrony/chrony.conf"),
-    timesyncd_package="systemd-timesyncd",
-    kubelet_overrides="/etc/default/kubelet",
-    resolv_conf="/run/systemd/resolve/resolv.conf",
     docker_name="ubuntu",
-    selinux=False,
     ec2_login="ubuntu",
     openstack_login="ubuntu",
     archive_components="main restricted universe multiverse",
+    security_suffix="",
 )
 RHEL = Family(
     name=OsFamily.RHEL,

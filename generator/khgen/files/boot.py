@@ -9,7 +9,6 @@ from khgen.files.etcd_manifest import peer_url
 from khgen.files.kubeadm import CRI_SOCKET
 from khgen.files.load_balancer import load_balancer_environment
 from khgen.files.operating_system import install_environment
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import (
     API_SERVER_PORT,
     CONTROL_PLANE_KINDS,
@@ -22,6 +21,7 @@ from khgen.plan.cluster_plan import (
     url,
 )
 from khgen.plan.steps import Step, steps_of
+from khgen.resources import verbatim
 from khgen.spec.model.cluster import Datasource
 
 FOLDER = PurePosixPath("/etc/khgen")

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from khgen.facts.version import Version
 from khgen.files.kubeadm import CRI_SOCKET
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeFile, NodeKind, Plan
 from khgen.plan.installation import runs_containerd
+from khgen.resources import verbatim
 from khgen.spec.model.machine import ContainerdSource, RegistryMirror
 
 TomlValue = str | int | bool | Sequence[str] | Mapping[str, "TomlValue"]

@@ -28,10 +28,10 @@ from khgen.files.operating_system import (
     package_files,
     time_sync_files,
 )
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeFile, NodeKind, Plan
 from khgen.plan.steps import IMAGE_STEP, steps_of
 from khgen.plan.steps import STEPS as BOOT_STEPS
+from khgen.resources import verbatim
 
 IMAGE_STEPS = PurePosixPath("/usr/share/khgen/steps.d")
 """Every step of every kind of node; each node copies its own to /etc/khgen/steps.d."""

@@ -15,7 +15,6 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from khgen.files.etcd_manifest import founding_arguments
-from khgen.files.templates import filled, verbatim
 from khgen.plan.cluster_plan import (
     API_SERVER_PORT,
     CONTROL_PLANE_KINDS,
@@ -25,6 +24,7 @@ from khgen.plan.cluster_plan import (
     NodePlan,
     Plan,
 )
+from khgen.resources import filled, verbatim
 from khgen.spec.model.cluster import ProxyMode
 from khgen.spec.model.machine import KubernetesSource
 from khgen.spec.model.values import duration_text

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 from khgen.files.boot import FOLDER, step_files
-from khgen.files.templates import verbatim
 from khgen.pki.certificates import public_key_pem
 from khgen.pki.derive import update_signing_key
 from khgen.pki.secrets import Secrets
@@ -24,6 +23,7 @@ from khgen.plan.cluster_plan import (
 )
 from khgen.plan.installation import hosts_kubernetes
 from khgen.plan.steps import all_steps_of
+from khgen.resources import verbatim
 from khgen.spec.model import NodeRole
 
 PUBLIC_KEY = FOLDER / "update.pub"

@@ -20,9 +20,9 @@ a host alone is unicast too, with the VIP as its peer. tests/plan/test_virtual_i
 
 from pathlib import PurePosixPath
 
-from khgen.files.templates import filled, verbatim
 from khgen.plan.cluster_plan import API_SERVER_PORT, NodeFile, NodeKind, NodePlan, Plan, host_port
 from khgen.plan.installation import balances_load
+from khgen.resources import filled, verbatim
 from khgen.spec.model.values import IPAddress
 
 SILENT_ADVERTS = 2

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from khgen.facts.distributions import DEB, RPM, PackageFormat
-from khgen.files.templates import filled, verbatim
 from khgen.plan.cluster_plan import (
     CONTROL_PLANE_KINDS,
     ETCD_KINDS,
@@ -33,6 +32,7 @@ from khgen.plan.installation import (
 )
 from khgen.plan.kernel import kernel_modules, kernel_settings
 from khgen.plan.steps import closes_metadata, sets_time_sources
+from khgen.resources import filled, verbatim
 from khgen.spec.model.machine import (
     ContainerdSource,
     KubernetesSource,

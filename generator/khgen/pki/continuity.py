@@ -7,8 +7,8 @@ from khgen.pki.identity import BEFORE_BOOT
 from khgen.pki.secrets import Secrets, founding_nodes, last_removal
 from khgen.plan.cluster_plan import Plan
 from khgen.problems import Finding, Severity
+from khgen.spec.check import NODES
 from khgen.spec.check.membership import even_members
-from khgen.spec.check.rule import NODES
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.cluster import EtcdTopology
 

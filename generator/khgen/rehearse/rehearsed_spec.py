@@ -2,7 +2,7 @@
 
 | in the spec | in a rehearsal | because |
 |---|---|---|
-| install | everything comes with the image | programs are put into the hosts, none is fetched |
+| install | everything comes with the image; for an update to another version, Kubernetes as binaries | programs are put into the hosts, or served on the bridge |
 | os.family, os.release | debian 13 | what the hosts run |
 | os.timeSync | unmanaged | the clock is this machine's |
 | os.packageMirror | none | nothing is installed |
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from khgen.rehearse.cached_images import DISTRIBUTION
 from khgen.rehearse.processes import ProgramError
+from khgen.rehearse.served_programs import ServedPrograms
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.values import IPAddress, IPNetwork
 
@@ -44,12 +45,19 @@ class Rehearsal:
     gateways: tuple[tuple[IPAddress, int], ...]
 
 
-def rehearsed(spec: ClusterSpec) -> Rehearsal:
-    """The spec with the replacements above, and no others."""
+def rehearsed(spec: ClusterSpec, served: ServedPrograms | None = None) -> Rehearsal:
+    """The spec with the replacements above, and no others.
+
+    With `served`, the hosts download Kubernetes' programs from a server on the bridge: where an update
+    brings another version, they are not on the hosts from the start.
+    """
     gateways = _gateways(spec)
     data = spec.model_dump(mode="json", by_alias=True)
     for part, values in _replacements().items():
         data[part] |= values
+    if served is not None:
+        artifacts = served.artifacts(str(gateways[0][0]))
+        data["install"] |= {"kubernetes": "binaries", "artifacts": artifacts}
     data["image"] = None
     data["kubernetes"]["kubeProxy"]["mode"] = "iptables"
     proxy = data["kubernetes"]["kubeProxy"]["config"]

@@ -6,15 +6,15 @@ It adds what khgen does not render: the files of the hosts' image, and the exter
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from khgen.files.templates import filled, verbatim
 from khgen.plan.cluster_plan import API_SERVER_PORT, Plan, host_port
 from khgen.rehearse.cached_images import (
     CONTAINERD,
+    Image,
     cache_folder,
     image_store,
     kube_images,
@@ -26,8 +26,8 @@ from khgen.rehearse.local_host import OWN_DISKS, PROGRAMS, LocalHost, Testbed, p
 from khgen.rehearse.namespaces import Cgroups, Namespaces, Network
 from khgen.rehearse.processes import ProgramError, run
 from khgen.rehearse.rehearsed_spec import Rehearsal, may_lower_oom_score
-from khgen.render import ClusterRender, RenderedNode
-from khgen.resources import resource_folder
+from khgen.render import RenderedNode
+from khgen.resources import filled, resource_folder, verbatim
 
 NODE_PROGRAMS = ("kubeadm", "kubelet", "kubectl", "crictl")
 PREFIX = "rehearsal-"
@@ -68,16 +68,18 @@ def new_host(testbed: Testbed, node: RenderedNode, data_dir: str) -> LocalHost:
 @contextmanager
 def open_testbed(
     rehearsal: Rehearsal,
-    cluster: ClusterRender,
-    programs: Path,
+    versions: Sequence[tuple[Plan, Path]],
     root: Path | None = None,
     cpus: float | None = None,
 ) -> Iterator[Testbed]:
-    """A testbed for that cluster, with Kubernetes from the folder `programs`.
+    """A testbed for that cluster.
 
-    `cpus` limits the processors of each host; without it, a host has all of this machine's.
+    `versions` has each plan that its hosts follow one after the other, with its folder of Kubernetes
+    programs: hosts have the images of all, and from the start the programs of the first. `cpus` limits
+    the processors of each host; without it, a host has all of this machine's.
     """
     base = root or rootfs()
+    programs = versions[0][1]
     with ExitStack() as stack:
         folder = _folder(stack)
         layer = folder / "layer"
@@ -95,7 +97,7 @@ def open_testbed(
             layer=layer,
             programs=programs.resolve(),
         )
-        yield replace(testbed, store=_store(testbed, cluster, programs))
+        yield replace(testbed, store=_store(testbed, versions))
 
 
 def seed_files(node: RenderedNode) -> Mapping[str, bytes]:
@@ -111,10 +113,18 @@ def is_real(programs: Path) -> bool:
     return (programs / "kube-apiserver").exists()
 
 
-def _store(testbed: Testbed, cluster: ClusterRender, programs: Path) -> Path | None:
-    if not is_real(programs):
-        return None
-    plan = cluster.plan
+def _store(testbed: Testbed, versions: Iterable[tuple[Plan, Path]]) -> Path | None:
+    """The images of each plan, from its own programs; None for stand-ins, which need none."""
+    images = {
+        image.name: image
+        for plan, programs in versions
+        if is_real(programs)
+        for image in _images(testbed, plan, programs)
+    }
+    return image_store(testbed, images.values()) if images else None
+
+
+def _images(testbed: Testbed, plan: Plan, programs: Path) -> Iterable[Image]:
     found = run([programs / "kubeadm", "version", "-o", "short"]).strip()
     if found != plan.version.tag:
         message = f"{programs} has kubeadm {found}, but the spec has Kubernetes {plan.version}"
@@ -122,8 +132,7 @@ def _store(testbed: Testbed, cluster: ClusterRender, programs: Path) -> Path | N
     repository = plan.spec.kubernetes.image_repository
     names = wanted_images(programs, str(plan.version), repository)
     names["pause"] = plan.images.pause
-    images = kube_images(programs, testbed.rootfs, names, plan.images.etcd)
-    return image_store(testbed, images)
+    return kube_images(programs, testbed.rootfs, names, plan.images.etcd)
 
 
 def _folder(stack: ExitStack) -> Path:

@@ -1,30 +1,18 @@
-"""The update of a rehearsed cluster: the files of another spec, which the hosts get by the API.
+"""The update of a rehearsed cluster: the files of another spec, which the hosts get by the API."""
 
-Where the other spec has another version of Kubernetes, the hosts download its programs from a server
-on the bridge: they are installed and upgraded by the same steps as on a real machine.
-"""
-
-import hashlib
 import json
-import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from khgen.bundle.update_bundle import UpdateBundle
 from khgen.bundle.update_objects import NodeUpdate, update_yaml
-from khgen.rehearse.local_host import LocalHost, Testbed
+from khgen.rehearse.local_host import LocalHost, Testbed, put
 from khgen.rehearse.processes import wait_until
 from khgen.render import ClusterRender, ClusterUpdates
 
 STATUS = "/run/khgen/roll.json"
-SERVER_PORT = 8000
-DOWNLOADED = ("kubeadm", "kubelet", "kubectl")
-SERVED = "served"
-"""The folder below that of the testbed from which the hosts download."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,37 +116,8 @@ def apply_objects(testbed: Testbed, render: ClusterRender, text: str) -> None:
     wait_until(applied, 60, "kubectl apply -f update.yaml", every=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedPrograms:
-    """A folder of Kubernetes programs that hosts download."""
-
-    folder: Path
-    version: str
-
-    def artifacts(self, gateway: str) -> Mapping[str, Mapping[str, str]]:
-        """URL and digest of each program, as the spec's `install.artifacts` has them."""
-        host = f"[{gateway}]" if ":" in gateway else gateway
-        return {
-            name: {
-                "url": f"http://{host}:{SERVER_PORT}/{self.version}/{name}",
-                "sha256": _digest(self.folder / name),
-            }
-            for name in DOWNLOADED
-        }
-
-
-def serve_programs(testbed: Testbed, served: Sequence[ServedPrograms]) -> None:
-    """Start the server of these programs on the bridge; it ends with the testbed."""
-    root = testbed.folder / SERVED
-    root.mkdir(exist_ok=True)
-    for programs in served:
-        (root / programs.version).symlink_to(programs.folder.resolve())
-    command = [sys.executable, "-m", "http.server", str(SERVER_PORT), "--directory", str(root)]
-    # Both address families.
-    command += ["--bind", "::"]
-    testbed.namespaces.start(command, testbed.folder / "server.log", dict(os.environ))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def give_by_folder(host: LocalHost, update: UpdateBundle, folder: str = "/root/update") -> None:
+    """Put a host's update on its disk and have khgen-boot take it, as an operator on its console."""
+    for name, content in update.files.items():
+        put(host.folder / "root" / folder.lstrip("/") / name, content)
+    host.run("khgen-boot", "apply", folder)

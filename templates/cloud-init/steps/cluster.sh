@@ -5,13 +5,13 @@
 set -euo pipefail
 . /etc/khgen/phase.sh
 super_admin=/etc/kubernetes/super-admin.conf
-# There while a founding is under way, which may be cut off and goes on.
+# The file exists while a founding is under way: an interrupted one continues.
 founding=/var/lib/khgen/founding
 export KUBECONFIG=/etc/kubernetes/admin.conf
 
 exists() { [ -n "$(kubectl get --ignore-not-found -o name "$@")" ]; }
 
-# Until kubeadm has given admin.conf its rights, which it does once, only super-admin.conf has any.
+# kubeadm gives admin.conf its rights once. Until then, only super-admin.conf has rights.
 use_super_admin() {
   [ -e $super_admin ] || phase kubeconfig super-admin
   KUBECONFIG=$super_admin
@@ -31,7 +31,7 @@ found_cluster() {
 }
 
 exists clusterrolebinding kubeadm:cluster-admins 2>/dev/null || use_super_admin
-# A cluster that stands keeps what it has. This annotation is all that upload-config sets on a Node.
+# A running cluster keeps its configuration. upload-config sets only this annotation on a Node.
 if founded_before; then
   kubectl annotate --overwrite node "$NODE_NAME" "kubeadm.alpha.kubernetes.io/cri-socket=$CRI_SOCKET"
 else

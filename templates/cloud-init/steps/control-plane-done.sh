@@ -5,5 +5,5 @@ set -euo pipefail
 api "$NODE_URL/readyz"
 api "$ENDPOINT/api/v1/nodes/$NODE_NAME" | grep node-role.kubernetes.io/control-plane ||
   { echo "Node $NODE_NAME is not labelled as a control plane"; exit 1; }
-# Printed, but not waited for: this control plane is well.
+# Only printed, not waited for: this control plane is healthy.
 [ -z "${REMOVED_NODES-}" ] || stale_nodes

@@ -5,8 +5,8 @@ set -euo pipefail
 . /etc/khgen/etcd-membership.sh
 pod=/etc/kubernetes/manifests/etcd.yaml
 
-# "name=peer URL" of each member, from etcd's answer to its addition. A member that has not started
-# has no name yet: that is this one.
+# "name=peer URL" of each member, from etcd's answer to the addition. The member without a name has not
+# started: it is this one.
 initial_cluster() {
   python3 -c '
 import json, sys

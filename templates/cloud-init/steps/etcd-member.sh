@@ -11,5 +11,5 @@ read -r id _ state <<<"$line"
   { echo "this member is still catching up"; exit 1; }
 etcd "$ETCD_URL/health" >/dev/null || { echo "$ETCD_URL is $state, not healthy"; exit 1; }
 [ "$state" = started ]
-# Printed, but not waited for: this member is well.
+# Only printed, not waited for: this member is healthy.
 [ -z "${REMOVED_MEMBERS-}" ] || stale_members "$list"

@@ -9,7 +9,7 @@ if [ -e /etc/kubernetes/admin.conf ] && [ ! -e $config ] && [ ! -L $config ]; th
 fi
 cd /var/lib/kubelet/pki
 given=kubelet-client-khgen.pem current=kubelet-client-current.pem
-# The kubelet's own is older: this step runs again when the given one is new.
+# The kubelet's own certificate is older: this step runs again only if khgen issued a new one.
 if [ ! -e $current ] || openssl x509 -noout -checkend 0 -in $given; then
   ln -sfn $given $current
   systemctl try-restart kubelet

@@ -2,7 +2,7 @@
 #: packages, pinned and held
 #files: /etc/apt/sources.list.d/khgen.list /etc/apt/keyrings/*.asc
 set -euo pipefail
-# Versions are patterns, for dpkg's list and for apt; no file is meant.
+# Versions are patterns for dpkg's list and for apt, not names of files.
 set -f
 
 # " STATE:NAME STATE:NAME=VERSION ..." of all packages that dpkg knows.
@@ -11,10 +11,10 @@ installed=" $(dpkg-query -Wf '${db:Status-Status}:${Package} ${db:Status-Status}
 # shellcheck disable=SC2053 # a pattern
 is_installed() { [[ $installed == *\ installed:$1\ * ]]; }
 
-# On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
+# On a running node, only kubeadm upgrade changes these: a kubelet may not be newer than the API servers.
 left_to_kubeadm() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml ]]; }
 
-# $1 is NAME=URL, or NAME=URL#DIGEST where the spec pins the key.
+# $1 is NAME=URL, or NAME=URL#DIGEST if the spec pins the key.
 fetch_key() {
   local file=/etc/apt/keyrings/${1%%=*}.asc url digest
   IFS='#' read -r url digest <<<"${1#*=}"
@@ -39,7 +39,7 @@ if [ "${missing[*]}" ]; then
     fetch_key "$key"
   done
   apt update
-  # An installation that lost its power in the middle is completed first.
+  # First complete an installation that a power cut interrupted.
   dpkg --configure -a --force-confold || echo "dpkg failed; apt-get repairs what it can"
   apt -f install
   apt --allow-downgrades --allow-change-held-packages install "${missing[@]}"

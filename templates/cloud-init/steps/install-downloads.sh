@@ -3,14 +3,14 @@
 #hint: is every URL in /etc/khgen/downloads reachable, its content that of the digest?
 #files: /etc/khgen/downloads
 set -euo pipefail
-# A file for each digest that is installed.
+# This folder has a file for each installed digest.
 done_folder=/usr/local/share/khgen
 
-# On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
+# On a running node, only kubeadm upgrade changes these: a kubelet may not be newer than the API servers.
 left_to_kubeadm() { [[ $1 == */kube* && -s /var/lib/kubelet/config.yaml ]]; }
 
-# Unpacks archive $1 in folder $2, then moves each file over the one in folder $3: a program that
-# runs cannot be written to, but another file can take its name.
+# Unpacks archive $1 in folder $2, then moves each file over the one in folder $3. A running program
+# cannot be written to, but another file can take its name.
 install_archive() {
   tar -C "$2" --no-same-owner -xf "$1"
   (cd "$2" && find . -type d -exec mkdir -p "$3/{}" \; -o -exec mv -fT {} "$3/{}" \;)

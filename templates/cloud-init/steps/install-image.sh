@@ -11,7 +11,7 @@ version_of() {
   esac 2>&1
 }
 
-# $1 is NAME, or NAME=VERSION where the spec wants one: 1.29 is any 1.29.x.
+# $1 is NAME, or NAME=VERSION if the spec sets a version: 1.29 means any 1.29.x.
 check_program() {
   local name=${1%%=*} version=${1#*=} found
   command -v "$name" >/dev/null || { echo "the image lacks $1" >&2; return 1; }

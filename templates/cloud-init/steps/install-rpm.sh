@@ -9,10 +9,10 @@ installed=" $(rpm -qa --qf '%{NAME} %{NAME}-%{VERSION}-%{RELEASE} ')"
 # shellcheck disable=SC2053 # a pattern
 is_installed() { [[ $installed == *\ $1\ * ]]; }
 
-# On a node that runs, kubeadm's own upgrade decides: a kubelet may not be newer than the API servers.
+# On a running node, only kubeadm upgrade changes these: a kubelet may not be newer than the API servers.
 left_to_kubeadm() { [[ $1 == kube* && -s /var/lib/kubelet/config.yaml ]]; }
 
-# $1 is NAME=URL#DIGEST; a key that the spec does not pin is fetched by dnf itself.
+# $1 is NAME=URL#DIGEST; dnf itself fetches keys that the spec does not pin.
 fetch_key() {
   local file=/etc/pki/rpm-gpg/RPM-GPG-KEY-khgen-${1%%=*} url digest
   IFS='#' read -r url digest <<<"${1#*=}"

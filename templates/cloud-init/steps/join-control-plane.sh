@@ -7,7 +7,7 @@ set -euo pipefail
 pods=/etc/kubernetes/manifests
 config=/etc/khgen/kubeadm.yaml
 
-# Where etcd is external, this machine has no member of it.
+# With external etcd, this machine has no etcd member.
 member_list=
 if [ "${ETCD_PEER_URL-}" ]; then
   . /etc/khgen/etcd-membership.sh
@@ -20,7 +20,7 @@ joined() {
   [ -s $pods/etcd.yaml ] && grep -qF " $ETCD_PEER_URL started" <<<"$member_list"
 }
 
-# Half a join leaves a learner behind, with a copy of the data: start over.
+# An interrupted join leaves a learner with a copy of the data: start over.
 clear_half_a_join() {
   rm -f $pods/etcd.yaml
   ! etcd "$ETCD_URL/health" >/dev/null || { echo "waiting until etcd stops"; exit 1; }
@@ -31,10 +31,10 @@ clear_half_a_join() {
 join() {
   local ignored=
   systemctl stop kubelet
-  # kubeadm refuses to join where these are.
+  # kubeadm refuses to join if these exist.
   rm -f $pods/kube-{apiserver,controller-manager,scheduler}.yaml \
     /etc/kubernetes/bootstrap-kubelet.conf
-  # A disk of its own is not empty for kubeadm, which etcd does not mind.
+  # kubeadm does not accept the mount point of a separate disk as empty; etcd does.
   [ "$(ls -A "${ETCD_DATA_DIR-}" 2>/dev/null)" != lost+found ] ||
     ignored=DirAvailable-${ETCD_DATA_DIR//\//-}
   kubeadm join --config $config --ignore-preflight-errors="$ignored"

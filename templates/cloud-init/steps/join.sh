@@ -6,8 +6,8 @@
 set -euo pipefail
 cd /var/lib/kubelet
 
-# Last, kubeadm annotates the Node with its CRI socket; with the feature gate NodeLocalCRISocket it
-# writes instance-config.yaml instead.
+# kubeadm's last act is to annotate the Node with its CRI socket. With the feature gate
+# NodeLocalCRISocket, it writes instance-config.yaml instead.
 joined() {
   [ -s config.yaml ] && [ -s kubeadm-flags.env ] && node=$(api "$ENDPOINT/api/v1/nodes/$NODE_NAME") &&
     { [ -e instance-config.yaml ] || grep -q cri-socket <<<"$node"; }
@@ -18,7 +18,7 @@ if joined; then
   systemctl restart kubelet
 else
   systemctl stop kubelet
-  # kubeadm refuses to join where this is.
+  # kubeadm refuses to join if this exists.
   rm -f /etc/kubernetes/bootstrap-kubelet.conf
   kubeadm join --config /etc/khgen/kubeadm.yaml
 fi

@@ -14,7 +14,7 @@ download() {
   mv "$file.part" "$file"
 }
 
-# Every founder does this, so most of it exists: that alone is no error.
+# Every founder does this, so most objects exist already; that is not an error.
 create() {
   local output
   if ! output=$(kubectl create --save-config -f "$1" 2>&1); then

@@ -1,7 +1,7 @@
 #!/bin/bash
 #: the distribution's packages from the mirror
 set -euo pipefail
-# khgen.list names the mirror; apt would go on asking what the image came with.
+# khgen.list names the mirror; without this, apt would still use the image's own lists.
 cd /etc/apt
 for file in sources.list sources.list.d/{debian,ubuntu}.sources; do
   [ ! -e "$file" ] || mv "$file" "$file.disabled"

@@ -2,7 +2,7 @@
 #: the distribution's packages from the mirror
 set -euo pipefail
 shopt -s nullglob
-# In sed's replacement these characters mean something.
+# These characters have a meaning in sed's replacement.
 mirror=$(printf %s "$PACKAGE_MIRROR" | sed 's/[\\&!]/\\&/g')
 # Rocky and Alma ship the baseurl commented out.
 for file in /etc/yum.repos.d/{rocky,alma}*.repo; do

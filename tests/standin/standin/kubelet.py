@@ -26,14 +26,14 @@ def main() -> None:
         return
     config = documents(given["config"])["KubeletConfiguration"]
     pods = Path(config["staticPodPath"])
-    told = 0.0
+    reported = 0.0
     while True:
         keep_running(pods)
         kubeconfig = given.get("kubeconfig")
-        if kubeconfig and Path(kubeconfig).exists() and time.monotonic() - told > HEARTBEAT:
+        if kubeconfig and Path(kubeconfig).exists() and time.monotonic() - reported > HEARTBEAT:
             try:
                 register(Client(kubeconfig), given)
-                told = time.monotonic()
+                reported = time.monotonic()
             except (ApiError, OSError) as error:
                 print("no API yet:", error, flush=True)
         time.sleep(EVERY)

@@ -1,4 +1,4 @@
-"""What the node's own files tell: versions, kubeadm's configuration, flags."""
+"""What the node's own files contain: versions, kubeadm's configuration, flags."""
 
 import re
 import shlex

@@ -1,61 +1,45 @@
-"""Rules across fields: each is a small function, and the table below is all of them."""
+"""Rules across fields: a check is a function over the model, and the paths that it reads."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from khgen.problems import Finding, ValuePath
-from khgen.spec.check import (
-    addresses,
-    boot_window,
-    cloud_init,
-    component_configs,
-    components,
-    downloads,
-    host_paths,
-    machines,
-    membership,
-    networks,
-    rolling,
-    weakening,
-)
-from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
 
-CHECKS: tuple[Check, ...] = (
-    *machines.CHECKS,
-    *addresses.CHECKS,
-    *membership.CHECKS,
-    *networks.CHECKS,
-    *components.CHECKS,
-    *component_configs.CHECKS,
-    *host_paths.CHECKS,
-    *downloads.CHECKS,
-    *cloud_init.CHECKS,
-    *weakening.CHECKS,
-    *boot_window.CHECKS,
-    *rolling.CHECKS,
-)
-"""All checks."""
+EVERY = "*"
+"""Stands for each entry of a list."""
+NODES = ("nodes",)
+ROLES = ("nodes", EVERY, "role")
+"""For checks that count nodes by their roles."""
 
 
-def findings_of(spec: ClusterSpec, broken: frozenset[ValuePath] = frozenset()) -> Iterator[Finding]:
-    """The findings of all checks; values at the `broken` paths are stand-ins, which no check reads."""
-    views: dict[frozenset[int], ClusterSpec] = {frozenset(): spec}
-    for check in CHECKS:
-        if not check.applies(broken):
-            continue
-        out = check.left_out(broken)
-        if out not in views:
-            kept = tuple(node for place, node in enumerate(spec.nodes) if place not in out)
-            views[out] = spec.model_copy(update={"nodes": kept})
-        places = [place for place in range(len(spec.nodes)) if place not in out]
-        for finding in check.find(views[out]):
-            yield _restored(finding, places)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A rule across fields."""
+
+    find: Callable[[ClusterSpec], Iterator[Finding]]
+    reads: tuple[ValuePath, ...] = ()
+    """The check does not run if one of these values has a fault: it is missing in the model. A check
+    whose findings are right without the missing values needs no entry."""
+    of_nodes: tuple[str, ...] = ()
+    """The fields of each node that it reads; a node with a fault in one of these is skipped."""
+
+    def applies(self, broken: frozenset[ValuePath]) -> bool:
+        """Whether none of the values that it reads has a fault, apart from single nodes."""
+        if self.of_nodes and any(len(path) < 2 and _overlap(NODES, path) for path in broken):
+            return False
+        return not any(_overlap(read, path) for read in self.reads for path in broken)
+
+    def left_out(self, broken: frozenset[ValuePath]) -> frozenset[int]:
+        """The indexes of the nodes that it skips."""
+        return frozenset(
+            path[1]
+            for field in self.of_nodes
+            for path in broken
+            if len(path) > 1 and isinstance(path[1], int) and _overlap((*NODES, EVERY, field), path)
+        )
 
 
-def _restored(finding: Finding, places: list[int]) -> Finding:
-    """The finding with the node's index in the document, not among the checked nodes."""
-    path = finding.path
-    if len(path) > 1 and path[0] == "nodes" and isinstance(path[1], int):
-        return replace(finding, path=("nodes", places[path[1]], *path[2:]))
-    return finding
+def _overlap(one: ValuePath, other: ValuePath) -> bool:
+    """Whether the paths are equal, or one is below the other."""
+    return all(a == b or EVERY in {a, b} for a, b in zip(one, other, strict=False))

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from types import MappingProxyType
 
 from khgen.problems import Finding, Severity, ValuePath, quoted
-from khgen.spec.check.rule import ROLES, Check
+from khgen.spec.check import ROLES, Check
 from khgen.spec.model import ClusterSpec, NodeRole, NodeSpec
 from khgen.spec.model.values import IPAddress, IPNetwork
 

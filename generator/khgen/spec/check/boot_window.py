@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.rule import Check
+from khgen.spec.check import Check
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import CaKeys
 from khgen.spec.model.values import duration_text
@@ -13,15 +13,18 @@ PKI = ("pki",)
 LONGEST_BACKDATE = timedelta(days=10 * 365)
 
 
+def _lifetimes(spec: ClusterSpec) -> Iterator[tuple[str, timedelta]]:
+    """The lifetimes of leaf certificates that the spec sets, by their keys."""
+    yield "certificateValidity", spec.pki.certificate_validity
+    if spec.pki.node_identity_validity is not None:
+        yield "nodeIdentityValidity", spec.pki.node_identity_validity
+
+
 def shorter_than_boot_window(spec: ClusterSpec) -> Iterator[Finding]:
     """Certificates that can expire before the machine first boots."""
     window = spec.pki.boot_window
-    lifetimes = (
-        ("certificateValidity", spec.pki.certificate_validity),
-        ("nodeIdentityValidity", spec.pki.node_identity_validity),
-    )
-    for key, lifetime in lifetimes:
-        if lifetime is not None and lifetime < window:
+    for key, lifetime in _lifetimes(spec):
+        if lifetime < window:
             message = (
                 f"{key} of {duration_text(lifetime)} is shorter than "
                 f"the boot window of {duration_text(window)}"
@@ -33,12 +36,8 @@ def shorter_than_boot_window(spec: ClusterSpec) -> Iterator[Finding]:
 def longer_than_ca(spec: ClusterSpec) -> Iterator[Finding]:
     """Certificates that are valid longer than their CA."""
     longest = spec.pki.ca_validity
-    lifetimes = (
-        ("certificateValidity", spec.pki.certificate_validity),
-        ("nodeIdentityValidity", spec.pki.node_identity_validity),
-    )
-    for key, lifetime in lifetimes:
-        if lifetime is not None and lifetime > longest:
+    for key, lifetime in _lifetimes(spec):
+        if lifetime > longest:
             message = (
                 f"{key} of {duration_text(lifetime)} is longer than "
                 f"caValidity of {duration_text(longest)}"

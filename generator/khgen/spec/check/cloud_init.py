@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from khgen.problems import Finding, Severity, ValuePath, quoted
-from khgen.spec.check.rule import Check
+from khgen.spec.check import Check
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import CaKeys, Datasource
 

@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from khgen.facts.version import KubernetesVersion
 from khgen.problems import Finding, ValuePath
+from khgen.spec.check import Check
 from khgen.spec.check.components import VERSION
-from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
 from khgen.spec.schema_errors import shown
 

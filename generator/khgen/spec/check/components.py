@@ -7,7 +7,7 @@ from types import MappingProxyType
 from khgen.facts.kubernetes import SUPPORTED_MINORS, facts_for
 from khgen.facts.version import KubernetesVersion
 from khgen.problems import Finding, Severity, ValuePath, quoted
-from khgen.spec.check.rule import Check
+from khgen.spec.check import Check
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import ProxyMode
 

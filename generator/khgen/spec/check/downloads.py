@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from khgen.problems import Finding, Severity, ValuePath, quoted
-from khgen.spec.check.rule import Check
+from khgen.spec.check import Check
 from khgen.spec.check.weakening import plain
 from khgen.spec.model import ClusterSpec
 from khgen.spec.model.cluster import Calico, Manifest

@@ -6,6 +6,7 @@ from posixpath import normpath
 from types import MappingProxyType
 
 from khgen.problems import Finding, ValuePath, quoted
+from khgen.spec.check import Check
 from khgen.spec.check.components import (
     API_SERVER,
     CONTROLLER_MANAGER,
@@ -13,7 +14,6 @@ from khgen.spec.check.components import (
     SCHEDULER,
     component_flags,
 )
-from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
 
 DATA_DIR = ("etcd", "dataDir")

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from khgen.facts.distributions import family_of, releases_of
 from khgen.problems import Finding, Severity, quoted
-from khgen.spec.check.rule import Check
+from khgen.spec.check import Check
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.machine import SelinuxMode, TimeProgram
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.rule import NODES, ROLES, Check
+from khgen.spec.check import NODES, ROLES, Check
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.cluster import EtcdTopology
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from khgen.problems import Finding, Severity, quoted
+from khgen.spec.check import Check
 from khgen.spec.check.addresses import ADDRESSES, node_addresses
 from khgen.spec.check.components import CONTROLLER_MANAGER, go_bool
-from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.values import IPNetwork, NetworkList
 

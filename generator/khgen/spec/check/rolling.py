@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from khgen.problems import Finding, Severity
-from khgen.spec.check.rule import ROLES, Check
+from khgen.spec.check import ROLES, Check
 from khgen.spec.model import ClusterSpec, NodeRole
 from khgen.spec.model.values import duration_text
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from khgen.problems import Finding, Severity, ValuePath, quoted
+from khgen.spec.check import Check
 from khgen.spec.check.components import (
     API_SERVER,
     CONTROLLER_MANAGER,
@@ -19,7 +20,6 @@ from khgen.spec.check.components import (
     go_int,
     go_list,
 )
-from khgen.spec.check.rule import Check
 from khgen.spec.model import ClusterSpec
 
 KUBELET: ValuePath = ("nodes", "kubeletExtraArgs")

@@ -5,8 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from khgen.spec.model.machine import ContainerdSpec, ImageSpec, InstallSpec, OsSpec
-from khgen.spec.model.node import NodeSpec
+from khgen.spec.model.machine import ContainerdSpec, ImageSpec, InstallSpec, NodeSpec, OsSpec
 from khgen.spec.model.texts import (
     DnsDomain,
     EndpointHost,

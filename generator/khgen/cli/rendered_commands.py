@@ -1,16 +1,28 @@
-"""`khgen export` and `khgen seed`: the rendered nodes in the form that a platform or cloud-init takes."""
+"""`khgen show`, `khgen seed` and `khgen export`: what was rendered, for a person or a platform."""
 
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from khgen.cli.inputs import read_nodes, refuse_overlap, rendered_manifest
 from khgen.cli.outcome import Report, wrote
-from khgen.cli.output_folder import read_manifest, read_nodes, refuse_overlap
 from khgen.disk.export_folder import ExportFolder, replace_files
-from khgen.disk.manifest import MANIFEST
+from khgen.disk.manifest import MANIFEST, UPDATE
+from khgen.disk.rendered_output import load_files
 from khgen.export.platforms import PLATFORMS
-from khgen.export.rendered_machines import ExportCluster, Refusal
+from khgen.export.rendered_machines import (
+    META_DATA,
+    NETWORK_CONFIG,
+    USER_DATA,
+    ExportCluster,
+    ExportFile,
+    ExportNode,
+    PlacedFile,
+    Refusal,
+)
 from khgen.export.seeds import SeedFormat, seed_files, update_seed
 from khgen.problems import Place, Problem, Problems
 
@@ -27,12 +39,72 @@ _NEXT_UPDATE = {
 }
 
 
+def show_files(node: str, path: str | None, output: Path, write: Path | None) -> None:
+    """List, print (`path`) or write (`write`) the files of that node."""
+    if write is not None:
+        refuse_overlap(output, write)
+    manifest = rendered_manifest(output)
+    cluster = read_nodes(output, manifest, (node,))
+    (machine,) = cluster.nodes
+    report = Report()
+    files, problems = load_files(output, manifest, machine)
+    report.add(problems, {})
+    report.stop_if_fatal()
+    every = {**_given(machine), **files}
+    if write is not None:
+        _write(every, ExportFolder(path=write, name="files", cluster=cluster.name), node)
+    elif path is not None:
+        _print(every, path, node)
+    else:
+        click.echo("\n".join(_listing(every)))
+
+
+def _given(machine: ExportNode) -> Mapping[str, PlacedFile]:
+    """What cloud-init itself reads, with the user-data as plain text, and the node's update."""
+    contents = {USER_DATA: machine.plain_user_data, META_DATA: machine.meta_data}
+    if machine.network_config is not None:
+        contents[NETWORK_CONFIG] = machine.network_config
+    contents |= {f"{UPDATE}/{name}": content for name, content in machine.update.items()}
+    return {name: PlacedFile(content=text, mode=0o600) for name, text in contents.items()}
+
+
+def _listing(files: Mapping[str, PlacedFile]) -> list[str]:
+    width = max(len(f"{len(file.content):,}") for file in files.values())
+    return [
+        f"{file.mode:04o}  {len(file.content):>{width},}  {path}" for path, file in files.items()
+    ]
+
+
+def _print(files: Mapping[str, PlacedFile], path: str, node: str) -> None:
+    if path not in files:
+        message = f"{node} has no file {path!r}: `khgen show {node}` lists its files"
+        raise click.UsageError(message)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(files[path].content)
+    sys.stdout.buffer.flush()
+
+
+def _write(files: Mapping[str, PlacedFile], folder: ExportFolder, node: str) -> None:
+    """Write the files so that only the user can read them: on the node, root owns them."""
+    folder.publish(
+        ExportFile(path=_below(path), content=file.content, node=node)
+        for path, file in files.items()
+    )
+    wrote(folder.path)
+    count = f"{len(files)} files of {node}"
+    click.echo(f"wrote {count} into {folder.path}/: they may hold private keys")
+
+
+def _below(path: str) -> str:
+    return f"rootfs{path}" if path.startswith("/") else path
+
+
 def write_seeds(
     out: Path, names: tuple[str, ...], output: Path, seed_format: str, *, update: bool
 ) -> None:
     """Write a seed for each of these nodes, or for all, and print the next step."""
     refuse_overlap(out, output)
-    manifest = read_manifest(out)
+    manifest = rendered_manifest(out)
     cluster = read_nodes(out, manifest, names)
     if update:
         cluster = _updates(out, cluster)
@@ -71,7 +143,7 @@ def write_export(name: str, out: Path, output: Path) -> None:
     """Read what was rendered, write the platform's files, and print the next step."""
     platform = PLATFORMS[name]
     refuse_overlap(out, output, beside=platform.beside)
-    cluster = read_nodes(out, read_manifest(out), ())
+    cluster = read_nodes(out, rendered_manifest(out), ())
     export = platform.export(cluster)
     report = Report()
     report.add(Problems.of(_problem(out, refusal) for refusal in export.refusals), {})

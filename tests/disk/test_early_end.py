@@ -1,4 +1,4 @@
-"""A khgen that ends before its time lets go of locks, processes and temporary files."""
+"""A khgen that ends early releases locks, processes and temporary files."""
 
 import fcntl
 import os
@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from khgen.disk.folder_lock import FolderBusyError, locked_folder
-from khgen.disk.temporary import clear_stale, temporary_file, temporary_folder
+from khgen.disk.locks import (
+    FolderBusyError,
+    clear_stale,
+    locked_folder,
+    temporary_file,
+    temporary_folder,
+)
 
 STALE = ".prod.secrets.yaml.khgen-0123456789abcdef"
 PATIENCE = 30
@@ -20,7 +25,7 @@ HOLDER = textwrap.dedent(
     """
     import os, signal, sys
     from pathlib import Path
-    from khgen.disk.folder_lock import locked_folder
+    from khgen.disk.locks import locked_folder
     with locked_folder(Path(sys.argv[1])):
         child = os.fork()
         if child == 0:
@@ -69,7 +74,7 @@ def test_a_wait_names_who_holds_the_lock_and_ends(
         assert f"(process {holder.pid})" in str(caught.value)
 
 
-def test_what_a_killed_khgen_left_is_cleared(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_khgen_are_removed(tmp_path: Path) -> None:
     (tmp_path / STALE).write_text("a key")
     folder = tmp_path / ".out.khgen-fedcba9876543210"
     (folder / "nodes").mkdir(parents=True)
@@ -78,7 +83,7 @@ def test_what_a_killed_khgen_left_is_cleared(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_in_use_is_not_cleared(tmp_path: Path) -> None:
+def test_temporary_files_in_use_are_kept(tmp_path: Path) -> None:
     with (
         temporary_file(tmp_path / "a.yaml", b"key") as file,
         temporary_folder(tmp_path / "out") as folder,
@@ -118,7 +123,7 @@ def test_links_and_pipes_of_that_name_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_what_another_user_owns_is_left_alone(tmp_path: Path) -> None:
+def test_files_of_another_user_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / STALE
     path.write_text("theirs")
     os.chown(path, 65534, 65534)
@@ -131,7 +136,7 @@ IN_USE = textwrap.dedent(
     import sys, time
     from pathlib import Path
     from khgen.disk.system_calls import take_signals
-    from khgen.disk.temporary import temporary_folder
+    from khgen.disk.locks import temporary_folder
     from khgen.cli.outcome import EndedError, ending_in_order
     try:
         with ending_in_order(), temporary_folder(Path(sys.argv[1])) as folder:
@@ -160,7 +165,7 @@ def test_a_signal_clears_what_was_begun(tmp_path: Path, number: signal.Signals) 
 def test_a_command_waits_for_the_lock_and_can_be_interrupted(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    script = "from pathlib import Path; from khgen.disk.folder_lock import locked_folder\n"
+    script = "from pathlib import Path; from khgen.disk.locks import locked_folder\n"
     script += f"with locked_folder(Path({str(tmp_path)!r})): pass"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
