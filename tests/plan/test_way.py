@@ -18,7 +18,7 @@ from khgen.plan.upgrade import (
     spec_at,
     way_to,
 )
-from khgen.spec.check import CHECKS as EVERY_CHECK
+from khgen.spec.load import CHECKS as EVERY_CHECK
 from khgen.spec.model import ClusterSpec
 from support.spec_texts import Changes, loaded
 

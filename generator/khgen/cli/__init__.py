@@ -24,6 +24,7 @@ from khgen.cli.commands import (
     schema,
     seed,
     show,
+    status,
     upgrade,
 )
 from khgen.cli.identity_commands import certs, node, secrets
@@ -90,6 +91,7 @@ for command in (
     image,
     rehearse,
     upgrade,
+    status,
     node,
     certs,
     secrets,

@@ -13,6 +13,7 @@ from khgen.cli.options import (
     PATH,
     READ_SECRETS,
     format_option,
+    kubeconfig_option,
     node_option,
     output_option,
     rendered_argument,
@@ -151,6 +152,23 @@ def render(  # noqa: PLR0913 - one for each option
         strict=strict,
     )
     render_cluster(request)
+
+
+@click.command()
+@output_option("Folder of the last render; status only reads it.", "out")
+@kubeconfig_option("Your kubeconfig; default: admin.conf of that folder, else KUBECONFIG.")
+@click.option("--watch", is_flag=True, help="Show it until all is as rendered.")
+@format_option
+def status(output: Path, kubeconfig: Path | None, *, watch: bool) -> None:
+    """Show whether the cluster is as rendered.
+
+    It reads Nodes, API servers and the order of updates with your kubectl, and changes nothing.
+    Exit code 0: all is as rendered, 2: something differs or is under way; docs/commands.md lists
+    the others.
+    """
+    from khgen.cli.status_command import print_status
+
+    print_status(output, kubeconfig, watch=watch)
 
 
 @click.command()

@@ -10,6 +10,7 @@ import click
 from khgen.cli.options import (
     CHANGED_SECRETS,
     READ_SECRETS,
+    kubeconfig_option,
     node_option,
     secrets_option,
     spec_argument,
@@ -66,11 +67,26 @@ def certs() -> None:
 @certs.command("list")
 @spec_argument
 @secrets_option(READ_SECRETS)
-def list_dates(spec: Path, named: str | None) -> None:
-    """List every certificate of a render, soonest expiry first."""
-    from khgen.cli.renewal import list_certificates
+@click.option("--live", is_flag=True, help="List what each API server serves instead.")
+@kubeconfig_option("With --live: the kubeconfig whose CA is trusted; default: out/admin.conf.")
+def list_dates(spec: Path, named: str | None, *, live: bool, kubeconfig: Path | None) -> None:
+    """List every certificate of a render, soonest expiry first.
 
-    list_certificates(spec, named)
+    With --live, khgen connects to every API server and to the endpoint, checks the served
+    certificate and compares it with the rendered one. It sends no request. Exit code 0: all are as
+    rendered, 2: one differs or cannot be seen; docs/commands.md lists the others.
+    """
+    if not live and kubeconfig is not None:
+        message = "--kubeconfig is for --live"
+        raise click.UsageError(message)
+    if live:
+        from khgen.cli.served_command import list_served
+
+        list_served(spec, named, kubeconfig or Path("out/admin.conf"))
+    else:
+        from khgen.cli.renewal import list_certificates
+
+        list_certificates(spec, named)
 
 
 @certs.command()

@@ -38,3 +38,9 @@ def output_option(text: str, default: str | None = None) -> Callable[[FC], FC]:
     """`--output`: where a command writes."""
     shown = default is not None
     return click.option("-o", "--output", type=PATH, default=default, show_default=shown, help=text)
+
+
+def kubeconfig_option(text: str) -> Callable[[FC], FC]:
+    """`--kubeconfig`: the operator's identity in a running cluster."""
+    path = click.Path(path_type=Path, exists=True, dir_okay=False)
+    return click.option("--kubeconfig", type=path, help=text)

@@ -38,7 +38,7 @@ def main() -> None:
         parser.add_argument(flag, action="store_true")
     for flag in ("-o", "-l", "-f"):
         parser.add_argument(flag)
-    for option in ("--field-selector", "--server", "--request-timeout"):
+    for option in ("--field-selector", "--server", "--request-timeout", "--raw"):
         parser.add_argument(option)
     parser.add_argument("words", nargs="+")
     given = parser.parse_intermixed_args()
@@ -52,7 +52,10 @@ def main() -> None:
 
 
 def get(client: Client, words: list[str], given: argparse.Namespace) -> None:
-    """Names of the objects asked for, or what the output form says of them."""
+    """Names of the objects asked for, or what the output form says of them; or raw JSON."""
+    if given.raw:
+        print(json.dumps(client.ask("GET", given.raw)))
+        return
     place = PLACES[words[0]].format(given.namespace)
     if words[1:]:
         found = [client.get(f"{place}/{words[1]}")]
