@@ -29,8 +29,8 @@ FOUNDER, JOINER, WORKERS = NodeKind.FOUNDER, NodeKind.CONTROL_PLANE_JOINER, Node
 ETCD, BALANCER = NodeKind.ETCD_FOUNDER, NodeKind.LOAD_BALANCER
 IMAGE = {"base": {"url": "https://example.com/x.qcow2", "checksum": f"sha256:{'0' * 64}"}}
 PIN = {"url": "https://example.com/x", "sha256": "0" * 64}
-TARBALL = {"containerd": "tarball"}
-BINARIES = {"kubernetes": "binaries"}
+TARBALL: dict[str, object] = {"containerd": "tarball"}
+BINARIES: dict[str, object] = {"kubernetes": "binaries"}
 PLAIN = "ca-certificates curl chrony"
 CHECKED = "conntrack ethtool iptables socat"
 PROGRAMS = "kubeadm=1.29.6-* kubelet=1.29.6-* kubectl=1.29.6-*"
