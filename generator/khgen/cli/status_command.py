@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from khgen.changes.compare import SpecValues
-from khgen.cli.inputs import now
+from khgen.cli.inputs import now, rendered_manifest
 from khgen.cli.outcome import CHANGES, Exit, Report, current_run
 from khgen.cli.status_text import WIDTH, status_by_subject, status_lines
 from khgen.disk.rendered_output import load_spec_values
@@ -20,7 +20,6 @@ from khgen.live.api_objects import NODES_PATH, PODS_PATH, ROLL_PATH, NotAListErr
 from khgen.live.cluster_report import ClusterReport, Rendered, cluster_report, report_values
 from khgen.live.kubeconfig import KubeconfigError, chosen_kubeconfig
 from khgen.live.kubectl import KubectlError, raw_lists
-from khgen.spec.addon_manifests import read_manifest
 
 WATCH_SECONDS = 5.0
 _HOME, _END_OF_LINE, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -72,7 +71,7 @@ def _rendered(output: Path) -> Rendered:
     vip = _section(values, "controlPlaneEndpoint").get("vip")
     return Rendered(
         out=str(output),
-        manifest=read_manifest(output),
+        manifest=rendered_manifest(output),
         pull=pull is not False,
         vip=vip if isinstance(vip, str) else None,
     )
