@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from faults.play import Pace
+from faults.update_cases import DRAINING, PLACING, RETURNING, WAITING, update_cases
+from faults.update_play import UpdateRound
 from khgen.bundle.update_bundle import UpdateBundle
 from khgen.pki.secrets import new_secrets
 from khgen.rehearse.api_client import counted
@@ -242,6 +245,33 @@ def failed_slot(living: Living) -> Mapping[str, str] | None:
     states = living.history.states()
     slot = states[-1].get("cp1") if states else None
     return slot if slot and slot["state"] == "failed" else None
+
+
+CUTS: tuple[Mapping[str, str], ...] = (
+    {"cp1": "at 45-update-control-plane", "cp2": PLACING, "cp3": RETURNING, "w1": DRAINING},
+    {
+        "cp1": "at 22-update-static-pods",
+        "cp2": DRAINING,
+        "cp3": WAITING,
+        "w1": "at 48-update-kubelet",
+    },
+)
+"""Some of the fault table of updates (tests/faults), each for its host."""
+
+
+@pytest.mark.skipif(REAL, reason="the fault table of updates is played with the stand-in")
+@pytest.mark.parametrize("cuts", CUTS, ids=["first", "second"])
+def test_an_update_goes_on_after_power_cuts(living: Living, cuts: Mapping[str, str]) -> None:
+    table = {case.name: case for case in update_cases()}
+    roles = {"c": "control plane", "w": "worker"}
+    cases = {host: table[f"update: {roles[host[0]]} {at}"] for host, at in cuts.items()}
+    living.number += 1
+    play = UpdateRound(
+        cluster=living.cluster, cases=cases, number=living.number, pace=Pace(off=5, timeout=90)
+    )
+    outcomes = play.run()
+    print(*outcomes, sep="\n")
+    assert all(outcome.converged for outcome in outcomes)
 
 
 @pytest.mark.parametrize("name", ["cp2", "w1"])
