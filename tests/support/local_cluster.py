@@ -122,7 +122,7 @@ class LocalCluster:
         return url
 
     def seed_update(self, name: str) -> None:
-        """A host's update as the seed of its next boot; its power is cut."""
+        """A host's update as the seed of its next boot; it is shut down."""
         node = self.render.node(self.render.plan.by_name[name])
         update = update_seed(
             ExportNode(
@@ -138,8 +138,11 @@ class LocalCluster:
                 update=self.updates[name].files,
             )
         )
-        self.hosts[name].power_cut()
-        self.hosts[name].seed(update.seed_files)
+        host = self.hosts[name]
+        host.run("systemctl", "poweroff")
+        wait_until(lambda: not host.runs, 120, f"{name} to shut down")
+        host.power_cut()
+        host.seed(update.seed_files)
 
     def pull(self, names: Sequence[str] = ()) -> None:
         """Have hosts (default: all of Kubernetes') ask for their updates now, as their timers will."""
