@@ -1,12 +1,15 @@
-"""The instance-id: cloud-init places files only for one that it has not seen."""
+"""The instance-id, for which cloud-init places files if it has not seen it; and network-config."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 import yaml
 
+from khgen.bundle.meta_data import network_config
 from khgen.pki.secrets import EVERYONE, Secrets, renewed, with_replaced
-from khgen.plan.cluster_plan import build_plan
+from khgen.plan.cluster_plan import NodePlan, build_plan, founders_of
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
 from support.fixed import FIXED_NOW, fixed_secrets
@@ -27,6 +30,16 @@ def instance_ids(spec: ClusterSpec = SPEC, secrets: Secrets = SECRETS) -> dict[s
 def changed(other: dict[str, str]) -> set[str]:
     before = instance_ids()
     return {name for name, instance in before.items() if other.get(name) != instance}
+
+
+def test_it_is_the_nodes_name_and_a_digest() -> None:
+    for name, instance in instance_ids().items():
+        assert re.fullmatch(rf"{name}-[0-9a-f]{{16}}", instance)
+
+
+def test_two_clusters_have_other_ones() -> None:
+    other = SPEC.model_copy(update={"metadata": SPEC.metadata.model_copy(update={"name": "b"})})
+    assert changed(instance_ids(other)) == set(instance_ids())
 
 
 def test_it_is_the_same_for_the_same_user_data() -> None:
@@ -72,3 +85,115 @@ def test_it_is_what_the_meta_data_says() -> None:
     node = render.node(render.plan.nodes[0])
     meta = yaml.safe_load(node.meta_data)
     assert meta == {"instance-id": node.instance_id, "local-hostname": node.node.name}
+
+
+ADDRESS_6 = "fd00:70::5"
+FULL = {
+    "prefixLength": 24,
+    "gateway": "10.1.0.254",
+    "nameservers": ["10.1.0.53", "fd00:70::53"],
+    "search": ["example.com", "lan"],
+}
+NETWORKS: tuple[tuple[str, dict[str, object], dict[str, object] | None], ...] = (
+    ("none", {}, None),
+    (
+        "only an address",
+        {"network": {"prefixLength": 24}},
+        {"primary": {"match": {"name": "e*"}, "addresses": ["10.1.0.2/24"]}},
+    ),
+    (
+        "all of it",
+        {"network": FULL},
+        {
+            "primary": {
+                "match": {"name": "e*"},
+                "addresses": ["10.1.0.2/24"],
+                "routes": [{"to": "0.0.0.0/0", "via": "10.1.0.254"}],
+                "nameservers": {
+                    "addresses": ["10.1.0.53", "fd00:70::53"],
+                    "search": ["example.com", "lan"],
+                },
+            }
+        },
+    ),
+    (
+        "only a search domain",
+        {"network": {"prefixLength": 24, "search": ["lan"]}},
+        {
+            "primary": {
+                "match": {"name": "e*"},
+                "addresses": ["10.1.0.2/24"],
+                "nameservers": {"search": ["lan"]},
+            }
+        },
+    ),
+    (
+        "the interface of the network, not that of the VIP",
+        {"interface": "eth9", "network": {"prefixLength": 24, "interface": "eth1"}},
+        {"eth1": {"addresses": ["10.1.0.2/24"]}},
+    ),
+    (
+        "the interface of the VIP",
+        {"interface": "eth9", "network": {"prefixLength": 24}},
+        {"eth9": {"addresses": ["10.1.0.2/24"]}},
+    ),
+    (
+        "an interface with a MAC address",
+        {"network": {"prefixLength": 24, "interface": "eth1", "macAddress": "52:54:00:AB:CD:EF"}},
+        {
+            "eth1": {
+                "match": {"macaddress": "52:54:00:ab:cd:ef"},
+                "set-name": "eth1",
+                "addresses": ["10.1.0.2/24"],
+            }
+        },
+    ),
+    (
+        "a second address, with a prefix of its own family",
+        {"additionalAddresses": [ADDRESS_6], "network": {"prefixLength": 25}},
+        {"primary": {"match": {"name": "e*"}, "addresses": ["10.1.0.2/25", "fd00:70::5/64"]}},
+    ),
+    (
+        "IPv6 first",
+        {
+            "address": ADDRESS_6,
+            "additionalAddresses": ["10.1.0.2"],
+            "network": {"prefixLength": 56, "gateway": "fe80::1"},
+        },
+        {
+            "primary": {
+                "match": {"name": "e*"},
+                "addresses": ["fd00:70::5/56", "10.1.0.2/16"],
+                "routes": [{"to": "::/0", "via": "fe80::1"}],
+            }
+        },
+    ),
+)
+"""What the spec has of a node, and the interfaces of its network-config, or None."""
+
+
+@pytest.mark.parametrize(
+    ("fields", "ethernets"), [n[1:] for n in NETWORKS], ids=[n[0] for n in NETWORKS]
+)
+def test_network_config_has_what_the_spec_says_of_the_node(
+    fields: dict[str, object], ethernets: dict[str, object] | None
+) -> None:
+    config = network_config(node_with(fields))
+    wanted = None if ethernets is None else {"version": 2, "ethernets": ethernets}
+    assert (None if config is None else yaml.safe_load(config)) == wanted
+
+
+def test_a_network_config_of_the_operator_stays_as_it_is() -> None:
+    raw = {"version": 2, "bonds": {"bond0": {"interfaces": ["eth0", "eth1"], "dhcp4": True}}}
+    config = network_config(node_with({"network": {"prefixLength": 24, "raw": raw}}))
+    assert (
+        config
+        == "version: 2\nbonds:\n  bond0:\n    interfaces:\n    - eth0\n    - eth1\n    dhcp4: true\n"
+    )
+
+
+def node_with(fields: dict[str, object]) -> NodePlan:
+    """The plan of a control plane with these fields in the spec."""
+    node = {"name": "cp1", "role": "control-plane", "address": "10.1.0.2", **fields}
+    spec = cluster({}, nodes=[node])
+    return build_plan(spec, founders_of(spec)).nodes[0]
