@@ -141,3 +141,12 @@ def test_with_external_etcd_a_vanished_founder_may_have_either_role() -> None:
 def test_of_a_spec_without_any_founder_nothing_is_said_of_each() -> None:
     spec = without(cluster({"cp": 6}), "cp1", "cp2", "cp3")
     assert findings(spec, FOUNDED) == ()
+
+
+def test_findings_about_nodes_are_at_their_place() -> None:
+    spec = without(cluster({"cp": 4, "w": 1}), "cp2")
+    (finding,) = findings(spec, FOUNDED)
+    assert (finding.path, finding.at_key) == (("nodes",), True)
+    (error,) = founding_findings(cluster({"cp": 2}))
+    assert error.severity is Severity.ERROR
+    assert error.hint == "use 1 or 3"

@@ -1,8 +1,11 @@
 """Damaged secrets files: a clear problem each, never a traceback, and never a key in the message."""
 
+import hashlib
+import hmac
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,8 @@ from damage.judge import Judge, Outcome
 from damage.subject import KEY, other_text, whole_text
 from khgen.pki.secrets import EVERYONE, renewed
 from khgen.pki.secrets_decode import decode_secrets
-from khgen.pki.secrets_encode import encode_secrets
+from khgen.pki.secrets_encode import encode_secrets, seal_fault, seal_of, sealed_text
+from khgen.pki.secrets_reader import RESTORE_HINT
 from khgen.problems import Problems
 from support.fixed import FIXED_NOW, fixed_secrets
 from support.issued import issued_to
@@ -301,3 +305,168 @@ def test_the_judge_knows_an_accepted_damage(tmp_path: Path) -> None:
     document["founders"][0] = "cp9"
     accepted = Damage(kind="sealed", where="founders", content=sealed(document).encode())
     assert Judge(text, tmp_path).outcome(accepted) is Outcome.ACCEPTED
+
+
+GENERATIONS: tuple[tuple[object, str, str], ...] = (
+    ([], "generations", "a mapping is expected here"),
+    ({"w1": []}, "generations.w1", "a mapping is expected here"),
+    ({"w1": {"number": 1}}, "generations.w1.renewedAt", "missing part 'generations.w1.renewedAt'"),
+    (
+        {"w1": {"renewedAt": "2026-01-01T00:00:00Z"}},
+        "generations.w1.number",
+        "missing part 'generations.w1.number'",
+    ),
+    (
+        {"w1": {"number": "many", "renewedAt": "2026-01-01T00:00:00Z"}},
+        "generations.w1.number",
+        "generations.w1.number: a number is expected",
+    ),
+    (
+        {"w1": {"number": "1234567890", "renewedAt": "2026-01-01T00:00:00Z"}},
+        "generations.w1.number",
+        "generations.w1.number: a number is expected",
+    ),
+    (
+        {"w1": {"number": 1, "renewedAt": "2026-01-01"}},
+        "generations.w1.renewedAt",
+        "generations.w1.renewedAt: a time like 2026-01-31T12:00:00Z is expected",
+    ),
+    (
+        {"w1": {"number": 1, "renewedAt": "2026-01-01T00:00:00Z", "why": "x"}},
+        "generations.w1",
+        "unknown key; known are: number, renewedAt",
+    ),
+)
+
+
+@pytest.mark.parametrize(("value", "path", "message"), GENERATIONS)
+def test_a_damaged_generation_is_named(value: object, path: str, message: str) -> None:
+    (problem,) = damaged(lambda d: d.update(generations=value))
+    assert (problem.message, problem.place.path) == (message, path)
+    assert problem.hint == RESTORE_HINT
+
+
+def test_every_renewal_is_read_back_with_its_date() -> None:
+    later = FIXED_NOW + timedelta(days=3, seconds=7)
+    made = renewed(renewed(fixed_secrets(SPEC), (EVERYONE, "w1"), FIXED_NOW), ("w1",), later)
+    read, problems = decode_secrets(encode_secrets(made), "s.yaml")
+    assert read is not None, problems
+    assert read.generations == {EVERYONE: 1, "w1": 2}
+    assert read.renewed_at == {EVERYONE: FIXED_NOW, "w1": later}
+    assert read.issued_at == FIXED_NOW
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "a\tb", "a\x07"])
+def test_the_name_of_the_spec_is_that_of_a_file_beside_it(name: str) -> None:
+    (problem,) = damaged(lambda d: d.update(spec=name))
+    assert problem.message == "spec: the name of a file is expected"
+    assert problem.place.path == "spec"
+
+
+def test_the_name_of_the_spec_is_read_back() -> None:
+    made = replace(fixed_secrets(SPEC), spec_file="my cluster.yaml")
+    read, problems = decode_secrets(encode_secrets(made), "s.yaml")
+    assert read is not None, problems
+    assert read.spec_file == "my cluster.yaml"
+    read, _ = decode_secrets(TEXT, "s.yaml")
+    assert read is not None
+    assert read.spec_file is None
+
+
+KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("authorities",), "unknown key; known are: kubernetes, etcd, front-proxy"),
+    (("authorities", "etcd"), "unknown key; known are: certificate, key"),
+    (("serviceAccount",), "unknown key; known are: key"),
+)
+
+
+@pytest.mark.parametrize(("path", "message"), KEYS)
+def test_an_unknown_key_of_a_part_is_a_problem(path: tuple[str, ...], message: str) -> None:
+    document = yaml.safe_load(TEXT)
+    parent = document
+    for key in path:
+        parent = parent[key]
+    parent["colour"] = "red"
+    (problem,) = problems_of(document)
+    assert (problem.message, problem.place.path) == (message, ".".join(path))
+
+
+LISTS: tuple[tuple[object, list[str]], ...] = (
+    ("cp1", ["a list is expected here"]),
+    ({"cp1": 1}, ["a list is expected here"]),
+    (["cp1", []], ["a text is expected here"]),
+    ([["cp1"], {}], ["a text is expected here"] * 2),
+)
+
+
+@pytest.mark.parametrize("key", ["founders", "replaced"])
+@pytest.mark.parametrize(("value", "messages"), LISTS)
+def test_a_damaged_list_of_names_is_named(key: str, value: object, messages: list[str]) -> None:
+    problems = damaged(lambda d: d.update({key: value}))
+    assert [(p.message, p.place.path) for p in problems] == [(m, key) for m in messages]
+
+
+def test_an_unreadable_file_is_refused_with_a_hint() -> None:
+    for text, message, hint in (
+        ("", "the secrets file is empty", RESTORE_HINT),
+        ("a: b\n---\nc: d\n", "not YAML: a second document starts here", RESTORE_HINT),
+        ("age-encryption.org/v1\n", "the secrets file is encrypted",
+         "age -d FILE | khgen render --secrets - …"),
+        ("-----BEGIN AGE ENCRYPTED FILE-----\n", "the secrets file is encrypted",
+         "age -d FILE | khgen render --secrets - …"),
+        (f"{TEXT}sops: {{version: 3.8}}\n", "the secrets file is encrypted by SOPS",
+         "sops -d FILE | khgen render --secrets - …"),
+    ):  # fmt: skip
+        secrets, problems = decode_secrets(text, "s.yaml")
+        assert secrets is None
+        assert [(p.message, p.hint, p.place.file) for p in problems] == [(message, hint, "s.yaml")]
+    assert (decode_secrets("", "s.yaml")[1].items[0].place.line) == 1
+    assert (decode_secrets("", "s.yaml")[1].items[0].place.column) == 1
+
+
+EDITED = (
+    "restore the file from a copy; if you changed it by hand and its content is right:"
+    " khgen secrets seal"
+)
+SEALS: tuple[tuple[bytes | None, bytes | None, tuple[str, str] | None], ...] = (
+    (None, None, None),
+    (KEY, KEY, None),
+    (KEY, None,
+     ("the secrets file is sealed with a key, but none is given",
+      "set KHGEN_SECRETS_KEY_FILE to the file that holds the key")),
+    (None, KEY, ("the secrets file is not sealed with a key, but one is given", EDITED)),
+    (KEY, KEY + b"x",
+     (("the secrets file is damaged: its content does not match its digest, or it is sealed with"
+      " another key"), EDITED)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sealed_by", "read_by", "fault"), SEALS)
+def test_a_seal_holds_for_the_key_that_made_it(
+    sealed_by: bytes | None, read_by: bytes | None, fault: tuple[str, str] | None
+) -> None:
+    root = yaml.compose(TEXT, Loader=yaml.SafeLoader)
+    assert root is not None
+    assert seal_fault(root, seal_of(root, sealed_by), read_by) == fault
+    assert seal_fault(root, None, read_by) == (
+        "the secrets file may be damaged: it has no digest", EDITED,
+    )  # fmt: skip
+
+
+def test_a_changed_value_breaks_the_seal_and_its_layout_does_not() -> None:
+    made = sealed_text("b: [1, x]\na: {c: d}\n")
+    digest = yaml.safe_load(made)["digest"]
+    content = b'{"a":{"c":"d"},"b":["1","x"]}'
+    assert digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    with_key = yaml.safe_load(sealed_text("b: [1, x]\na: {c: d}\n", KEY))["digest"]
+    assert with_key == f"hmac-sha256:{hmac.digest(KEY, content, 'sha256').hex()}"
+    root = yaml.compose("{a: {c: 'd'}, 'b': ['1', x]} # another layout", Loader=yaml.SafeLoader)
+    assert root is not None
+    assert seal_fault(root, digest, None) is None
+    other = yaml.compose("{a: {c: d}, b: [2, x]}", Loader=yaml.SafeLoader)
+    assert other is not None
+    assert seal_fault(other, digest, None) == (
+        "the secrets file is damaged: its content does not match its digest", EDITED,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="an empty document has nothing to seal"):
+        sealed_text("")

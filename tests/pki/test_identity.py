@@ -2,6 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
+from ipaddress import ip_address
+from typing import Any
 
 import pytest
 import yaml
@@ -11,11 +15,15 @@ from khgen.facts.version import KubernetesVersion
 from khgen.pki.continuity import founder_findings
 from khgen.pki.identity import FACTS, contradictions, identity_of, may_follow, version_findings
 from khgen.pki.secrets import (
+    EVERYONE,
     Secrets,
+    generation,
     incarnation,
     is_recorded,
+    issue_date,
     only_extends,
     only_refounds,
+    plan_with,
     recorded,
     refounded,
     renewed,
@@ -24,8 +32,9 @@ from khgen.pki.secrets import (
 )
 from khgen.pki.secrets_decode import decode_secrets
 from khgen.pki.secrets_encode import encode_secrets
+from khgen.plan.cluster_plan import NodeKind
 from khgen.problems import Severity
-from khgen.spec.model import ClusterSpec
+from khgen.spec.model import ClusterSpec, NodeRole
 from support.fixed import FIXED_NOW, fixed_secrets
 from support.rendering import ROOT, spec_of
 from support.sealing import sealed
@@ -263,8 +272,12 @@ def test_nobody_founds_a_cluster_whose_founders_were_renamed() -> None:
         "the cluster has no founder: the secrets file lists cp1, cp2, cp3, and none of"
         " them is a control-plane node here"
     )
-    assert "khgen secrets refound" in finding.hint
-    assert "khgen node remove" in finding.hint
+    assert finding.hint == (
+        "if no machine has booted yet: khgen secrets refound SPEC; if the cluster runs, record with"
+        " khgen node remove that cp1, cp2, cp3 left it"
+    )
+    assert (finding.path, finding.at_key) == (("nodes",), True)
+    assert finding.severity is Severity.ERROR
 
 
 def replaced(secrets: Secrets, *names: str) -> Secrets:
@@ -307,3 +320,107 @@ def test_who_is_left_to_found(
 def test_certificates_renewed_keep_the_record() -> None:
     secrets = fixed_secrets(SPEC)
     assert renewed(secrets, ("cp1",), FIXED_NOW).identity == secrets.identity
+
+
+def test_a_version_that_cannot_follow_has_a_hint_that_says_why() -> None:
+    boot = "if no machine has booted yet: khgen secrets refound SPEC"
+    for last, wanted, message, hint in (
+        ("1.30.2", "1.29.6", "Kubernetes 1.29.6 is below 1.30.2, the last rendered version",
+         "a control plane cannot return to an older minor"),
+        ("1.29.6", "1.31.1",
+         "Kubernetes 1.31.1 is more than one minor above 1.29.6, the last rendered version",
+         "kubeadm upgrades one minor at a time: render each, and upgrade the machines to it"),
+    ):  # fmt: skip
+        (finding,) = version_findings(
+            of({"kubernetes.version": wanted}), KubernetesVersion.parse(last)
+        )
+        assert (finding.message, finding.hint) == (message, f"{hint}; {boot}")
+
+
+ADDRESS = ip_address("10.2.0.9")
+LATER = FIXED_NOW + timedelta(days=9)
+
+
+def longer(secrets: Secrets) -> Secrets:
+    """The secrets with something of every kind."""
+    more = with_removed(secrets, "w2", NodeRole.WORKER, ADDRESS, FIXED_NOW)
+    return renewed(with_replaced(more, "cp2", FIXED_NOW), (EVERYONE,), LATER)
+
+
+LOSSES: tuple[dict[str, object], ...] = (
+    {"founders": ("cp1", "cp2")},
+    {"founders": ("cp2", "cp1", "cp3")},
+    {"replaced": ("w2",)},
+    {"replaced": ("cp2", "w2")},
+    {"removed": ()},
+    {"identity": {}},
+    {"kubernetes": None},
+    {"refounded": 1},
+    {"generations": {"w2": 1, "cp2": 1}},
+    {"generations": {EVERYONE: 0, "w2": 1, "cp2": 1}},
+    {"renewed_at": {EVERYONE: FIXED_NOW, "w2": FIXED_NOW, "cp2": FIXED_NOW}},
+    {"renewed_at": {"w2": FIXED_NOW, "cp2": FIXED_NOW}},
+    {"cluster": "other"},
+    {"issued_at": LATER},
+    {"seed": b"0" * 32},
+    {"vrrp_password": "12345678"},
+    {"encryption_key": b"0" * 32},
+    {"service_account": fixed_secrets(topology("p384")).service_account},
+    {"authorities": fixed_secrets(topology("p384")).authorities},
+)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{next(iter(loss))}")
+def test_secrets_that_lose_something_are_no_extension(loss: dict[str, Any]) -> None:
+    first = fixed_secrets(SPEC)
+    full = longer(first)
+    assert only_extends(full, first)
+    assert only_extends(full, full)
+    assert not only_extends(replace(full, **loss), full)
+    again = refounded(full, SPEC)
+    of_keys = not {"founders", "replaced", "removed", "identity", "kubernetes", "refounded"} & set(
+        loss
+    )
+    assert only_refounds(replace(again, **loss), full) is (not of_keys)
+
+
+def test_a_renewal_counts_for_its_scope_from_its_date() -> None:
+    secrets = fixed_secrets(SPEC)
+    assert (generation(secrets, "w1"), issue_date(secrets, "w1")) == ("0.0", FIXED_NOW)
+    own = renewed(secrets, ("w1", "cp1"), LATER)
+    assert (generation(own, "w1"), issue_date(own, "w1")) == ("0.1", LATER)
+    assert (generation(own, "w2"), issue_date(own, "w2")) == ("0.0", FIXED_NOW)
+    local = (LATER + timedelta(microseconds=5)).astimezone(timezone(timedelta(hours=8)))
+    every = renewed(own, (EVERYONE,), local)
+    assert (generation(every, "w1"), generation(every, "w2")) == ("1.1", "1.0")
+    assert every.renewed_at[EVERYONE] == LATER
+    assert every.renewed_at[EVERYONE].tzinfo is UTC
+    twice = renewed(every, ("w1",), FIXED_NOW)
+    assert (generation(twice, "w1"), issue_date(twice, "w1")) == ("1.2", LATER)
+    ahead = renewed(fixed_secrets(SPEC), ("w1",), FIXED_NOW - timedelta(days=9))
+    assert issue_date(ahead, "w1") == FIXED_NOW - timedelta(days=9)
+
+
+def test_a_life_of_a_machine_is_named_by_its_founding_and_replacements() -> None:
+    date = "2026-01-01T00:00:00+00:00"
+    secrets = fixed_secrets(SPEC)
+    assert incarnation(secrets, "cp1") == date
+    gone = with_replaced(with_replaced(secrets, "cp1", LATER), "cp1", LATER)
+    assert (incarnation(gone, "cp1"), incarnation(gone, "cp2")) == (f"{date}/2", date)
+    again = with_replaced(refounded(gone, SPEC), "w1", LATER)
+    assert (incarnation(again, "cp1"), incarnation(again, "w1")) == (f"{date}#1", f"{date}#1/1")
+
+
+def test_the_plan_has_what_the_secrets_record() -> None:
+    full = longer(fixed_secrets(cluster({"cp": 3, "w": 3})))
+    plan = plan_with(SPEC, full)
+    assert plan.by_name["cp2"].kind is NodeKind.CONTROL_PLANE_JOINER
+    assert plan.by_name["cp1"].kind is NodeKind.FOUNDER
+    assert plan.removed == full.removed
+    (left,) = full.removed
+    assert (left.name, left.role, left.address) == ("w2", NodeRole.WORKER, ADDRESS)
+    assert (left.removed_at, left.machines) == (FIXED_NOW, 1)
+
+
+def test_no_key_is_in_the_text_of_secrets() -> None:
+    assert repr(fixed_secrets(SPEC)) == "Secrets(cluster='tested')"

@@ -249,3 +249,62 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(pki: Path) -> None:
     (pki / "ca.crt").unlink()
     os.mkfifo(pki / "ca.crt")
     assert messages(pki) == {"ca.crt": "not a certificate in PEM"}
+
+
+COPY_HINT = "copy the whole of /etc/kubernetes/pki from a control plane"
+
+
+def test_a_problem_is_at_the_beginning_of_its_file_and_has_a_hint(pki: Path) -> None:
+    (pki / "ca.crt").write_text("nothing")
+    (pki / "sa.pub").write_text("nothing")
+    (pki / "etcd/ca.key").write_text("nothing")
+    _, problems = secrets_file.import_pki(pki, FIXED_NOW)
+    assert [(p.place.file, p.place.line, p.place.column, p.message, p.hint) for p in problems] == [
+        (f"{pki}/ca.crt", 1, 1, "not a certificate in PEM", COPY_HINT),
+        (f"{pki}/etcd/ca.crt", 1, 1, "not a private key in PEM", COPY_HINT),
+        (f"{pki}/sa.pub", 1, 1, "does not match sa.key", ""),
+    ]
+    (pki / "sa.key").write_text("nothing")
+    _, problems = secrets_file.import_pki(pki, FIXED_NOW)
+    assert (f"{pki}/sa.key", "not a private key in PEM", COPY_HINT) in [
+        (p.place.file, p.message, p.hint) for p in problems
+    ]
+    (pki / "sa.key").unlink()
+    _, problems = secrets_file.import_pki(pki, FIXED_NOW)
+    assert [(p.place.file, p.message, p.hint) for p in problems] == [
+        (f"{pki}/sa.key", "missing", COPY_HINT)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("extensions", "message"),
+    [
+        ((), "not a CA certificate"),
+        (("basicConstraints=critical,CA:false",), "not a CA certificate"),
+        (
+            ("basicConstraints=critical,CA:true", "keyUsage=critical,digitalSignature"),
+            "the certificate may not sign others (no keyCertSign)",
+        ),
+        (("basicConstraints=CA:true",), None),
+    ],
+)
+def test_a_certificate_must_be_one_that_signs_others(
+    pki: Path, tmp_path: Path, extensions: tuple[str, ...], message: str | None
+) -> None:
+    (tmp_path / "openssl.cnf").write_text("[req]\ndistinguished_name=dn\n[dn]\n")
+    added = [word for extension in extensions for word in ("-addext", extension)]
+    done = run(
+        [require_program("openssl"), "req", "-x509", "-config", tmp_path / "openssl.cnf", "-key",
+         pki / "ca.key", "-subj", "/CN=kubernetes", "-days", "900", *added, "-out", pki / "ca.crt"]
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert messages(pki, NOW) == ({} if message is None else {"ca.crt": message})
+
+
+def test_an_authority_is_valid_up_to_its_last_second(pki: Path) -> None:
+    certificate = fixed_secrets(SPEC).authorities[AuthorityName.KUBERNETES].certificate
+    second = timedelta(seconds=1)
+    assert messages(pki, certificate.not_valid_before_utc) == {}
+    assert len(messages(pki, certificate.not_valid_before_utc - second)) == 3
+    assert messages(pki, certificate.not_valid_after_utc - second) == {}
+    assert len(messages(pki, certificate.not_valid_after_utc)) == 3
