@@ -12,9 +12,8 @@ from pathlib import Path
 import click
 
 from khgen.changes.compare import SpecValues
-from khgen.cli.inputs import now
+from khgen.cli.inputs import now, rendered_manifest
 from khgen.cli.outcome import CHANGES, Exit, Report, current_run
-from khgen.cli.output_folder import read_manifest
 from khgen.cli.status_text import WIDTH, status_by_subject, status_lines
 from khgen.disk.rendered_output import load_spec_values
 from khgen.live.api_objects import NODES_PATH, PODS_PATH, ROLL_PATH, NotAListError, snapshot
@@ -72,7 +71,7 @@ def _rendered(output: Path) -> Rendered:
     vip = _section(values, "controlPlaneEndpoint").get("vip")
     return Rendered(
         out=str(output),
-        manifest=read_manifest(output),
+        manifest=rendered_manifest(output),
         pull=pull is not False,
         vip=vip if isinstance(vip, str) else None,
     )
