@@ -54,7 +54,7 @@ def booted(
     **more: object,
 ) -> UpdatedMachine:
     """A node's machine that has accepted an update of generation 7."""
-    machine = living.machine(name, role, **more)
+    machine = living.machine(name, role, drainSeconds=drain_seconds)
     machine.boots_with(PLAIN)
     machine.accepts(machine.update(7, files))
     if role == "worker":
@@ -62,7 +62,7 @@ def booted(
     return machine
 
 
-def held(state: str = "rolling", role: str = "worker", **more: int) -> dict[str, object]:
+def held(state: str = "rolling", role: str = "worker", **more: object) -> dict[str, object]:
     return {"role": role, "generation": 7, "since": "", "state": state, "message": "", **more}
 
 
@@ -107,9 +107,7 @@ REASONS: dict[str, tuple[Prepare, str]] = {
 
 def _set_policy(living: LivingCluster, text: str) -> None:
     path = "/api/v1/namespaces/khgen/configmaps/roll"
-    found = living.ask("GET", path)
-    found["data"]["policy"] = text
-    living.ask("PUT", path, found)
+    living.ask("PATCH", path, {"data": {"policy": text}})
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -126,8 +124,7 @@ def test_a_worker_waits_with_a_reason_and_then_goes_on(living: LivingCluster, re
             living.start_api("cp1")
         else:
             eventually(lambda: living.report("w1").get("state") == "waiting")
-        living.applies(WANTED)
-        state_of(living)
+        living.applies(WANTED, {"slots": {}, "applied": {"cp1": 7}})
         assert roll.wait(60) == 0
     assert living.state() == {"slots": {}, "applied": {"cp1": 7, "w1": 7}}
     assert worker.linked("applied") == 7
@@ -259,10 +256,10 @@ def test_alone_it_waits_for_nobody_and_is_recorded_later(living: LivingCluster) 
     assert living.state() == {"slots": {}, "applied": {"w1": 7}}
 
 
-def drained(living: LivingCluster, **more: int) -> UpdatedMachine:
+def drained(living: LivingCluster, drain_seconds: int = 5) -> UpdatedMachine:
     living.applies(WANTED)
     state_of(living)
-    return booted(living, "w1", DRAINS, **more)
+    return booted(living, "w1", DRAINS, drain_seconds=drain_seconds)
 
 
 def test_a_drain_leaves_what_a_drain_leaves(living: LivingCluster) -> None:
@@ -287,7 +284,7 @@ def test_a_drain_leaves_what_a_drain_leaves(living: LivingCluster) -> None:
 
 
 def test_a_budget_is_waited_for_and_past_the_bound_it_is_a_failure(living: LivingCluster) -> None:
-    worker = drained(living, drainSeconds=1)
+    worker = drained(living, 1)
     living.pod("web", "w1", labels={"app": "web"})
     budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
     budget = {
