@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -195,7 +195,7 @@ class UpdatedMachine:
         )
 
     @contextlib.contextmanager
-    def running(self, *words: str | Path) -> "contextlib.Generator[subprocess.Popen[str]]":
+    def running(self, *words: str | Path) -> Generator[subprocess.Popen[str]]:
         """A program that goes on; a power cut at the end."""
         with (
             (self.root / "roll.log").open("ab") as log,
