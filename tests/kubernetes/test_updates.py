@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from khgen.files.living_configuration import CLUSTER, own_configuration, shared_configuration
-from khgen.files.templates import verbatim
 from khgen.plan.cluster_plan import NodeFile, NodePlan, Plan
-from khgen.resources import resource_folder
+from khgen.resources import resource_folder, verbatim
 from support.kubernetes import (
     fresh_secrets,
     kube_bin,
