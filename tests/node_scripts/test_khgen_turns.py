@@ -51,7 +51,7 @@ def booted(
     name: str,
     files: Content = DISRUPTS,
     role: str = "worker",
-    **more: object,
+    drain_seconds: int = 5,
 ) -> UpdatedMachine:
     """A node's machine that has accepted an update of generation 7."""
     machine = living.machine(name, role, drainSeconds=drain_seconds)
