@@ -336,7 +336,7 @@ def test_a_node_that_is_no_longer_ready_is_waited_for(living: LivingCluster) -> 
     lease = {"metadata": {"name": "w1"}, "spec": {"renewTime": "2026-01-01T00:00:00.000000Z"}}
     living.ask("POST", leases, lease)
     with worker.running("khgen-roll") as roll:
-        worker.until("rolling", "10-a")
+        eventually(lambda: worker.linked("placed") == 7)
         _set_ready(living, "False")
         worker.place("/var/lib/go", "")
         worker.until("failed", "this Node is not Ready, as it was before")
