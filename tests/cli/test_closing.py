@@ -9,7 +9,8 @@ from khgen.cli import closing
 from khgen.cli.outcome import LISTED_NODES
 from support.command import SMALL_SPEC, khgen
 
-NOT_SEEN = "machines that are up see none of this until they get their new seed and reboot"
+APPLY = "  kubectl --kubeconfig out/admin.conf apply -f out/update.yaml\n"
+NOT_SEEN = f"machines that are up update in turn after:\n{APPLY}khgen schema --changes lists"
 W1 = "  - {name: w1, role: worker, address: 10.9.0.21}\n"
 KERNEL = ('release: "12"', 'release: "12", sysctl: {extra: {vm.swappiness: 1}}')
 
@@ -60,7 +61,7 @@ def test_a_line_for_each_node_that_changed(folder: Path) -> None:
     files = "/etc/hosts, /etc/khgen/haproxy.cfg, /etc/khgen/keepalived.conf"
     assert said.startswith(
         "\nchanged against what out/ held:\n"
-        + "".join(f"  ~ cp{n}: reload ({files} and 1 more)\n" for n in (1, 2, 3))
+        + "".join(f"  ~ cp{n}: reload ({files} and 2 more)\n" for n in (1, 2, 3))
         + "  + cp4: new machine\n  + cp5: new machine\n"
         + NOT_SEEN
     )
@@ -81,6 +82,21 @@ def test_a_render_of_one_node_speaks_of_that_node(folder: Path) -> None:
     assert said.startswith(
         "\nchanged against what out/ held:\n  ~ w1: restart (/etc/sysctl.d/99-zz-khgen.conf)\n"
     )
+
+
+def test_a_new_policy_is_for_update_yaml_alone(folder: Path) -> None:
+    (folder / "cluster.yaml").write_text(f"{SMALL_SPEC}updates: {{paused: true}}\n")
+    said = render(folder)
+    assert said.startswith(f"\nno node changed against what out/ held\n{NOT_SEEN}")
+    assert render(folder) == "\nno node changed against what out/ held\n"
+
+
+def test_hosts_without_the_api_get_updates_by_seeds(folder: Path) -> None:
+    more = "  - {name: lb1, role: load-balancer, address: 10.9.0.31}\n"
+    (folder / "cluster.yaml").write_text(with_nodes(more))
+    assert "etcd and load-balancer hosts get their updates by seeds" in render(folder)
+    (folder / "cluster.yaml").write_text(f"{with_nodes('')}updates: {{pull: false}}\n")
+    assert "machines that are up get their updates by seeds" in render(folder)
 
 
 def test_many_nodes_are_summed_up_by_role(folder: Path) -> None:

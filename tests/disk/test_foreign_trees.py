@@ -12,6 +12,7 @@ from khgen.disk.export_folder import ExportFolder
 from khgen.disk.owned_folder import OutputRefusedError
 from khgen.disk.publish import publish
 from support.command import SMALL_SPEC
+from support.fixed import FIXED_NOW
 from support.rendered_out import tree, write_out
 from support.rendering import render_of, spec_of
 
@@ -63,9 +64,9 @@ def test_foreign_things_never_change(rendered: Path, things: list[tuple[str, str
             return
         folder = ExportFolder(path=out, name="seeds", cluster="small")
         with pytest.raises(OutputRefusedError):
-            publish(render, out, render.plan.nodes, lambda _: None)
+            publish(render, out, render.plan.nodes, lambda _: None, now=FIXED_NOW)
         with pytest.raises(OutputRefusedError):
-            publish(render, out, render.plan.nodes[-1:], lambda _: None)
+            publish(render, out, render.plan.nodes[-1:], lambda _: None, now=FIXED_NOW)
         with pytest.raises(OutputRefusedError):
             folder.publish(())
         assert (sorted(out.rglob("*")), tree(out)) == before

@@ -953,6 +953,41 @@ ERRORS: tuple[Case, ...] = (
             ),
         )
     ),
+    (
+        "window_length",
+        {"updates.window": {"start": "22:00", "length": "4m"}},
+        "updates.window.length",
+        "a window of 4m is not between 5m and 1d",
+        {"updates.window": {"start": "22:00", "length": "5m"}},
+    ),
+    (
+        "window_length",
+        {"updates.window": {"start": "22:00", "length": "25h"}},
+        "updates.window.length",
+        "a window of 25h is not between 5m and 1d",
+        {"updates.window": {"start": "22:00", "length": "24h"}},
+    ),
+    (
+        "window_length",
+        {"updates.window": {"start": "22:00", "length": "10m1s"}},
+        "updates.window.length",
+        "a window of 601s is not of whole minutes",
+        {"updates.window": {"start": "22:00", "length": "1h10m"}},
+    ),
+    (
+        "window_days",
+        {"updates.window": {"days": ["Sat", "Sun", "Sat"], "start": "22:00", "length": "4h"}},
+        "updates.window.days",
+        "'Sat' is listed 2 times",
+        {"updates.window": {"days": ["Sat", "Sun"], "start": "22:00", "length": "4h"}},
+    ),
+    (
+        "drain_timeout",
+        {"updates.drainTimeout": "9s"},
+        "updates.drainTimeout",
+        "drainTimeout of 9s is not between 10s and 1d",
+        {"updates.drainTimeout": "10s"},
+    ),
 )
 WARNINGS: tuple[Case, ...] = (
     (
@@ -1073,6 +1108,16 @@ WARNINGS: tuple[Case, ...] = (
         "userData.datasource",
         "the metadata service of ec2 holds CA keys",
         {"userData.datasource": "ec2", "os.blockMetadata": True},
+    ),
+    (
+        "all_workers_at_once",
+        {
+            "nodes.4": {**WORKER, "name": "w9", "address": "192.168.10.29"},
+            "updates.maxUnavailable": 2,
+        },
+        "updates.maxUnavailable",
+        "lets all 2 workers be drained at the same time",
+        {"updates.maxUnavailable": 2},
     ),
 )
 

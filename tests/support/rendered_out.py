@@ -9,6 +9,7 @@ from khgen.disk.publish import publish
 from khgen.disk.rendered_output import load_files, load_manifest, load_nodes
 from khgen.render import ClusterRender
 from support.command import SMALL_SPEC
+from support.fixed import FIXED_NOW
 from support.rendering import example_render, render_of, spec_of
 
 MAC = "52:54:00:12:34:56"
@@ -36,7 +37,7 @@ def write_example_out(folder: Path, example: str) -> Path:
 
 def _published(folder: Path, render: ClusterRender, *, rootfs: bool = False) -> Path:
     out = folder / "out"
-    publish(render, out, render.plan.nodes, lambda _: None, rootfs=rootfs)
+    publish(render, out, render.plan.nodes, lambda _: None, now=FIXED_NOW, rootfs=rootfs)
     return out
 
 

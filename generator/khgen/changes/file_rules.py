@@ -43,6 +43,7 @@ _BY_KEYS, _PRIVATE, _FOUNDING_LINES = "by keys", "private", "founding lines"
 _NOTHING, _NEW, _RELOAD = Effect.NOTHING, Effect.NEW_MACHINE, Effect.RELOAD
 _RESTART, _REPLACE, _NEVER = Effect.RESTART, Effect.REPLACE, Effect.NOT_POSSIBLE
 _CERTIFICATE, _CA, _STEP = "certificate", "the cluster's CA", "boot step"
+_UPDATER = "how updates come"
 
 FILES: tuple[FileRule, ...] = (
     _rule(USER_DATA, _RELOAD, "cloud-init's own keys", _BY_KEYS, _PRIVATE),
@@ -69,13 +70,21 @@ FILES: tuple[FileRule, ...] = (
     _rule("/etc/khgen/node.env", _NEW, "what the boot steps read", _BY_KEYS, _FOUNDING_LINES),
     _rule("/etc/khgen/image.wanted", _NEW, "the image to boot from", _BY_KEYS),
     _rule("/etc/khgen/downloads", _NEW, "what is downloaded", _BY_KEYS),
+    _rule("/etc/khgen/roll.json", _NOTHING, "how the node takes its turn"),
+    _rule("/etc/khgen/update.pub", _NEVER, "the key that updates are checked with"),
+    _rule("/etc/khgen/steps.d/*-update-*", _NOTHING, "step of an update"),
     _rule("/etc/khgen/*", _NEW, _STEP),
     _rule("/usr/local/sbin/khgen-boot", _NEW, _STEP),
     _rule("/usr/local/sbin/khgen-place", _NEW, _STEP),
+    _rule("/usr/local/sbin/khgen-update", _NOTHING, _UPDATER),
+    _rule("/usr/local/sbin/khgen-roll", _NOTHING, _UPDATER),
     _rule("/usr/local/sbin/khgen-metadata", _RESTART, "rule against the metadata service"),
     _rule("/usr/local/sbin/*", _RESTART, "program of a service"),
     _rule("/etc/systemd/system/khgen-boot.service", _NEW, _STEP),
     _rule("/etc/systemd/system/khgen-place.service", _NEW, _STEP),
+    _rule("/etc/systemd/system/khgen-update.*", _RELOAD, _UPDATER),
+    _rule("/etc/systemd/system/khgen-roll.service", _RELOAD, _UPDATER),
+    _rule("/etc/systemd/system/khgen-keep.service", _RELOAD, _UPDATER),
     _rule("/etc/kubernetes/pki/*ca.crt", _NEVER, _CA),
     _rule("/etc/kubernetes/pki/sa.*", _NEVER, "key of the service accounts", _PRIVATE),
     _rule("/etc/kubernetes/pki/*ca.key", _REPLACE, "key of a CA", _BY_KEYS, _PRIVATE),

@@ -156,6 +156,13 @@ _CHECKED = "Only khgen render uses it."
 _TOKEN = "The founders made the token once: make another with kubeadm token create."  # noqa: S105 - no token
 _APPLIED = "The founders applied it once: apply the change with kubectl."
 
+_POLICY = "Nodes read it from update.yaml: apply that with kubectl. No machine restarts anything."
+_PULL = (
+    "A new seed and a reboot bring the timer to running machines, or stop it. Without the timer, they"
+    " get updates by khgen-boot apply or by an update seed."
+)
+_DRAINED = "Nodes get it with their next update; nothing restarts."
+
 _SYSTEM = "khgen does not change a running system: replace the machines one by one."
 _CLOUD_INIT = "cloud-init does it after a new seed and a reboot."
 _CLOUD_INIT_AGAIN = "After a new seed and a reboot, cloud-init runs all of it again."
@@ -304,6 +311,13 @@ KEYS: Mapping[str, KeyRule] = table(
         "image.preload": (_NEW, _ALL, _IMAGE),
         "image.preloadImages": (_NEW, _ALL, _IMAGE),
         "image.preloadArchives": (_NEW, _ALL, _IMAGE),
+        "updates.pull": (_RELOAD, _KUBERNETES, _PULL),
+        "updates.paused": (_NOTHING, _ALL, _POLICY),
+        "updates.maxUnavailable": (_NOTHING, _ALL, _POLICY),
+        "updates.drainTimeout": (_NOTHING, _KUBERNETES, _DRAINED),
+        "updates.window.days": (_NOTHING, _ALL, _POLICY),
+        "updates.window.start": (_NOTHING, _ALL, _POLICY),
+        "updates.window.length": (_NOTHING, _ALL, _POLICY),
         "userData.datasource": (_NEW, _ALL, _DELIVERY),
         "userData.gzip": (_NEW, _ALL, _DELIVERY),
         "userData.maxBytes": (_NOTHING, _ALL, _CHECKED),

@@ -1,26 +1,24 @@
 """How `khgen render` ends: what it changed against what the output folder held before."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from khgen.changes.compare import Change, NodeChange, concerning, new_node
+from khgen.changes.compare import Change, KeyChange, NodeChange, concerning, new_node
 from khgen.changes.key_rules import Effect, strongest
 from khgen.cli.comparing import SIGNS, Comparison, held_in
 from khgen.cli.outcome import LISTED_NODES
-from khgen.disk.manifest import MANIFEST, NodeEntry
+from khgen.disk.manifest import MANIFEST, UPDATE_YAML, NodeEntry
 from khgen.disk.rendered_output import load_manifest
 from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.render import ClusterRender
 
+POLICY_KEYS = "updates"
 COMPARED = 8
 """So many nodes of a kind have their files read where more changed than are listed."""
 LISTED_FILES = 3
-NOT_SEEN = (
-    "machines that are up see none of this until they get their new seed and reboot, or are\n"
-    "replaced; khgen schema --changes lists what each change means, khgen diff shows it beforehand"
-)
+MEANINGS_ARE = "khgen schema --changes lists what each change means, khgen diff shows it beforehand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +45,7 @@ class Closing:
         self.nodes: tuple[NodeChange, ...] = ()
         """What changed, if no more than are listed."""
         self.sums: tuple[Sum, ...] = ()
+        self._rolls = False
 
     @property
     def plan(self) -> Plan:
@@ -75,8 +74,9 @@ class Closing:
         else:
             yield f"changed against what {self._out}/ held:"
             yield from map(_node_line, self.nodes) if self.nodes else map(_sum_line, self.sums)
-        if any(part.change is Change.CHANGED for part in self.sums):
-            yield NOT_SEEN
+        if self._rolls:
+            yield from update_lines(self.plan, self._out)
+            yield MEANINGS_ARE
 
     def plain(self) -> list[dict[str, object]] | None:
         """The sums for programs; None where nothing could be compared."""
@@ -105,6 +105,7 @@ class Closing:
                 sorted((*compared, *others), key=lambda node: order.get(node.name, len(order)))
             )
         self.sums = (*self._changed_sums(comparison, changed, compared), *_sums(others))
+        self._rolls = bool(changed) or changes_policy(comparison.keys)
 
     def _node(self, comparison: Comparison, plan: NodePlan) -> NodeChange:
         change, problems = comparison.changed(self._render.node(plan))
@@ -127,6 +128,21 @@ class Closing:
             ]
             effect = strongest(effects)
             yield Sum(role=role, change=Change.CHANGED, count=count, effect=effect)
+
+
+def changes_policy(keys: Iterable[KeyChange]) -> bool:
+    """Whether the changed keys change what update.yaml says about the order of updates."""
+    return any(key.key.startswith(POLICY_KEYS) for key in keys)
+
+
+def update_lines(plan: Plan, out: Path) -> Iterator[str]:
+    """How machines that are up get what changed."""
+    pulls = plan.spec.updates.pull
+    yield "machines that are up update in turn after:" if pulls else "the order of updates:"
+    yield f"  kubectl --kubeconfig {out}/admin.conf apply -f {out}/{UPDATE_YAML}"
+    if not pulls or not all(node.joins_kubernetes for node in plan.nodes):
+        whose = "etcd and load-balancer hosts get" if pulls else "machines that are up get"
+        yield f"{whose} their updates by seeds and a reboot: khgen seed {out} --update"
 
 
 def _some(plans: Sequence[NodePlan], *, few: bool) -> Iterator[NodePlan]:

@@ -126,7 +126,7 @@ def show(node: str, path: str | None, output: Path, write: Path | None) -> None:
     """List or print the files that a node is given.
 
     Without PATH, it prints a line for each file of NODE: mode, bytes, path. PATH is a path on the
-    node, or user-data, meta-data or network-config. khgen first checks every file against its
+    node, or user-data, meta-data, network-config or update/bundle.json. khgen first checks every file against its
     digest in manifest.json. Files may hold private keys.
     """
     from khgen.cli.show_command import show_files
@@ -140,7 +140,7 @@ def show(node: str, path: str | None, output: Path, write: Path | None) -> None:
 @click.command()
 @rendered_argument
 @node_option("Make only this node's seed; repeatable.")
-@output_option("Output folder; the seeds in it are replaced.", "seeds")
+@output_option("Output folder; the seeds in it are replaced. Default: seeds, or update-seeds.")
 @click.option(
     "--format",
     "seed_format",
@@ -149,16 +149,25 @@ def show(node: str, path: str | None, output: Path, write: Path | None) -> None:
     show_default=True,
     help="An image for each node, or a folder.",
 )
-def seed(out: Path, names: tuple[str, ...], output: Path, seed_format: str) -> None:
+@click.option(
+    "--update", is_flag=True, help="Make seeds that update machines that run; default: first boots."
+)
+def seed(
+    out: Path, names: tuple[str, ...], output: Path | None, seed_format: str, *, update: bool
+) -> None:
     """Make a NoCloud seed for each node in OUT.
 
     OUT is a folder that `khgen render` wrote. A seed holds a machine's user-data, meta-data and
     network-config, and is attached to it as a disk. khgen first checks every file against its digest in
     OUT/manifest.json. Seeds hold private keys.
+
+    With --update, a seed brings only the node's update. A machine that has joined takes it at its next
+    boot with that seed.
     """
     from khgen.cli.export_command import write_seeds
 
-    write_seeds(out, names, output, seed_format)
+    output = output or Path("update-seeds" if update else "seeds")
+    write_seeds(out, names, output, seed_format, update=update)
 
 
 @click.command()

@@ -65,6 +65,7 @@ class Comparison:
             == (new["plainSha256"], new["encoding"])
             and old.meta_data_sha256 == entry["metaDataSha256"]
             and old.network_config_sha256 == entry["networkConfigSha256"]
+            and (old.update is None or old.update.sha256 == entry["update"]["sha256"])
         )
 
     def changed(self, rendered: RenderedNode) -> tuple[NodeChange, Problems]:
@@ -91,7 +92,7 @@ class Comparison:
 def _tree(rendered: RenderedNode) -> NodeTree:
     tree = {
         str(file.path): TreeFile(content=file.content.encode(), closed=file.mode & 0o077 == 0)
-        for file in rendered.files
+        for file in rendered.living
     }
     tree[USER_DATA] = TreeFile(content=cloud_config(rendered.user_data.text), closed=True)
     tree[META_DATA] = TreeFile(content=rendered.meta_data.encode(), closed=False)

@@ -10,18 +10,20 @@ import click
 
 from khgen.changes.compare import Change, FileChange, KeyChange, NodeChange, new_node, patch_lines
 from khgen.changes.key_rules import MEANINGS, Effect, KeyRule
+from khgen.cli.closing import changes_policy, update_lines
 from khgen.cli.comparing import SIGNS, Comparison, Held, held_in
 from khgen.cli.inputs import Inputs, now, read_inputs, require_nodes
 from khgen.cli.outcome import CHANGES, LISTED_NODES, Exit, Report
 from khgen.cli.output_folder import read_manifest
 from khgen.cli.secrets_source import SecretsSource, identity_problems, read_secrets
-from khgen.disk.manifest import NodeEntry, RenderedManifest, budget_findings, node_entry
+from khgen.disk.budget import budget_findings
+from khgen.disk.manifest import NodeEntry, RenderedManifest, held_updates, node_entry
 from khgen.pki.continuity import continuity_findings, founder_findings
 from khgen.pki.lifetime import lifetime_findings
 from khgen.pki.secrets import plan_with
 from khgen.plan.cluster_plan import Plan
 from khgen.problems import Problems, Severity
-from khgen.render import ClusterRender, RenderedNode
+from khgen.render import ClusterRender, ClusterUpdates, RenderedNode
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _STRONG = {Effect.REPLACE: "yellow", Effect.DRAIN: "yellow", Effect.NOT_POSSIBLE: "red"}
@@ -38,11 +40,19 @@ class Changes:
     keys_known: bool
     """Whether the output has the spec that it was rendered from."""
     admin_conf: Change | None
+    following: tuple[str, ...]
+    """How machines that are up get the changes."""
 
     @property
     def any(self) -> bool:
         """Whether there is any change to report."""
         return bool(self.nodes or self.keys or self.admin_conf)
+
+    @property
+    def rolls(self) -> bool:
+        """Whether update.yaml changes."""
+        changed = any(node.change is Change.CHANGED for node in self.nodes)
+        return changed or changes_policy(self.keys)
 
     @property
     def rules(self) -> Mapping[str, KeyRule]:
@@ -60,6 +70,10 @@ def changes_lines(changes: Changes, *, patch: bool) -> Iterator[str]:
         yield ""
     yield from _key_lines(changes)
     yield from _effect_lines(changes)
+    if changes.rolls:
+        yield f"once rendered into {changes.out}/:"
+        yield from changes.following
+        yield ""
     if changes.unchanged or not changes.any:
         yield _unchanged_line(changes)
 
@@ -113,8 +127,6 @@ def _effect_lines(changes: Changes) -> Iterator[str]:
     for effect in Effect:
         if effect in shown:
             yield f"{effect}: {MEANINGS[effect]}"
-    if any(file.change is Change.GONE for node in changes.nodes for file in node.files):
-        yield "a new seed removes no file: what is marked - stays on machines that are up"
     if shown:
         yield ""
 
@@ -211,10 +223,11 @@ def _changes(
     wanted = _wanted(names, render, held.manifest)
     nodes: list[NodeChange] = []
     entries: dict[str, NodeEntry] = {}
+    updates = ClusterUpdates(render, held_updates(held.manifest), now())
     for node in render.plan.nodes:
         if node.name in wanted:
             rendered = render.node(node)
-            entries[node.name] = node_entry(rendered)
+            entries[node.name] = node_entry(rendered, updates.bundle(rendered))
             nodes += _node_changes(comparison, rendered, entries[node.name], report)
     report.add(inputs.problems(budget_findings(render, entries)), {})
     report.stop_if_fatal()
@@ -225,6 +238,7 @@ def _changes(
         keys=comparison.keys,
         keys_known=held.spec is not None,
         admin_conf=_admin_conf(held.out, render),
+        following=tuple(update_lines(render.plan, held.out)),
     )
 
 

@@ -24,7 +24,8 @@ from khgen.cli.secrets_source import (
     secrets_path,
     unrecorded,
 )
-from khgen.disk.manifest import MANIFEST, NodeEntry, budget_findings
+from khgen.disk.budget import budget_findings
+from khgen.disk.manifest import MANIFEST, NodeEntry
 from khgen.disk.private_file import STANDARD_INPUT
 from khgen.disk.publish import OverBudgetError, Progress, Settle, dry_run, publish
 from khgen.disk.rendered_output import held_cluster, load_manifest
@@ -161,8 +162,10 @@ def _rendered(
 ) -> Mapping[str, NodeEntry]:
     try:
         if request.check:
-            return dry_run(cluster, nodes, progress)
-        return publish(cluster, request.output, nodes, progress, settle, rootfs=request.rootfs)
+            return dry_run(cluster, nodes, progress, now())
+        return publish(
+            cluster, request.output, nodes, progress, settle, now=now(), rootfs=request.rootfs
+        )
     except OverBudgetError as error:
         return error.entries
 

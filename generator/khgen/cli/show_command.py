@@ -9,6 +9,7 @@ import click
 from khgen.cli.outcome import Report, wrote
 from khgen.cli.output_folder import read_manifest, read_nodes, refuse_overlap
 from khgen.disk.export_folder import ExportFolder
+from khgen.disk.manifest import UPDATE
 from khgen.disk.rendered_output import load_files
 from khgen.export.rendered_machines import (
     META_DATA,
@@ -41,10 +42,11 @@ def show_files(node: str, path: str | None, output: Path, write: Path | None) ->
 
 
 def _given(machine: ExportNode) -> Mapping[str, PlacedFile]:
-    """What cloud-init itself reads, with the user-data as plain text."""
+    """What cloud-init itself reads, with the user-data as plain text, and the node's update."""
     contents = {USER_DATA: machine.plain_user_data, META_DATA: machine.meta_data}
     if machine.network_config is not None:
         contents[NETWORK_CONFIG] = machine.network_config
+    contents |= {f"{UPDATE}/{name}": content for name, content in machine.update.items()}
     return {name: PlacedFile(content=text, mode=0o600) for name, text in contents.items()}
 
 

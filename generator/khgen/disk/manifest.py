@@ -16,6 +16,7 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from khgen.bundle.datasource import Encoding
+from khgen.bundle.update_bundle import BUNDLE_FILES, SIGNATURE, HeldUpdate, UpdateBundle
 from khgen.bundle.user_data import UserData
 from khgen.disk.owned_folder import (
     AbsolutePath,
@@ -32,7 +33,6 @@ from khgen.export.rendered_machines import META_DATA, NETWORK_CONFIG, USER_DATA
 from khgen.pki.credentials import certificate_dates
 from khgen.pki.secrets import founding_nodes
 from khgen.plan.cluster_plan import NodeKind
-from khgen.problems import Finding
 from khgen.render import ClusterRender, RenderedNode
 from khgen.spec.model import NodeRole
 from khgen.spec.model.texts import KubernetesVersionText, NodeName, ShortName
@@ -43,8 +43,9 @@ ADMIN_CONF = "admin.conf"
 NODES = "nodes"
 KINDS = "kinds"
 ROOTFS = "rootfs"
+UPDATE = "update"
+UPDATE_YAML = "update.yaml"
 KIND = "khgen/rendered"
-COSTLIEST_FILES = 3
 SHORT_DIGITS = 12
 """So much of a SHA-256 distinguishes a handful of lists or trees."""
 
@@ -72,6 +73,15 @@ class UserDataEntry(TypedDict):
     left: int | None
 
 
+class UpdateEntry(TypedDict):
+    """How new one node's update is, the digests of bundle.json and of its signature, and its size."""
+
+    generation: int
+    sha256: str
+    signatureSha256: str
+    bytes: int
+
+
 class NodeEntry(TypedDict):
     """One node in the manifest."""
 
@@ -87,7 +97,17 @@ class NodeEntry(TypedDict):
     fileList: str
     kindTree: str
     rootfs: bool
+    update: UpdateEntry
     certificates: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeDigests:
+    """Digests that concern the whole output."""
+
+    inputs: str | None
+    """Of what all nodes were rendered from, if it is the same for all."""
+    update_yaml: str
 
 
 def manifest_text(
@@ -95,21 +115,19 @@ def manifest_text(
     nodes: Mapping[str, NodeEntry],
     lists: FileLists,
     trees: KindTrees,
-    inputs: str | None,
+    digests: WholeDigests,
 ) -> str:
-    """The manifest of a whole output folder; `nodes` holds an entry for each node by name.
-
-    `inputs` is the digest of what all nodes were rendered from, if it is the same for all.
-    """
+    """The manifest of a whole output folder; `nodes` holds an entry for each node by name."""
     plan, secrets = render.plan, render.secrets
     used = {entry["fileList"] for entry in nodes.values()}
     manifest = {
         "cluster": plan.spec.metadata.name,
         "kubernetes": str(plan.version),
         "issuedAt": _time(secrets.issued_at),
-        "inputs": inputs,
+        "inputs": digests.inputs,
+        "updateSha256": digests.update_yaml,
         "founders": list(founding_nodes(secrets)),
-        "sharedFiles": {kind.value: _shared_sizes(render, kind) for kind in render.kinds},
+        "sharedFiles": {kind.value: shared_sizes(render, kind) for kind in render.kinds},
         "kindTrees": {name: dict(files) for name, files in sorted(trees.items())},
         "fileLists": {name: list(lists[name]) for name in sorted(used)},
         "nodes": dict(sorted(nodes.items())),
@@ -140,7 +158,7 @@ def earlier_tree(kind: str, files: Mapping[str, str]) -> str:
     return f"{kind}-{_sha256(json.dumps(files, sort_keys=True))[:SHORT_DIGITS]}"
 
 
-def node_entry(rendered: RenderedNode, *, rootfs: bool = False) -> NodeEntry:
+def node_entry(rendered: RenderedNode, update: UpdateBundle, *, rootfs: bool = False) -> NodeEntry:
     """One node's entry: where it is, what it weighs, and when its certificates end.
 
     `rootfs` says whether the output has the node's whole tree.
@@ -160,6 +178,12 @@ def node_entry(rendered: RenderedNode, *, rootfs: bool = False) -> NodeEntry:
         fileList=_sha256("\n".join(_paths(rendered)))[:SHORT_DIGITS],
         kindTree=node.kind.value,
         rootfs=rootfs,
+        update=UpdateEntry(
+            generation=update.generation,
+            sha256=update.sha256,
+            signatureSha256=hashlib.sha256(update.files[SIGNATURE]).hexdigest(),
+            bytes=update.bytes,
+        ),
         certificates={
             name: {"notBefore": _time(first), "notAfter": _time(last)}
             for name, (first, last) in dates.items()
@@ -182,39 +206,7 @@ def _user_data_entry(user_data: UserData) -> UserDataEntry:
     )
 
 
-def over_budget(entries: Mapping[str, NodeEntry]) -> tuple[str, ...]:
-    """Names of the nodes whose user-data the datasource would refuse."""
-    return tuple(name for name, entry in entries.items() if (entry["userData"]["left"] or 0) < 0)
-
-
-def budget_findings(render: ClusterRender, entries: Mapping[str, NodeEntry]) -> Iterator[Finding]:
-    """An error for each node whose user-data is over the limit, at the key that sets the limit."""
-    refused = frozenset(over_budget(entries))
-    spec = render.plan.spec.user_data
-    own = spec.max_bytes is not None
-    whose = "userData.maxBytes allows" if own else f"the datasource {spec.datasource} takes"
-    for node in render.plan.nodes:
-        if node.name in refused:
-            size = entries[node.name]["userData"]
-            yield Finding(
-                path=("userData", "maxBytes" if own else "datasource"),
-                message=f"user-data of '{node.name}' takes {size['countedBytes']:,} bytes,"
-                f" {whose} {size['limit']:,}",
-                hint=_budget_hint(render, node.kind, own=own),
-            )
-
-
-def _budget_hint(render: ClusterRender, kind: NodeKind, *, own: bool) -> str:
-    costliest = list(_shared_sizes(render, kind).items())[:COSTLIEST_FILES]
-    files = ", ".join(f"{path} ({size:,} bytes)" for path, size in costliest)
-    larger = "raise userData.maxBytes, " if own else ""
-    return (
-        f"{larger}bake programs into an image, or apply manifests by hand;"
-        f" the largest files: {files}"
-    )
-
-
-def _shared_sizes(render: ClusterRender, kind: NodeKind) -> dict[str, int]:
+def shared_sizes(render: ClusterRender, kind: NodeKind) -> dict[str, int]:
     """Bytes of each file that all nodes of the kind have, the largest first."""
     sizes = {str(file.path): len(file.content.encode()) for file in render.kinds[kind].shared}
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
@@ -248,6 +240,12 @@ class _UserData(ListingPart):
     encoding: Encoding
 
 
+class _Update(ListingPart):
+    generation: int = Field(ge=0)
+    sha256: Sha256
+    signature_sha256: Sha256
+
+
 class _Certificate(ListingPart):
     not_before: AwareDatetime
     not_after: AwareDatetime
@@ -269,6 +267,8 @@ class ManifestNode(ListingPart):
     kind_tree: str = ""
     rootfs: bool = True
     """An older khgen wrote every node's whole tree and no tree of its kind, and no such keys."""
+    update: _Update | None = None
+    """An older khgen wrote no updates."""
     certificates: Mapping[str, _Certificate]
 
 
@@ -282,6 +282,8 @@ class RenderedManifest(Listing):
     inputs: Sha256 | None = None
     kind_trees: Mapping[TreeName, Mapping[AbsolutePath, Sha256]] = Field(default_factory=dict)
     file_lists: Mapping[str, tuple[AbsolutePath, ...]]
+    update_sha256: Sha256 | None = None
+    """The digest of update.yaml; an older khgen wrote none."""
     nodes: Mapping[NodeName, ManifestNode]
 
     @model_validator(mode="after")
@@ -304,6 +306,8 @@ class HeldNodes:
     lists: FileLists
     trees: KindTrees
     inputs: str | None
+    update_sha256: str | None
+    updates: Mapping[str, HeldUpdate]
 
 
 @lru_cache(maxsize=2)
@@ -325,7 +329,8 @@ def rendered_files(out: Path) -> frozenset[str]:
         manifest = decoded_manifest(content)
     except ListingError as error:
         refuse_listing(out, MANIFEST, str(error))
-    return frozenset((MANIFEST, SPEC, ADMIN_CONF, *_node_files(manifest), *_tree_files(manifest)))
+    files = (MANIFEST, SPEC, ADMIN_CONF, UPDATE_YAML)
+    return frozenset((*files, *_node_files(manifest), *_tree_files(manifest)))
 
 
 def held_nodes(out: Path) -> HeldNodes:
@@ -333,7 +338,9 @@ def held_nodes(out: Path) -> HeldNodes:
     try:
         content = read_regular(out / MANIFEST)
     except FileNotFoundError:
-        return HeldNodes(entries={}, lists={}, trees={}, inputs=None)
+        return HeldNodes(
+            entries={}, lists={}, trees={}, inputs=None, update_sha256=None, updates={}
+        )
     manifest = decoded_manifest(content)
     # The model checks the entries; what is written again is the JSON, with all that it has.
     entries: dict[str, NodeEntry] = json.loads(content)["nodes"]
@@ -342,7 +349,18 @@ def held_nodes(out: Path) -> HeldNodes:
         lists=manifest.file_lists,
         trees=manifest.kind_trees,
         inputs=manifest.inputs,
+        update_sha256=manifest.update_sha256,
+        updates=held_updates(manifest),
     )
+
+
+def held_updates(manifest: RenderedManifest) -> Mapping[str, HeldUpdate]:
+    """The updates by node, of those that have one."""
+    return {
+        name: HeldUpdate(generation=node.update.generation, sha256=node.update.sha256)
+        for name, node in manifest.nodes.items()
+        if node.update is not None
+    }
 
 
 def _node_files(manifest: RenderedManifest) -> Iterator[str]:
@@ -352,6 +370,8 @@ def _node_files(manifest: RenderedManifest) -> Iterator[str]:
         yield f"{folder}/{META_DATA}"
         if node.network_config_sha256 is not None:
             yield f"{folder}/{NETWORK_CONFIG}"
+        if node.update is not None:
+            yield from (f"{folder}/{UPDATE}/{name}" for name in BUNDLE_FILES)
         if node.rootfs:
             yield from (f"{folder}/{ROOTFS}{path}" for path in manifest.file_lists[node.file_list])
 

@@ -17,10 +17,12 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import PurePosixPath
 
+from khgen.bundle.update_bundle import KIND_ARCHIVE, UpdateBundle
 from khgen.disk.manifest import (
     KINDS,
     NODES,
     ROOTFS,
+    UPDATE,
     KindTrees,
     NodeEntry,
     earlier_tree,
@@ -31,7 +33,7 @@ from khgen.disk.staging import Staging
 from khgen.disk.system_calls import take_signals
 from khgen.export.rendered_machines import META_DATA, NETWORK_CONFIG, USER_DATA
 from khgen.plan.cluster_plan import NodeFile, NodePlan
-from khgen.render import ClusterRender, RenderedNode
+from khgen.render import ClusterRender, ClusterUpdates, RenderedNode
 
 BATCH = 25
 PARALLEL_FROM = 100
@@ -50,9 +52,12 @@ class WriterDiedError(OSError):
 class NodeWriter:
     """Renders nodes, and writes those that the present output does not have as they are."""
 
-    def __init__(self, render: ClusterRender, staging: Staging, *, rootfs: bool) -> None:
+    def __init__(
+        self, render: ClusterRender, updates: ClusterUpdates, staging: Staging, *, rootfs: bool
+    ) -> None:
         """A writer into that staging folder; with `rootfs`, of every node's whole tree too."""
         self._render = render
+        self._updates = updates
         self._staging = staging
         self._rootfs = rootfs
         self._stored: dict[int, str] = {}
@@ -66,22 +71,33 @@ class NodeWriter:
     def _write(self, rendered: RenderedNode) -> NodeEntry:
         folder = f"{NODES}/{rendered.node.name}"
         given = _given(rendered)
-        if not self._is_present(folder, rendered, given):
+        update = self._updates.bundle(rendered)
+        if not self._is_present(folder, rendered, given, update):
             self._staging.make_folders((folder,))
             for name, content in given.items():
                 self._staging.write(f"{folder}/{name}", content)
+            self._write_update(f"{folder}/{UPDATE}", update)
             if self._rootfs:
                 self._write_rootfs(f"{folder}/{ROOTFS}", rendered)
-        return node_entry(rendered, rootfs=self._rootfs)
+        return node_entry(rendered, update, rootfs=self._rootfs)
 
-    def _is_present(self, folder: str, rendered: RenderedNode, given: dict[str, bytes]) -> bool:
+    def _is_present(
+        self,
+        folder: str,
+        rendered: RenderedNode,
+        given: Mapping[str, bytes],
+        update: UpdateBundle,
+    ) -> bool:
         staging = self._staging
-        names = {*given, ROOTFS} if self._rootfs else {*given}
+        names = {*given, UPDATE, ROOTFS} if self._rootfs else {*given, UPDATE}
         if staging.present_names(folder) != names:
             return False
+        if staging.present_names(f"{folder}/{UPDATE}") != update.files.keys():
+            return False
+        below = {f"{UPDATE}/{name}": content for name, content in update.files.items()}
         same = (
             staging.present_content(f"{folder}/{name}") == content
-            for name, content in given.items()
+            for name, content in {**given, **below}.items()
         )
         return all(same) and (
             not self._rootfs or has_tree(staging, f"{folder}/{ROOTFS}", rendered.files)
@@ -90,15 +106,23 @@ class NodeWriter:
     def _write_rootfs(self, folder: str, rendered: RenderedNode) -> None:
         _make_tree_folders(self._staging, folder, rendered.files)
         for file in rendered.shared:
-            self._store(file, f"{folder}{file.path}")
+            self._store(file, file.content.encode(), f"{folder}{file.path}", file.mode)
         for file in rendered.own:
             self._staging.write(f"{folder}{file.path}", file.content.encode(), file.mode)
 
-    def _store(self, file: NodeFile, relative: str) -> None:
-        stored = self._stored.get(id(file))  # The render keeps shared files: an id is one file.
+    def _write_update(self, folder: str, update: UpdateBundle) -> None:
+        self._staging.make_folders((folder,))
+        for name, content in update.files.items():
+            if name == KIND_ARCHIVE:
+                self._store(content, content, f"{folder}/{name}")
+            else:
+                self._staging.write(f"{folder}/{name}", content)
+
+    def _store(self, thing: object, content: bytes, relative: str, mode: int = 0o600) -> None:
+        stored = self._stored.get(id(thing))  # The render keeps what is shared: an id is one file.
         if stored is None or not self._staging.link(stored, relative):
-            self._staging.write(relative, file.content.encode(), file.mode)
-            self._stored[id(file)] = relative
+            self._staging.write(relative, content, mode)
+            self._stored[id(thing)] = relative
 
 
 def written(writer: NodeWriter, nodes: Sequence[NodePlan]) -> Generator[Batch, None, None]:

@@ -1,30 +1,38 @@
 """From a render to the files in the output folder, on as many processors as there are."""
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+from khgen.bundle.update_bundle import BUNDLE_FILES
+from khgen.bundle.update_objects import NodeUpdate, update_yaml
+from khgen.disk.budget import over_budget
 from khgen.disk.manifest import (
     ADMIN_CONF,
     MANIFEST,
     NODES,
     SPEC,
+    UPDATE,
+    UPDATE_YAML,
     HeldNodes,
     NodeEntry,
+    WholeDigests,
     file_lists,
     held_nodes,
     manifest_text,
     node_entry,
-    over_budget,
     rendered_files,
 )
 from khgen.disk.node_writer import NodeWriter, kept_trees, write_kind_trees, written
 from khgen.disk.staging import Staging, staged
 from khgen.disk.unchanged import inputs_digest, present_entries, spec_text
-from khgen.plan.cluster_plan import NodePlan
-from khgen.render import ClusterRender
+from khgen.plan.cluster_plan import NodePlan, Plan
+from khgen.render import ClusterRender, ClusterUpdates
 
 Progress = Callable[[int], None]
 """Called with the number of further nodes that are done."""
@@ -43,12 +51,14 @@ class OverBudgetError(Exception):
 
 
 def dry_run(
-    render: ClusterRender, nodes: Sequence[NodePlan], progress: Progress
+    render: ClusterRender, nodes: Sequence[NodePlan], progress: Progress, now: datetime
 ) -> dict[str, NodeEntry]:
     """Render these nodes without writing, and return their manifest entries."""
+    updates = ClusterUpdates(render, {}, now)
     entries = {}
     for node in nodes:
-        entries[node.name] = node_entry(render.node(node))
+        rendered = render.node(node)
+        entries[node.name] = node_entry(rendered, updates.bundle(rendered))
         progress(1)
     return entries
 
@@ -60,6 +70,7 @@ def publish(  # noqa: PLR0913 - what to write, where, and who is asked meanwhile
     progress: Progress,
     settle: Settle = lambda _: None,
     *,
+    now: datetime,
     rootfs: bool = False,
 ) -> dict[str, NodeEntry]:
     """Write these nodes to `out` and return their manifest entries.
@@ -76,8 +87,10 @@ def publish(  # noqa: PLR0913 - what to write, where, and who is asked meanwhile
             staging.replaces = False
             progress(len(entries))
         else:
+            updates = ClusterUpdates(render, held_nodes(staging.present).updates, now)
             held = _cleared(staging, nodes, render)
-            entries = _write_nodes(NodeWriter(render, staging, rootfs=rootfs), nodes, progress)
+            writer = NodeWriter(render, updates, staging, rootfs=rootfs)
+            entries = _write_nodes(writer, nodes, progress)
             _write_cluster_files(render, staging, held, entries, inputs)
         settle(entries)
     return entries
@@ -92,7 +105,7 @@ def _cleared(staging: Staging, nodes: Sequence[NodePlan], render: ClusterRender)
     if not (staging.path / NODES).is_dir():
         staging.make_folders((NODES,))
     entries = {name: entry for name, entry in held.entries.items() if name in kept}
-    return HeldNodes(entries=entries, lists=held.lists, trees=held.trees, inputs=held.inputs)
+    return replace(held, entries=entries)
 
 
 def _write_nodes(
@@ -115,7 +128,10 @@ def _write_cluster_files(
     entries: Mapping[str, NodeEntry],
     inputs: str | None,
 ) -> None:
-    """Write what stands beside the nodes, and link the nodes that did not change."""
+    """Link the nodes that did not change, and write what stands beside the nodes."""
+    written = frozenset(os.listdir(staging.path / NODES))  # noqa: PTH208 - thousands of them
+    for name in entries.keys() - written:
+        staging.keep(f"{NODES}/{name}")
     lists = {**held.lists, **file_lists(render, entries)}
     used = frozenset(entry.get("kindTree", "") for entry in held.entries.values()) - {""}
     names = kept_trees(render, staging, held.trees, used)
@@ -126,11 +142,47 @@ def _write_cluster_files(
         # Nodes that are kept came from the spec that is there.
         _write_anew(staging, SPEC, spec_text(render))
     _write_anew(staging, ADMIN_CONF, render.admin_conf())
-    common = inputs if inputs == held.inputs or not held.entries else None
-    _write_anew(staging, MANIFEST, manifest_text(render, nodes, lists, trees, common))
-    written = frozenset(os.listdir(staging.path / NODES))  # noqa: PTH208 - thousands of them
-    for name in entries.keys() - written:
-        staging.keep(f"{NODES}/{name}")
+    digests = WholeDigests(
+        inputs=inputs if inputs == held.inputs or not held.entries else None,
+        update_yaml=write_update_yaml(render.plan, staging, nodes),
+    )
+    _write_anew(staging, MANIFEST, manifest_text(render, nodes, lists, trees, digests))
+
+
+def write_update_yaml(plan: Plan, staging: Staging, entries: Mapping[str, NodeEntry]) -> str:
+    """Write update.yaml from the staged updates of all nodes of Kubernetes; returns its digest.
+
+    Where nodes do not pull, it has no Secrets: the API need not hold keys that nobody asks it for.
+    """
+    nodes = [
+        node
+        for node in plan.nodes
+        if node.joins_kubernetes and "update" in entries.get(node.name, {})
+    ]
+    wanted = {node.name: entries[node.name]["update"]["generation"] for node in nodes}
+    updates = (
+        NodeUpdate(
+            node=node,
+            generation=wanted[node.name],
+            files={
+                name: (staging.path / NODES / node.name / UPDATE / name).read_bytes()
+                for name in BUNDLE_FILES
+            },
+        )
+        for node in (nodes if plan.spec.updates.pull else ())
+    )
+    digest = hashlib.sha256()
+    (staging.path / UPDATE_YAML).unlink(missing_ok=True)
+    staging.write_parts(UPDATE_YAML, _digested(update_yaml(plan, wanted, updates), digest))
+    return digest.hexdigest()
+
+
+def _digested(texts: Iterable[str], digest: "hashlib._Hash") -> Iterator[bytes]:
+    """The texts as bytes, each of which the digest takes in."""
+    for text in texts:
+        part = text.encode()
+        digest.update(part)
+        yield part
 
 
 def _renamed_trees(

@@ -9,6 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from khgen.bundle.update_bundle import (
+    BUNDLE_FILES,
+    KIND_ARCHIVE,
+    NODE_ARCHIVE,
+    SIGNATURE,
+    STATEMENT,
+    archive_digests,
+    files_of_archive,
+)
 from khgen.bundle.user_data import files_of_user_data
 from khgen.changes.compare import NodeTree, SpecValues, TreeFile
 from khgen.changes.file_rules import cloud_config
@@ -18,6 +27,7 @@ from khgen.disk.manifest import (
     NODES,
     ROOTFS,
     SPEC,
+    UPDATE,
     ManifestNode,
     RenderedManifest,
     decoded_manifest,
@@ -112,6 +122,9 @@ def load_tree(out: Path, manifest: RenderedManifest, name: str) -> tuple[NodeTre
         return {}, problems
     (node,) = cluster.nodes
     files, problems = load_files(out, manifest, node)
+    if node.update:
+        # What a node that runs is given has all that a first boot brings.
+        files = _update_files(node)
     tree = {
         path: TreeFile(content=file.content, closed=file.mode & 0o077 == 0)
         for path, file in files.items()
@@ -178,11 +191,40 @@ def _node(out: Path, name: str, entry: ManifestNode, problems: list[Problem]) ->
         user_data=contents.get(USER_DATA, b""),
         meta_data=contents.get(META_DATA, b""),
         network_config=contents.get(NETWORK_CONFIG),
+        update=_update(out, name, entry, problems),
     )
     if USER_DATA in contents and not _has_plain_text(node, entry.user_data.plain_sha256):
         path = out / NODES / name / USER_DATA
         problems.append(_node_problem(out, path, f"not {node.encoding} of what was rendered"))
     return node
+
+
+def _update(
+    out: Path, name: str, entry: ManifestNode, problems: list[Problem]
+) -> Mapping[str, bytes]:
+    """The node's update by file; the manifest has the digest of bundle.json, which has others."""
+    if entry.update is None:
+        return {}
+    folder = out / NODES / name / UPDATE
+    digests = {STATEMENT: entry.update.sha256, SIGNATURE: entry.update.signature_sha256}
+    contents: dict[str, bytes] = {}
+    for file in BUNDLE_FILES:
+        content, wrong = _checked(folder / file, digests.get(file))
+        if content is None:
+            problems.append(_node_problem(out, folder / file, wrong))
+            return {}
+        contents[file] = content
+        if file == STATEMENT:
+            digests |= archive_digests(content)
+    return contents
+
+
+def _update_files(node: ExportNode) -> Mapping[str, PlacedFile]:
+    return {
+        str(file.path): PlacedFile(content=file.content.encode(), mode=file.mode)
+        for archive in (KIND_ARCHIVE, NODE_ARCHIVE)
+        for file in files_of_archive(node.update[archive])
+    }
 
 
 def _has_plain_text(node: ExportNode, sha256: str) -> bool:

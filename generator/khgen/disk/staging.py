@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +55,15 @@ class Staging:
 
     def write(self, relative: str, content: bytes, mode: int = 0o600) -> None:
         """Create one file; its folder exists already."""
+        self.write_parts(relative, (content,), mode)
+
+    def write_parts(self, relative: str, parts: Iterable[bytes], mode: int = 0o600) -> None:
+        """Create one file of these parts, which need not all be in memory; its folder exists."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         descriptor = os.open(f"{self.path}/{relative}", flags, 0o600)
         try:
-            write_all(descriptor, content)
+            for part in parts:
+                write_all(descriptor, part)
             if mode != 0o600:
                 _open_up(descriptor, mode)
         except OSError as error:

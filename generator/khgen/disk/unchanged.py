@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from khgen.bundle.update_bundle import BUNDLE_FILES, SIGNATURE, STATEMENT, archive_digests
 from khgen.changes.compare import spec_values
 from khgen.disk.manifest import (
     ADMIN_CONF,
@@ -16,7 +17,10 @@ from khgen.disk.manifest import (
     NODES,
     ROOTFS,
     SPEC,
+    UPDATE,
+    UPDATE_YAML,
     NodeEntry,
+    UpdateEntry,
     held_nodes,
 )
 from khgen.disk.node_writer import has_tree
@@ -51,6 +55,8 @@ def present_entries(
     if inputs is None or held.inputs != inputs or not _has_cluster_files(render, staging):
         return None
     if not all(_has_node(staging, name, entry) for name, entry in held.entries.items()):
+        return None
+    if _digest(staging.present_content(UPDATE_YAML)) != held.update_sha256:
         return None
     return {node.name: held.entries[node.name] for node in nodes}
 
@@ -105,9 +111,26 @@ def _has_node(staging: Staging, name: str, entry: NodeEntry) -> bool:
     }
     digests = {file: digest for file, digest in wanted.items() if digest is not None}
     folder = f"{NODES}/{name}"
-    return staging.present_names(folder) == digests.keys() and all(
-        _digest(staging.present_content(f"{folder}/{file}")) == digest
-        for file, digest in digests.items()
+    return (
+        staging.present_names(folder) == {*digests, UPDATE}
+        and all(
+            _digest(staging.present_content(f"{folder}/{file}")) == digest
+            for file, digest in digests.items()
+        )
+        and _has_update(staging, f"{folder}/{UPDATE}", entry["update"])
+    )
+
+
+def _has_update(staging: Staging, folder: str, entry: UpdateEntry) -> bool:
+    contents = {name: staging.present_content(f"{folder}/{name}") for name in BUNDLE_FILES}
+    return (
+        staging.present_names(folder) == contents.keys()
+        and _digest(contents[STATEMENT]) == entry["sha256"]
+        and _digest(contents[SIGNATURE]) == entry["signatureSha256"]
+        and all(
+            _digest(contents[name]) == digest
+            for name, digest in archive_digests(contents[STATEMENT] or b"{}").items()
+        )
     )
 
 

@@ -5,7 +5,7 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 
@@ -32,6 +32,8 @@ class ExportNode:
     """In the encoding of the spec's datasource."""
     meta_data: bytes
     network_config: bytes | None
+    update: Mapping[str, bytes] = field(default_factory=dict)
+    """The four files of its update by name; none where an older khgen rendered it."""
 
     @property
     def plain_user_data(self) -> bytes:

@@ -1,16 +1,24 @@
 """NoCloud seeds of nodes: a folder, or an ISO 9660 image with the machine's user-data."""
 
+import json
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from io import BytesIO
 from time import struct_time
 
-from khgen.export.rendered_machines import ExportCluster, ExportFile
+from khgen.bundle.datasource import Encoding
+from khgen.bundle.update_bundle import STATEMENT
+from khgen.export.rendered_machines import ExportCluster, ExportFile, ExportNode
+from khgen.yaml_text import YamlValue, dump_yaml
 
+BROUGHT = "/run/khgen/update"
+"""Where an update seed puts the update: in memory, so its keys reach the disk only where they are used."""
 VOLUME_LABEL = "cidata"
 """cloud-init's DataSourceNoCloud finds the disk by this label."""
 
@@ -95,3 +103,37 @@ def seed_files(cluster: ExportCluster, seed_format: SeedFormat) -> Iterator[Expo
             continue
         for name, content in files.items():
             yield ExportFile(path=f"{node.name}/{name}", content=content, node=node.name)
+
+
+def update_seed(node: ExportNode) -> ExportNode:
+    """The node with user-data that brings its update to the machine that runs, and nothing else.
+
+    cloud-init runs it once, because the instance-id is another one for each generation. The
+    network-config comes along: without it, cloud-init would set up the network by DHCP.
+    """
+    generation = json.loads(node.update[STATEMENT])["generation"]
+    user_data = dump_yaml(
+        {
+            "manage_etc_hosts": False,
+            "hostname": node.name,
+            "write_files": [_written(name, content) for name, content in node.update.items()],
+            "runcmd": [f"khgen-update apply {BROUGHT} && rm -r {BROUGHT}"],
+        }
+    )
+    instance = f"{node.name}-update-{generation}"
+    return replace(
+        node,
+        instance_id=instance,
+        encoding=Encoding.PLAIN,
+        user_data=f"#cloud-config\n{user_data}".encode(),
+        meta_data=dump_yaml({"instance-id": instance, "local-hostname": node.name}).encode(),
+    )
+
+
+def _written(name: str, content: bytes) -> dict[str, YamlValue]:
+    return {
+        "path": f"{BROUGHT}/{name}",
+        "permissions": "0600",
+        "encoding": "b64",
+        "content": b64encode(content).decode(),
+    }

@@ -21,7 +21,7 @@ from khgen.plan.cluster_plan import (
     Plan,
     url,
 )
-from khgen.plan.steps import steps_of
+from khgen.plan.steps import Step, steps_of
 from khgen.spec.model.cluster import Datasource
 
 FOLDER = PurePosixPath("/etc/khgen")
@@ -48,18 +48,27 @@ SOURCED = ("etcd-membership.sh", "etcd.sh", "phase.sh")
 
 def boot_files(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
     """The runner, its unit, and the steps of nodes of that kind: the same bytes everywhere."""
-    steps = {step.file_name: verbatim(f"steps/{step.name}.sh") for step in steps_of(plan, kind)}
+    order, *steps = step_files(steps_of(plan, kind))
+    return (
+        NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
+        *(placer_files() if kind in BUNDLE_KINDS else ()),
+        NodeFile(path=UNIT, content=verbatim("khgen-boot.service")),
+        order,
+        NodeFile(path=KEPT_HOST_KEYS, content="ssh_deletekeys: false\n"),
+        *_wipes(plan),
+        *steps,
+    )
+
+
+def step_files(of: Iterable[Step]) -> tuple[NodeFile, ...]:
+    """The list of these steps, what their scripts source, and the scripts."""
+    steps = {step.file_name: verbatim(f"steps/{step.name}.sh") for step in of}
     sourced: dict[str, str] = {}
     for name in SOURCED:
         if any(f". {FOLDER}/{name}\n" in text for text in (*steps.values(), *sourced.values())):
             sourced[name] = verbatim(name)
     return (
-        NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
-        *(placer_files() if kind in BUNDLE_KINDS else ()),
-        NodeFile(path=UNIT, content=verbatim("khgen-boot.service")),
         NodeFile(path=ORDER, content="".join(f"{name}\n" for name in steps)),
-        NodeFile(path=KEPT_HOST_KEYS, content="ssh_deletekeys: false\n"),
-        *_wipes(plan),
         *(NodeFile(path=FOLDER / name, content=text) for name, text in sourced.items()),
         *(NodeFile(path=STEPS / name, content=text) for name, text in steps.items()),
     )

@@ -19,6 +19,7 @@ from khgen.files.container_runtime import (
     nerdctl_files,
 )
 from khgen.files.kubeadm import kubelet_files
+from khgen.files.living_node import updater_file
 from khgen.files.load_balancer import VIP_SCRIPTS
 from khgen.files.operating_system import (
     download_files,
@@ -110,10 +111,11 @@ def _image_path(file: NodeFile) -> PurePosixPath:
 
 
 def _boot_files() -> tuple[NodeFile, ...]:
-    steps = (step for step in BOOT_STEPS if step.name != IMAGE_STEP)
+    steps = (step for step in BOOT_STEPS if step.name != IMAGE_STEP and not step.living)
     return (
         NodeFile(path=RUNNER, content=verbatim("khgen-boot"), mode=0o755),
         *placer_files(),
+        updater_file(),
         *VIP_SCRIPTS,
         *(NodeFile(path=FOLDER / name, content=verbatim(name)) for name in SOURCED),
         *(

@@ -11,6 +11,7 @@ from khgen.files.boot import boot_environment_files, boot_files
 from khgen.files.etcd_manifest import etcd_manifest_files
 from khgen.files.golden_image import MACHINE_FILES, wanted_image_files
 from khgen.files.kubeadm import encryption_files, kubeadm_config_files, patch_files
+from khgen.files.living_node import update_files
 from khgen.files.load_balancer import haproxy_files, keepalived_files, vip_files
 from khgen.files.operating_system import hosts_files
 from khgen.pki.credentials import (
@@ -47,7 +48,8 @@ def shared_files(
 ) -> tuple[NodeFile, ...]:
     """Every file that all nodes of this kind have."""
     some = next(node for node in plan.nodes if node.kind is kind)
-    files = [file for make in SHARED for file in make(plan, kind)]
+    files = [*update_files(plan, kind, secrets)]
+    files += (file for make in SHARED for file in make(plan, kind))
     files += encryption_files(plan, kind, secrets.encryption_key)
     files += manifest_files(plan, kind, manifests)
     files += node_credentials(plan, some, secrets).shared
@@ -64,12 +66,16 @@ def own_files(
     passing = "" if kept else token.partition(".")[0]
     not_before = valid_from(plan, secrets, credentials)
     files = [file for make in OWN for file in make(plan, node)]
-    machine = hashlib.sha256(incarnation(secrets, node.name).encode()).hexdigest()[:8]
-    files += boot_environment_files(plan, node, machine, not_before, passing)
+    files += boot_environment_files(plan, node, machine_mark(secrets, node), not_before, passing)
     files += kubeadm_config_files(plan, node, token)
     files += keepalived_files(plan, node, secrets.vrrp_password)
     files += credentials.own
     return tuple(files)
+
+
+def machine_mark(secrets: Secrets, node: NodePlan) -> str:
+    """Eight digits that are others when the machine is another one, or is to start over."""
+    return hashlib.sha256(incarnation(secrets, node.name).encode()).hexdigest()[:8]
 
 
 def manifest_files(

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from khgen.pki.derive import derive_key_pair, serial_number
@@ -170,7 +171,7 @@ def private_key_pem(key: PrivateKey) -> str:
     return f"-----BEGIN EC PRIVATE KEY-----\n{lines}\n-----END EC PRIVATE KEY-----\n"
 
 
-def public_key_pem(key: PrivateKey) -> str:
+def public_key_pem(key: PrivateKey | Ed25519PrivateKey) -> str:
     """The public half as PEM (SubjectPublicKeyInfo)."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode("ascii")

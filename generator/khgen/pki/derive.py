@@ -6,6 +6,7 @@ import string
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
@@ -84,6 +85,11 @@ def leaf_key(
     info = _info("key", identity.cluster, identity.node, identity.name, generation, algorithm)
     size = KEY_FAMILIES[algorithm].private_key_bytes
     return derive_key_pair(_expand(seed, info, size), algorithm)
+
+
+def update_signing_key(seed: bytes, cluster: str) -> Ed25519PrivateKey:
+    """The key that signs the updates of a cluster's nodes; no node has it."""
+    return Ed25519PrivateKey.from_private_bytes(_expand(seed, _info("update-signing", cluster), 32))
 
 
 def serial_number(seed: bytes, content: bytes) -> int:

@@ -41,6 +41,8 @@ class Step:
     applies: Applies
     in_bake: bool = False
     """Whether a bake runs it: it installs or prepares the machine for any cluster."""
+    living: bool = False
+    """Whether only a node that runs has it: it comes with an update."""
     number: int = 0
     """Its place in the boot."""
 
@@ -51,7 +53,12 @@ class Step:
 
 
 def steps_of(plan: Plan, kind: NodeKind) -> tuple[Step, ...]:
-    """The boot steps of a node of that kind, in order."""
+    """The steps of a first boot of a node of that kind, in order."""
+    return tuple(step for step in all_steps_of(plan, kind) if not step.living)
+
+
+def all_steps_of(plan: Plan, kind: NodeKind) -> tuple[Step, ...]:
+    """The steps of a node of that kind that runs, in order: those of its first boot, and living ones."""
     return tuple(step for step in STEPS if step.applies(plan, kind))
 
 

@@ -15,6 +15,7 @@ from khgen.spec.check import (
     machines,
     membership,
     networks,
+    rolling,
     weakening,
 )
 from khgen.spec.check.rule import Check
@@ -32,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     *cloud_init.CHECKS,
     *weakening.CHECKS,
     *boot_window.CHECKS,
+    *rolling.CHECKS,
 )
 """All checks."""
 

@@ -24,6 +24,7 @@ from khgen.spec.model.texts import (
     Url,
     Word,
 )
+from khgen.spec.model.updates import UpdatesSpec
 from khgen.spec.model.values import (
     Address,
     Duration,
@@ -278,5 +279,6 @@ class ClusterSpec(SpecModel):
         None, description="The golden image that khgen bakes and nodes boot; default: none"
     )
     addons: Addons = part(Addons, "Manifests that are applied to the new cluster")
+    updates: UpdatesSpec = part(UpdatesSpec, "Updates of machines that run")
     user_data: UserDataSpec = part(UserDataSpec, "cloud-init user-data")
     nodes: tuple[NodeSpec, ...] = Field(min_length=1, description="The machines")

@@ -83,6 +83,9 @@ SubjectName = Annotated[
     ),
     AfterValidator(name_or_address),
 ]
+ClockTime = Annotated[
+    str, _text(r"([01][0-9]|2[0-3]):[0-5][0-9]", "a time of day from 00:00 to 23:59, like 22:00")
+]
 TimeZone = Annotated[
     str, _text(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", "a time zone like Asia/Shanghai", 64)
 ]
