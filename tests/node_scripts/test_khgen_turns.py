@@ -51,7 +51,7 @@ def booted(
     name: str,
     files: Content = DISRUPTS,
     role: str = "worker",
-    **more: object,
+    drain_seconds: int = 5,
 ) -> UpdatedMachine:
     """A node's machine that has accepted an update of generation 7."""
     machine = living.machine(name, role, drainSeconds=drain_seconds)
@@ -336,7 +336,7 @@ def test_a_node_that_is_no_longer_ready_is_waited_for(living: LivingCluster) -> 
     lease = {"metadata": {"name": "w1"}, "spec": {"renewTime": "2026-01-01T00:00:00.000000Z"}}
     living.ask("POST", leases, lease)
     with worker.running("khgen-roll") as roll:
-        worker.until("rolling", "10-a")
+        eventually(lambda: worker.linked("placed") == 7)
         _set_ready(living, "False")
         worker.place("/var/lib/go", "")
         worker.until("failed", "this Node is not Ready, as it was before")
