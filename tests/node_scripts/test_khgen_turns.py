@@ -18,7 +18,7 @@ PLAIN: Content = {f"{STEPS}/10-a": step("true")}
 DISRUPTS: Content = {f"{STEPS}/10-a": step("sleep 0.3", "#disrupts: everything")}
 LIST = "/etc/khgen/downloads"
 DRAIN_HEADERS = ("#disrupts: all", "#drains: the kubelet ends", f"#files: {LIST}")
-DRAINS: Content = {f"{STEPS}/10-a": step("true", *DRAIN_HEADERS), LIST: "7"}
+DRAINS: Content = {f"{STEPS}/10-a": step("true", *DRAIN_HEADERS), LIST: (0o644, "7")}
 WAITS: Content = {f"{STEPS}/10-a": step("[ -e /var/lib/go ]", "#disrupts: all", "#every: 0.1")}
 BROKEN: Content = {f"{STEPS}/10-a": step("echo it broke; exit 1", "#disrupts: all")}
 STATE = "/var/lib/khgen/update"
@@ -329,7 +329,7 @@ def test_a_node_that_was_cordoned_before_stays_cordoned(living: LivingCluster) -
 def test_a_power_cut_after_the_drain_still_uncordons(living: LivingCluster) -> None:
     worker = drained(living)
     waits = step("[ -e /var/lib/go ]", *DRAIN_HEADERS, "#every: 0.1")
-    worker.accepts(worker.update(8, {f"{STEPS}/10-a": waits, LIST: "8"}))
+    worker.accepts(worker.update(8, {f"{STEPS}/10-a": waits, LIST: (0o644, "8")}))
     with worker.running("khgen-roll"):
         worker.until("rolling", "10-a")
     assert living.node("w1")["spec"]["unschedulable"] is True
