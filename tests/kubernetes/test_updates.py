@@ -5,17 +5,12 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD
-from khgen.files.living_configuration import CLUSTER, own_configuration, shared_configuration
-=======
 from khgen.files.living_configuration import (
     CLUSTER,
     UPGRADE,
     own_configuration,
     shared_configuration,
 )
-from khgen.files.templates import verbatim
->>>>>>> h-steps
 from khgen.plan.cluster_plan import NodeFile, NodePlan, Plan
 from khgen.resources import resource_folder, verbatim
 from support.kubernetes import (
