@@ -197,6 +197,8 @@ def test_the_report_for_people(folder: Path) -> None:
         "  kubeadm wrote the static pods once, and joining control planes follow the kubeadm-config"
         " ConfigMap: change that ConfigMap, then replace the control planes one by one.\n\n"
         "replace: make a new machine for it with khgen node replace, one node at a time\n\n"
+        "once rendered into out/:\nmachines that are up update in turn after:\n"
+        "  kubectl --kubeconfig out/admin.conf apply -f out/update.yaml\n\n"
         "unchanged: 1 node (w1)\n"
     )
 
@@ -226,7 +228,15 @@ def test_a_new_file_and_one_that_is_gone(folder: Path) -> None:
     (folder / "cluster.yaml").write_text(SMALL_SPEC)
     said = khgen("diff", "cluster.yaml", "--node", "w1", cwd=folder).stdout
     assert f"  - {path}  restart: container runtime\n" in said
-    assert "a new seed removes no file: what is marked - stays on machines that are up\n" in said
+    assert "\nonce rendered into out/:\nmachines that are up update in turn after:\n" in said
+
+
+def test_what_only_a_node_that_runs_has_is_compared_too(folder: Path) -> None:
+    (node,) = differences(folder, f"{SMALL_SPEC}updates: {{drainTimeout: 6m}}\n", "--node", "w1")[
+        "nodes"
+    ]
+    assert [file["path"] for file in node["files"]] == ["/etc/khgen/roll.json"]
+    assert (node["effect"], node["keys"]) == ("nothing", ["updates.drainTimeout"])
 
 
 def test_a_terminal_gets_colours_unless_it_wants_none(folder: Path) -> None:
