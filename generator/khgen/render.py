@@ -14,7 +14,7 @@ from khgen.bundle.update_bundle import (
     archive_of,
 )
 from khgen.bundle.user_data import UserData, UserDataBuilder
-from khgen.files.living_node import own_living_files, shared_living_files
+from khgen.files.living_node import FIRST_BOOT_ONLY, own_living_files, shared_living_files
 from khgen.files.node_files import machine_mark, own_files, shared_files
 from khgen.pki.credentials import NodeCredentials, node_credentials, operator_kubeconfig
 from khgen.pki.derive import update_signing_key
@@ -133,7 +133,8 @@ class ClusterUpdates:
 
 def _living(first: Iterable[NodeFile], later: Iterable[NodeFile]) -> tuple[NodeFile, ...]:
     """The files of a node that runs: those of its first boot, unless a living file has the path."""
-    return tuple({file.path: file for file in (*first, *later)}.values())
+    files = {file.path: file for file in (*first, *later) if file.path not in FIRST_BOOT_ONLY}
+    return tuple(files.values())
 
 
 def _render_kind(

@@ -89,7 +89,7 @@ process_of() {
   flags=$(flags_in "$pods/$1.yaml" | sort -u)
   [ "$flags" ] || return 0
   for process in /proc/[0-9]*; do
-    [ "$process/ns/net" -ef /proc/1/ns/net ] && mapfile -d '' words <"$process/cmdline" || continue
+    [ "$process/ns/net" -ef /proc/$$/ns/net ] && mapfile -d '' words <"$process/cmdline" || continue
     if ((${#words[@]})) && [ ! "$(comm -23 <(echo "$flags") <(printf '%s\n' "${words[@]}" | sort -u))" ]; then
       echo "${process#/proc/}"
       return
@@ -103,7 +103,7 @@ began() {
   read -r up _ </proc/uptime
   stat=$(<"/proc/$1/stat")
   read -ra fields <<<"${stat##*) }"
-  echo $(($(date +%s%2N) - 10#${up/./} + fields[19]))
+  echo $((${EPOCHREALTIME/[.,]/} / 10000 - 10#${up/./} + fields[19]))
 }
 
 # When file $1 was written, in the same unit.

@@ -25,7 +25,7 @@ from khgen.bundle.update_bundle import (
     statement,
 )
 from khgen.files.boot import ORDER
-from khgen.files.living_node import PUBLIC_KEY, ROLL
+from khgen.files.living_node import FIRST_BOOT_ONLY, PUBLIC_KEY, ROLL
 from khgen.plan.cluster_plan import NodeFile, NodePlan
 from khgen.plan.steps import all_steps_of, steps_of
 from khgen.render import ClusterUpdates, RenderedNode
@@ -77,7 +77,19 @@ def test_an_update_has_every_file_of_the_node_once(example: str) -> None:
         assert len(placed) == len(shared) + len(own)
         assert placed == {file.path: file for file in node.living}
         for file in node.files:
-            assert placed[file.path] == file or file.path == ORDER
+            if file.path in FIRST_BOOT_ONLY:
+                assert file.path not in placed
+            else:
+                assert placed[file.path] == file or file.path == ORDER
+
+
+def test_the_one_founder_with_super_admin_rights_gets_them_at_its_first_boot_alone() -> None:
+    held = [
+        name
+        for name, (node, _) in updates("offline-ca").items()
+        if any(file.path in FIRST_BOOT_ONLY for file in node.files)
+    ]
+    assert len(held) == 1
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -68,7 +68,7 @@ def test_no_other_page_lists_exit_codes(page: Path) -> None:
 
 
 def test_the_docs_name_every_command_with_json() -> None:
-    for command in ("render", "diff", "image build", "image list"):
+    for command in ("render", "diff", "status", "image build", "image list"):
         assert f"`khgen {command}`" in PAGE.partition("## JSON")[2]
         assert f"| `{command}` |" in PAGE
 

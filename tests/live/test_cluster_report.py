@@ -264,7 +264,7 @@ def test_without_bundles_only_what_the_api_shows_is_compared() -> None:
 def test_a_node_that_no_api_knows_differs_in_nothing() -> None:
     found = report(small_cluster(), manifest(EXTERNAL))
     (other,) = (node for node in found.nodes if not node.in_api)
-    assert (other.name, other.found, other.differences) == ("lb1", False, ())
+    assert (other.name, other.node, other.differences) == ("lb1", None, ())
     assert found.as_rendered
 
 

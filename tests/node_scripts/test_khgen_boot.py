@@ -213,8 +213,8 @@ def test_help_names_each_command_and_anything_else_is_wrong_usage(machine: Machi
     assert help_text.returncode == 0
     assert help_text.stdout.startswith("usage: khgen-boot ")
     commands = re.findall(r"khgen-boot (\S.*?)  ", help_text.stdout)
-    assert commands == ["status", "applied"]
-    for wrong in (("stauts",), ("status", "--yaml"), ("applied", "x"), ("--halp",)):
+    assert commands == ["status", "applied", "apply FOLDER|URL [--alone]"]
+    for wrong in (("stauts",), ("status", "--yaml"), ("applied", "x"), ("apply",), ("--halp",)):
         done = machine.run(*wrong)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == help_text.stdout

@@ -8,8 +8,9 @@ from functools import cache
 
 import pytest
 
-from khgen.pki.certificates import authority_key_pem, private_key_pem
+from khgen.pki.certificates import authority_key_pem, private_key_pem, public_key_pem
 from khgen.pki.credentials import founding_token
+from khgen.pki.derive import update_signing_key
 from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, NodeKind
 from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
@@ -37,7 +38,8 @@ def given_texts(shape: str) -> Mapping[str, str]:
 
 def _given(cluster: ClusterRender, number: int) -> str:
     rendered = cluster.node(cluster.plan.nodes[number])
-    texts = [*(file.content for file in rendered.files), rendered.meta_data]
+    files = {*rendered.files, *rendered.living}
+    texts = [*(file.content for file in files), rendered.meta_data]
     embedded = [text for text in texts if "client-key-data: " in text]
     return "\n".join([*texts, *(part for text in embedded for part in identity_in(text))])
 
@@ -111,3 +113,11 @@ def test_the_encryption_key_is_on_control_planes_alone(shape: str) -> None:
 def test_the_founding_token_is_on_founders_alone(shape: str) -> None:
     token = founding_token(render(shape).secrets)
     assert holders(shape, token) == names(shape, NodeKind.FOUNDER)
+
+
+@pytest.mark.parametrize("shape", TOPOLOGIES)
+def test_every_node_can_check_an_update_and_none_can_sign_one(shape: str) -> None:
+    secrets = render(shape).secrets
+    key = update_signing_key(secrets.seed, secrets.cluster)
+    assert holders(shape, key.private_bytes_raw()) == set()
+    assert holders(shape, body(public_key_pem(key))) == set(given_texts(shape))

@@ -59,6 +59,10 @@ class LivingCluster:
         for name in names:
             wait_for_port(str(self.members.node(name).address), 2379, seconds=60)
 
+    def start_missing_etcd(self) -> None:
+        """Also those run that a test stopped."""
+        self.start_etcd(*(name for name in self.names("etcd") if name not in self.members.running))
+
     def start_api(self, name: str) -> None:
         """That control plane's API server runs and answers."""
         pki = self.members.machine(name) / "etc/kubernetes/pki"
@@ -138,8 +142,8 @@ class LivingCluster:
             connection.request(method, path, json.dumps(body) if body else None)
             answer = connection.getresponse()
             said = answer.read()
-        assert answer.status < 300 or answer.status in {404, 409}, said
-        return dict(json.loads(said)) if answer.status < 300 else {}
+        assert answer.status in {200, 201, 404} or b"AlreadyExists" in said, said
+        return dict(json.loads(said)) if answer.status in {200, 201} else {}
 
     def clear(self) -> None:
         """No objects are left of the test before."""
@@ -170,8 +174,13 @@ class LivingCluster:
                     yield json.loads(base64.b64decode(pair["value"]))
                 seen = pair["value"]
 
-    def applies(self, wanted: Mapping[str, int], **policy: object) -> None:
-        """`kubectl apply -f update.yaml`, as far as nodes take turns by it."""
+    def applies(
+        self, wanted: Mapping[str, int], state: Object | None = None, **policy: object
+    ) -> None:
+        """`kubectl apply -f update.yaml`, as far as nodes take turns by it.
+
+        With `state`, the nodes wrote that just before.
+        """
         roles = {"cp": "control-plane", "w": "worker"}
         data = {
             "policy": json.dumps({**POLICY, **policy}),
@@ -182,12 +191,10 @@ class LivingCluster:
                 }
             ),
         }
-        metadata = {"name": "roll", "namespace": "khgen"}
-        found = self.ask("GET", f"{CONFIG_MAP}/roll")
-        if found:
-            found["data"].update(data)
-            self.ask("PUT", f"{CONFIG_MAP}/roll", found)
-        else:
+        if state is not None:
+            data["state"] = json.dumps(state)
+        if not self.ask("PATCH", f"{CONFIG_MAP}/roll", {"data": data}):
+            metadata = {"name": "roll", "namespace": "khgen"}
             new = {"kind": "ConfigMap", "metadata": metadata, "data": data}
             self.ask("POST", CONFIG_MAP, new)
             self.allow("roll", "configmaps", ("get", "update", "patch"), "system:nodes")
@@ -202,10 +209,9 @@ class LivingCluster:
 
     def state(self, state: Object | None = None) -> Object:
         """What nodes have written about the roll; or they have written this."""
-        found = self.ask("GET", f"{CONFIG_MAP}/roll")
         if state is not None:
-            found["data"]["state"] = json.dumps(state)
-            self.ask("PUT", f"{CONFIG_MAP}/roll", found)
+            self.ask("PATCH", f"{CONFIG_MAP}/roll", {"data": {"state": json.dumps(state)}})
+        found = self.ask("GET", f"{CONFIG_MAP}/roll")
         return dict(json.loads(found["data"].get("state", "{}")))
 
     def register(self, name: str, *, ready: bool = True, control_plane: bool = False) -> None:

@@ -25,8 +25,7 @@ FORMAT = "khgen/update"
 FORMAT_VERSION = 1
 KIND_PRESET, NODE_PRESET = 6, 3
 """Thousands of nodes are compressed one by one; a higher preset saves 3% and takes four times as long."""
-_DICTIONARIES = {KIND_PRESET: 1 << 20, NODE_PRESET: 1 << 18}
-"""Larger than most archives. A preset's own dictionary takes longer to set up than to use."""
+_LARGEST_DICTIONARY = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +125,8 @@ def archive_of(files: Iterable[NodeFile], preset: int) -> bytes:
         # Like tarfile.open, which takes three times as long.
         parts += [entry.tobuf(tarfile.USTAR_FORMAT), content, padding]
     plain = b"".join((*parts, bytes(2 * tarfile.BLOCKSIZE)))
-    size = _DICTIONARIES[preset]
+    # As large as the archive: a preset's own dictionary takes longer to set up than to use.
+    size = min(1 << len(plain).bit_length(), _LARGEST_DICTIONARY)
     filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": size}]
     return lzma.compress(plain, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
 

@@ -102,7 +102,7 @@ def _row(node: NodeStatus) -> tuple[str, ...]:
     return (
         node.name,
         node.role,
-        f"{ready}, cordoned" if node.cordoned else ready if node.found else "-",
+        f"{ready}, cordoned" if node.cordoned else ready if node.node else "-",
         _versions(node),
         bundle_text(node.applied) if node.applied is not None else "-",
         _update(node),

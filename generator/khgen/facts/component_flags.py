@@ -4,7 +4,8 @@ Sources: the packages whose flags each component registers (cmd/kube-apiserver/a
 pkg/kubeapiserver/options, apiserver/pkg/server/options, cmd/kube-controller-manager/app/options,
 cmd/kube-scheduler/app/options, cmd/kubelet/app/options, pkg/kubelet/config, component-base and
 cloud-provider), read in the trees of 1.29.6, 1.30.14, 1.31.14, 1.32.13, 1.33.13, 1.34.9, 1.35.6 and
-1.36.3. tests/kubernetes compares them with what the components themselves accept.
+1.36.3. From 1.30 on these are OpenShift's trees: flags that its 1.29 adds to upstream's are left out.
+tests/kubernetes compares the table with what the components themselves accept; done for 1.29.6.
 """
 
 from collections.abc import Mapping

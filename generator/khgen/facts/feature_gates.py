@@ -2,9 +2,10 @@
 
 Sources: pkg/features/kube_features.go with the tables that it includes (apiserver, apiextensions,
 client-go, component-base, controller-manager), and cmd/kubeadm/app/features/features.go, read in the
-trees of 1.29.6, 1.30.14, 1.31.14, 1.32.13, 1.33.13, 1.34.9, 1.35.6 and 1.36.3. kubeadm's gates of 1.30:
-pkg.go.dev, k8s.io/kubernetes@v1.30.1. A component ends with an error for a gate that it does not know,
-and for a locked gate with the other value (component-base/featuregate/feature_gate.go).
+trees of 1.29.6, 1.30.14, 1.31.14, 1.32.13, 1.33.13, 1.34.9, 1.35.6 and 1.36.3 (from 1.30 on
+OpenShift's, without its own gates). kubeadm's gates of 1.30: pkg.go.dev, k8s.io/kubernetes@v1.30.1.
+A component ends with an error for a gate that it does not know, and for a locked gate with the other
+value (component-base/featuregate/feature_gate.go).
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from khgen.facts.known_names import KnownNames, NameChange, is_before
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedGates:
-    """The gates that a minor locks, in words: switched on for ever, or off."""
+    """The gates that a minor locks, in words: switched on forever, or off."""
 
     on: str = ""
     off: str = ""

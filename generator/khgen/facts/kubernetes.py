@@ -106,6 +106,7 @@ MINORS: Mapping[str, MinorFacts] = MappingProxyType(
                 kubeadm_api="v1beta3",
                 pause_tag="3.9",
                 etcd_tags=((5, "3.5.15-0"), (0, "3.5.12-0")),
+                # Not read: 1.29.6 and 1.31.0 both have this tag; a late patch may have a newer one.
                 coredns_tags=((0, "v1.11.1"),),
                 newest_patch=14,
                 etcd_probes=EtcdProbes.HEALTH,

@@ -47,8 +47,12 @@ LIVING_PROGRAMS: tuple[tuple[PurePosixPath, int], ...] = (
     (PROGRAMS / "khgen-roll", 0o755),
     (UNITS / "khgen-roll.service", 0o644),
     (UNITS / "khgen-keep.service", 0o644),
+    (UNITS / "khgen-boot.service.d" / "khgen-keep.conf", 0o644),
 )
 """The path and mode of the programs that only a node that runs has; templates have their names."""
+FIRST_BOOT_ONLY = frozenset({PurePosixPath("/etc/kubernetes/super-admin.conf")})
+"""What no update brings: a node that runs has no use for it, and no RBAC rule could restrict who reads
+it out of the API."""
 PULL_UNITS = (UNITS / "khgen-update.service", UNITS / "khgen-update.timer")
 
 

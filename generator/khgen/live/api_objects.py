@@ -54,6 +54,11 @@ class Condition(_Part):
     message: str = ""
 
 
+def is_true(conditions: tuple[Condition, ...], kind: str) -> bool:
+    """Whether there is a condition of that type, and it holds."""
+    return any(one.type == kind and one.status == "True" for one in conditions)
+
+
 class _NodeInfo(_Part):
     kubelet_version: str = ""
 

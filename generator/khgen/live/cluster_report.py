@@ -1,12 +1,11 @@
 """The report of a running cluster: what was rendered, compared with what the API shows."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from khgen.disk.manifest import ManifestNode, RenderedManifest
 from khgen.live.api_objects import (
-    Condition,
     Node,
     NodeReport,
     Pod,
@@ -15,6 +14,7 @@ from khgen.live.api_objects import (
     Snapshot,
     UpdateState,
     Window,
+    is_true,
 )
 from khgen.spec.model import NodeRole
 from khgen.spec.model.updates import Day
@@ -45,24 +45,41 @@ class NodeStatus:
 
     name: str
     role: NodeRole
-    found: bool
-    """Whether the API has a Node of that name."""
-    ready: bool
-    cordoned: bool
-    kubelet: str
-    """The version, or empty; likewise for the API server."""
-    api_server: str
+    node: Node | None
+    """None if the API has no Node of that name."""
+    pod: Pod | None
+    """Its API server's."""
     wanted: int | None
     """The generation of the update bundle in the output."""
     applied: int | None
     report: NodeReport | None
     slot: Slot | None
-    differences: tuple[str, ...]
+    differences: tuple[str, ...] = ()
 
     @property
     def in_api(self) -> bool:
         """Whether a node of its role has a Node at all."""
         return self.role in IN_API
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can run pods."""
+        return self.node is not None and is_true(self.node.status.conditions, "Ready")
+
+    @property
+    def cordoned(self) -> bool:
+        """Whether it takes no new pods."""
+        return self.node is not None and self.node.spec.unschedulable
+
+    @property
+    def kubelet(self) -> str:
+        """The kubelet's version; empty where it is not known."""
+        return self.node.status.node_info.kubelet_version.removeprefix("v") if self.node else ""
+
+    @property
+    def api_server(self) -> str:
+        """The API server's version; empty where there is none."""
+        return self.pod.version.removeprefix("v") if self.pod else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,42 +151,40 @@ def bundle_text(generation: int) -> str:
 def _node(
     name: str, entry: ManifestNode, kubernetes: str, seen: Snapshot, now: datetime
 ) -> NodeStatus:
-    node, report, pod = seen.nodes.get(name), seen.reports.get(name), seen.api_servers.get(name)
-    given = seen.roll.wanted.get(name) if seen.roll else None
-    wanted = entry.update.generation if entry.update else given
+    report, roll = seen.reports.get(name), seen.roll
+    given = roll.wanted.get(name) if roll else None
     applied = report.applied if report else None
-    if applied is None and seen.roll:
-        applied = seen.roll.applied.get(name)
-    differences: tuple[str, ...] = ()
-    if node is not None:
-        differences = (
-            *_update_differences(report, applied, wanted, expected=given is not None),
-            *_version_differences(node, pod, entry.role, kubernetes),
-            *_health_differences(node, pod, entry.role),
-            *_report_differences(report, now),
-        )
-    elif entry.role in IN_API:
-        differences = ("not in the cluster: it has no Node",)
-    return NodeStatus(
+    if applied is None and roll:
+        applied = roll.applied.get(name)
+    status = NodeStatus(
         name=name,
         role=entry.role,
-        found=node is not None,
-        ready=node is not None and _is_true(node.status.conditions, "Ready"),
-        cordoned=node is not None and node.spec.unschedulable,
-        kubelet=node.status.node_info.kubelet_version.removeprefix("v") if node else "",
-        api_server=pod.version.removeprefix("v") if pod else "",
-        wanted=wanted,
+        node=seen.nodes.get(name),
+        pod=seen.api_servers.get(name),
+        wanted=entry.update.generation if entry.update else given,
         applied=applied,
         report=report,
-        slot=seen.roll.slots.get(name) if seen.roll else None,
-        differences=differences,
+        slot=roll.slots.get(name) if roll else None,
     )
+    found = _differences(status, kubernetes, now, expected=given is not None)
+    return replace(status, differences=tuple(found))
 
 
-def _update_differences(
-    report: NodeReport | None, applied: int | None, wanted: int | None, *, expected: bool
+def _differences(
+    status: NodeStatus, kubernetes: str, now: datetime, *, expected: bool
 ) -> Iterator[str]:
-    """How far the node is with its bundle; `expected` says whether the cluster has one for it."""
+    """How the node differs; `expected` says whether the cluster has a bundle for it."""
+    if status.node is not None:
+        yield from _update_differences(status, expected=expected)
+        yield from _version_differences(status, kubernetes)
+        yield from _health_differences(status, status.node)
+        yield from _report_differences(status.report, now)
+    elif status.in_api:
+        yield "not in the cluster: it has no Node"
+
+
+def _update_differences(status: NodeStatus, *, expected: bool) -> Iterator[str]:
+    report, applied, wanted = status.report, status.applied, status.wanted
     under_way = report is not None and report.state is not UpdateState.APPLIED
     if report is not None and under_way:
         since = f" since {time_text(report.since)}" if report.since else ""
@@ -182,27 +197,25 @@ def _update_differences(
         yield f"it has not reported a bundle yet, and {bundle_text(wanted)} is wanted"
 
 
-def _version_differences(
-    node: Node, pod: Pod | None, role: NodeRole, kubernetes: str
-) -> Iterator[str]:
-    versions = {"kubelet": node.status.node_info.kubelet_version}
-    if pod is not None and role is NodeRole.CONTROL_PLANE:
-        versions["API server"] = pod.version
+def _version_differences(status: NodeStatus, kubernetes: str) -> Iterator[str]:
+    versions = {"kubelet": status.kubelet}
+    if status.pod is not None and status.role is NodeRole.CONTROL_PLANE:
+        versions["API server"] = status.api_server
     for program, version in versions.items():
-        number = version.removeprefix("v") or "of an unknown version"
-        if number != kubernetes:
+        if version != kubernetes:
+            number = version or "of an unknown version"
             yield f"its {program} is {number}, and {kubernetes} is wanted"
 
 
-def _health_differences(node: Node, pod: Pod | None, role: NodeRole) -> Iterator[str]:
-    ready = next((one for one in node.status.conditions if one.type == "Ready"), None)
-    if ready is None or ready.status != "True":
-        yield f"not ready: {ready.message}" if ready and ready.message else "not ready"
-    if role is not NodeRole.CONTROL_PLANE:
+def _health_differences(status: NodeStatus, node: Node) -> Iterator[str]:
+    if not status.ready:
+        messages = [one.message for one in node.status.conditions if one.type == "Ready"]
+        yield f"not ready: {messages[0]}" if any(messages) else "not ready"
+    if status.role is not NodeRole.CONTROL_PLANE:
         return
-    if pod is None:
+    if status.pod is None:
         yield "no API server runs on it"
-    elif not _is_true(pod.status.conditions, "Ready"):
+    elif not is_true(status.pod.status.conditions, "Ready"):
         yield "its API server is not ready"
 
 
@@ -213,10 +226,6 @@ def _report_differences(report: NodeReport | None, now: datetime) -> Iterator[st
         yield f"etcd: {report.etcd}"
     if report.certificates_end is not None and report.certificates_end <= now:
         yield f"a certificate expired on {time_text(report.certificates_end)}"
-
-
-def _is_true(conditions: tuple[Condition, ...], wanted: str) -> bool:
-    return any(one.type == wanted and one.status == "True" for one in conditions)
 
 
 def _stopped(roll: Roll) -> Iterator[str]:
@@ -306,8 +315,8 @@ def _node_values(node: NodeStatus) -> Mapping[str, object]:
     return {
         "name": node.name,
         "role": node.role,
-        "found": node.found if node.in_api else None,
-        "ready": node.ready if node.found else None,
+        "found": node.node is not None if node.in_api else None,
+        "ready": node.ready if node.node else None,
         "cordoned": node.cordoned,
         "kubelet": node.kubelet or None,
         "apiServer": node.api_server or None,

@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def get(client: Client, words: list[str], given: argparse.Namespace) -> None:
-    """Names of the objects asked for, or what the output form says of them; or raw JSON."""
+    """Names of the objects asked for, or what the output form prints of them; or raw JSON."""
     if given.raw:
         print(json.dumps(client.ask("GET", given.raw)))
         return
