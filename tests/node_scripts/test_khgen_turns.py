@@ -317,6 +317,19 @@ def test_pods_stay_where_only_a_script_is_another_one(living: LivingCluster) -> 
     assert living.pods() == ["web"]
 
 
+def test_an_answer_that_was_not_expected_stops_the_roll_and_is_shown(
+    living: LivingCluster,
+) -> None:
+    worker = drained(living)
+    living.ask("PATCH", "/api/v1/nodes/w1", {"spec": None})
+    with worker.running("khgen-roll") as roll:
+        worker.until("failed", "khgen-roll: KeyError('spec')")
+        eventually(lambda: living.state()["slots"]["w1"]["state"] == "failed")
+        living.ask("PATCH", "/api/v1/nodes/w1", {"spec": {}})
+        assert roll.wait(60) == 0
+    assert living.state()["slots"] == {}
+
+
 def test_a_node_that_was_cordoned_before_stays_cordoned(living: LivingCluster) -> None:
     worker = drained(living)
     node = living.node("w1")
