@@ -262,6 +262,14 @@ def test_a_new_file_and_one_that_is_gone(folder: Path) -> None:
     assert "once rendered into out/:\nmachines that are up update in turn after:\n" in said
 
 
+def test_what_only_a_node_that_runs_has_is_compared_too(folder: Path) -> None:
+    (node,) = differences(folder, f"{SMALL_SPEC}updates: {{drainTimeout: 6m}}\n", "--node", "w1")[
+        "nodes"
+    ]
+    assert [file["path"] for file in node["files"]] == ["/etc/khgen/roll.json"]
+    assert (node["effect"], node["keys"]) == ("nothing", ["updates.drainTimeout"])
+
+
 def test_a_terminal_gets_colours_unless_it_wants_none(folder: Path) -> None:
     (folder / "cluster.yaml").write_text(spec_with(rows=MORE_CONTROL_PLANES))
     added = b"\x1b[32m+10.9.0.14 cp4\x1b[0m"

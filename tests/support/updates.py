@@ -38,7 +38,8 @@ case "$*" in
 "stop khgen-boot" | "restart khgen-boot")
   [ ! -e /run/boot.pid ] || kill -9 -- "-$(cat /run/boot.pid)" 2>/dev/null
   [ "$1" = restart ] || exit 0
-  setsid khgen-boot </dev/null >>{root}/boot.log 2>&1 &
+  before=$(sed -n 's/^ExecStartPre=//p' /etc/systemd/system/khgen-boot.service.d/*.conf 2>/dev/null)
+  setsid bash -c "${{before:+$before &&}} exec khgen-boot" </dev/null >>{root}/boot.log 2>&1 &
   echo $! >/run/boot.pid
   ;;
 esac
@@ -68,10 +69,10 @@ def archive(files: Content) -> bytes:
 @cache
 def roll_files() -> Content:
     """What puts an update into force comes with it."""
-    units = ("khgen-roll.service", "khgen-keep.service")
+    units = ("khgen-roll.service", "khgen-keep.service", "khgen-boot.service.d/khgen-keep.conf")
     return {
         "/usr/local/sbin/khgen-roll": (0o755, verbatim("khgen-roll")),
-        **{f"/etc/systemd/system/{name}": (0o644, verbatim(name)) for name in units},
+        **{f"/etc/systemd/system/{name}": (0o644, verbatim(Path(name).name)) for name in units},
     }
 
 

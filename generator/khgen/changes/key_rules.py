@@ -309,7 +309,7 @@ KEYS: Mapping[str, KeyRule] = table(
         "updates.pull": (_RELOAD, _KUBERNETES, _PULL),
         "updates.paused": (_NOTHING, _ALL, _POLICY),
         "updates.maxUnavailable": (_NOTHING, _ALL, _POLICY),
-        "updates.drainTimeout": (_NOTHING, _KUBERNETES, _DRAINED),
+        "updates.drainTimeout": (_NOTHING, _ALL, _DRAINED),
         "updates.window.days": (_NOTHING, _ALL, _POLICY),
         "updates.window.start": (_NOTHING, _ALL, _POLICY),
         "updates.window.length": (_NOTHING, _ALL, _POLICY),
