@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from khgen.files.templates import verbatim
+from khgen.resources import verbatim
 from support.boot_machine import Machine
 
 PODS = "/etc/kubernetes/manifests"
