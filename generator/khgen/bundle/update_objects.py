@@ -118,7 +118,8 @@ def node_objects(update: NodeUpdate) -> tuple[Manifest, ...]:
     }
     user: YamlValue = {"kind": "User", "name": f"system:node:{node}", "apiGroup": _ROLE_API}
     labels: YamlValue = {GENERATION_LABEL: str(update.generation)}
-    data = {file: b64encode(content).decode() for file, content in sealed_files(update).items()}
+    files = sealed_files(update.files, update.key)
+    data = {name: b64encode(content).decode() for name, content in files.items()}
     secret: Manifest = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -129,15 +130,14 @@ def node_objects(update: NodeUpdate) -> tuple[Manifest, ...]:
     return (_role(name, rule), _binding(name, user), secret)
 
 
-def sealed_files(update: NodeUpdate) -> Mapping[str, bytes]:
-    """What a node's Secret has: the four files, with the archives encrypted."""
-    files = dict(update.files)
-    for name in (KIND_ARCHIVE, NODE_ARCHIVE):
-        files[name + ENCRYPTED] = sealed(name, files.pop(name), update.key)
-    return files
+def sealed_files(files: Mapping[str, bytes], key: str) -> Mapping[str, bytes]:
+    """What a node's Secret has: the four files of its update, with the archives encrypted."""
+    archives = (KIND_ARCHIVE, NODE_ARCHIVE)
+    plain = {name: content for name, content in files.items() if name not in archives}
+    return plain | {name + ENCRYPTED: _sealed(name, files[name], key) for name in archives}
 
 
-def sealed(name: str, content: bytes, key: str) -> bytes:
+def _sealed(name: str, content: bytes, key: str) -> bytes:
     """A file as `openssl enc -aes-256-ctr -pbkdf2 -iter 1 -md sha256` encrypts it.
 
     One iteration is enough for a key that nobody can guess. The salt follows from the content: the
