@@ -40,7 +40,7 @@ class LivingCluster:
     def __init__(self, folder: Path) -> None:
         spec = cluster(NODES, etcd={"topology": "external"})
         self.folder = folder
-        self.members = Members(folder, spec, "none", "127.78.0")
+        self.members = Members(folder, spec, "none", network())
         self.servers: dict[str, subprocess.Popen[bytes]] = {}
         self.machines = 0
 
@@ -240,6 +240,12 @@ class LivingCluster:
     def pods(self) -> list[str]:
         """All pods."""
         return sorted(pod["metadata"]["name"] for pod in self.ask("GET", "/api/v1/pods")["items"])
+
+
+def network() -> str:
+    """Loopback addresses that no other run of the tests has on this machine."""
+    number = os.getpid()
+    return f"127.{128 + (number >> 8) % 127}.{number % 256}"
 
 
 def _b64(text: str) -> str:
