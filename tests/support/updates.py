@@ -68,7 +68,8 @@ def archive(files: Content) -> bytes:
 @cache
 def roll_files() -> Content:
     """What puts an update into force comes with it."""
-    units = ("khgen-roll.service", "khgen-keep.service")
+    names = ("roll.service", "keep.service", "renew.service", "renew.timer")
+    units = [f"khgen-{name}" for name in names]
     return {
         "/usr/local/sbin/khgen-roll": (0o755, verbatim("khgen-roll")),
         **{f"/etc/systemd/system/{name}": (0o644, verbatim(name)) for name in units},
