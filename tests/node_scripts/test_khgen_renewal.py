@@ -270,11 +270,12 @@ def test_certificates_that_were_renewed_by_hand_stay(trio: LivingCluster) -> Non
     assert keys_fit(machine)
 
 
-def other_names(_: LivingCluster, machine: UpdatedMachine) -> None:
-    """Its operator wants another name in the API server's certificate."""
+def other_names(living: LivingCluster, machine: UpdatedMachine) -> None:
+    """The operator wants other names in the API server's certificate."""
     for end in ("crt", "key"):
         source = machine.path(f"{KUBERNETES}/pki/apiserver-kubelet-client.{end}")
         machine.path(f"{KUBERNETES}/pki/apiserver.{end}").write_text(source.read_text())
+    aged(living, machine, 1, 200)
 
 
 def issued_since(living: LivingCluster, machine: UpdatedMachine) -> None:
