@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from khgen.plan.cluster_plan import NodeKind, Plan, build_plan, founders_of
-from khgen.plan.steps import steps_of
+from khgen.plan.steps import Step, all_steps_of, steps_of
 from khgen.resources import verbatim
 from support.boot_steps import is_gate
 from support.command import SMALL_SPEC, khgen
@@ -29,6 +29,12 @@ KINDS = (
     ("A load-balancer host", "dedicated-lb", NodeKind.LOAD_BALANCER),
 )
 
+UPDATED = (
+    ("An update of a control plane", "rocky-stacked-ha", NodeKind.FOUNDER),
+    ("An update of a worker", "rocky-stacked-ha", NodeKind.WORKER),
+    ("An update of an etcd host", "external-etcd", NodeKind.ETCD_FOUNDER),
+)
+
 
 def plan_with(example: str, kind: NodeKind) -> Plan:
     """The example's plan; for a joiner, as if its last control plane had come later."""
@@ -41,11 +47,26 @@ def plan_with(example: str, kind: NodeKind) -> Plan:
 def table(plan: Plan, kind: NodeKind) -> str:
     rows = ["| step | | what it does, or waits for |", "|---|---|---|"]
     for step in steps_of(plan, kind):
-        about = re.search(r"^#: (.*)$", verbatim(f"steps/{step.name}.sh"), re.MULTILINE)
-        assert about is not None, step.name
         act = "gate" if is_gate(step) else ""
-        rows.append(f"| `{step.file_name}` | {act} | {about[1]} |")
+        rows.append(f"| `{step.file_name}` | {act} | {header(step, '')} |")
     return "\n".join(rows)
+
+
+def living_table(plan: Plan, kind: NodeKind) -> str:
+    rows = ["| step | what it brings about | what it disrupts |", "|---|---|---|"]
+    for step in all_steps_of(plan, kind):
+        if step.living:
+            why = "; drains: ".join(
+                filter(None, (header(step, "disrupts"), header(step, "drains")))
+            )
+            rows.append(f"| `{step.file_name}` | {header(step, '')} | {why} |")
+    return "\n".join(rows)
+
+
+def header(step: Step, name: str) -> str:
+    """What a script's header says; empty without one."""
+    found = re.search(rf"^#{name}: (.*)$", verbatim(f"steps/{step.name}.sh"), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def page() -> str:
@@ -53,7 +74,11 @@ def page() -> str:
     sections = [
         f"## {title}\n\n{table(plan_with(example, kind), kind)}\n" for title, example, kind in KINDS
     ]
-    return "\n".join((introduction, *sections))
+    updates = [
+        f"## {title}\n\n{living_table(plan_with(example, kind), kind)}\n"
+        for title, example, kind in UPDATED
+    ]
+    return "\n".join((introduction, *sections, *updates))
 
 
 def test_the_boot_order_page_is_that_of_the_steps(pytestconfig: pytest.Config) -> None:

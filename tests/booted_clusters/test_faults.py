@@ -10,7 +10,9 @@ from faults.__main__ import played
 from faults.cases import CLOUD_INIT, ROLES, all_cases, plan_of
 from faults.page import append_log, figures, read_log
 from faults.play import Outcome, Pace
-from khgen.plan.steps import steps_of
+from faults.update_cases import MOMENTS, rounds, update_cases
+from faults.update_cases import ROLES as UPDATED
+from khgen.plan.steps import STEPS, steps_of
 from support.boot_steps import is_gate
 
 QUICK = re.compile("cut: etcd host at [0-9]+-etcd-host|cable: etcd host at [0-9]+-etcd-quorum")
@@ -41,6 +43,16 @@ def test_names_of_cases_are_their_own() -> None:
     names = [case.name for case in all_cases()]
     assert len(set(names)) == len(names)
     assert sum(name.startswith("order: ") for name in names) == 6
+
+
+def test_every_step_of_updates_has_its_power_cut() -> None:
+    living = {step.name for step in STEPS if step.living and step.name != "update-etcd-host"}
+    at = {(case.role, case.at) for case in update_cases()}
+    assert {name[3:] for _, name in at if name not in MOMENTS} == living
+    assert {(role, moment) for role in UPDATED for moment in MOMENTS} <= at
+    hosts = ("cp1", "cp2", "cp3", "w1")
+    played_in = [case for round_ in rounds(update_cases(), hosts) for case in round_.values()]
+    assert sorted(case.name for case in played_in) == sorted(c.name for c in update_cases())
 
 
 def test_page_lists_what_failed_and_what_was_not_played(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_what_is_not_in_force_is_listed_at_each_boot(reseeded: LocalCluster) -> 
         assert status["state"] == "done"
         (listed,) = status["notInForce"]
         assert listed.startswith("/etc/khgen/kubeadm.yaml: ")
-        assert "kubeadm init phase control-plane all" in listed
+        assert "an update: kubectl apply -f update.yaml" in listed
         said = host.run("journalctl", "-b", "-u", "khgen-boot", "-o", "cat", "--no-pager")
         assert "all done, but not all that was placed is in force:" in said
         assert json.loads(reseeded.hosts["w1"].run(*STATUS))["notInForce"] == []

@@ -175,7 +175,7 @@ NETWORKS: tuple[tuple[str, dict[str, object], dict[str, object] | None], ...] = 
 @pytest.mark.parametrize(
     ("fields", "ethernets"), [n[1:] for n in NETWORKS], ids=[n[0] for n in NETWORKS]
 )
-def test_network_config_has_what_the_spec_says_of_the_node(
+def test_network_config_has_what_the_spec_gives_the_node(
     fields: dict[str, object], ethernets: dict[str, object] | None
 ) -> None:
     config = network_config(node_with(fields))

@@ -96,7 +96,7 @@ def test_control_planes_stand_in_for_hosts_that_a_cluster_has_not() -> None:
 def test_every_file_of_every_node_has_a_rule_of_its_own(example: str) -> None:
     render = example_render(example)
     for node in render.plan.nodes:
-        for file in render.node(node).files:
+        for file in (*render.node(node).files, *render.node(node).living):
             assert file_rule(str(file.path)).pattern != "*", file.path
 
 

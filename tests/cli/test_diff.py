@@ -68,16 +68,29 @@ def on_all(effect: str) -> dict[str, str]:
 
 MIRROR = "containerd: {registryMirrors: [{registry: docker.io, endpoints: [https://m.example]}]}"
 CASES = {
-    "a worker more": (spec_with(rows=WORKER), {"w2": "new machine"}, []),
+    "a worker more": (
+        spec_with(rows=WORKER),
+        {**on_control_planes("reload"), "w2": "new machine"},
+        [],
+    ),
     "control planes more": (
         spec_with(rows=MORE_CONTROL_PLANES),
         {**on_control_planes("reload"), "cp4": "new machine", "cp5": "new machine"},
         [],
     ),
-    "a label": (spec_with(node="labels: {a: b}"), {"w1": "new machine"}, ["nodes[w1].labels"]),
+    "a label": (
+        spec_with(node="labels: {a: b}"),
+        {**on_control_planes("reload"), "w1": "restart"},
+        ["nodes[w1].labels"],
+    ),
+    "a taint": (
+        spec_with(node="taints: [{key: a, effect: NoSchedule}]"),
+        {**on_control_planes("reload"), "w1": "reload"},
+        ["nodes[w1].taints"],
+    ),
     "flags": (
         spec_with("kubernetes: {apiServer: {extraArgs: {v: '4'}}}"),
-        on_control_planes("replace"),
+        on_control_planes("restart"),
         ["kubernetes.apiServer.extraArgs"],
     ),
     "a version": (
@@ -92,17 +105,17 @@ CASES = {
     ),
     "the kubelet": (
         spec_with("kubernetes: {kubelet: {config: {maxPods: 50}}}"),
-        on_control_planes("replace"),
+        on_all("restart"),
         ["kubernetes.kubelet.config"],
     ),
     "kube-proxy": (
         spec_with("kubernetes: {kubeProxy: {config: {metricsBindAddress: 0.0.0.0}}}"),
-        on_control_planes("nothing"),
+        on_control_planes("restart"),
         ["kubernetes.kubeProxy.config"],
     ),
     "sysctl": (
         SMALL_SPEC.replace('"12"}', '"12", sysctl: {extra: {vm.swappiness: 1}}}'),
-        on_all("restart"),
+        on_all("reload"),
         ["os.sysctl.extra"],
     ),
     "a mirror": (spec_with(MIRROR), on_all("restart"), ["containerd.registryMirrors"]),
@@ -197,6 +210,8 @@ def test_the_report_for_people(folder: Path) -> None:
         "  kubeadm wrote the static pods once, and joining control planes follow the kubeadm-config"
         " ConfigMap: change that ConfigMap, then replace the control planes one by one.\n\n"
         "replace: make a new machine for it with khgen node replace, one node at a time\n\n"
+        "once rendered into out/:\nmachines that are up update in turn after:\n"
+        "  kubectl --kubeconfig out/admin.conf apply -f out/update.yaml\n\n"
         "unchanged: 1 node (w1)\n"
     )
 
@@ -226,7 +241,15 @@ def test_a_new_file_and_one_that_is_gone(folder: Path) -> None:
     (folder / "cluster.yaml").write_text(SMALL_SPEC)
     said = khgen("diff", "cluster.yaml", "--node", "w1", cwd=folder).stdout
     assert f"  - {path}  restart: container runtime\n" in said
-    assert "a new seed removes no file: what is marked - stays on machines that are up\n" in said
+    assert "once rendered into out/:\nmachines that are up update in turn after:\n" in said
+
+
+def test_what_only_a_node_that_runs_has_is_compared_too(folder: Path) -> None:
+    (node,) = differences(folder, f"{SMALL_SPEC}updates: {{drainTimeout: 6m}}\n", "--node", "w1")[
+        "nodes"
+    ]
+    assert [file["path"] for file in node["files"]] == ["/etc/khgen/roll.json"]
+    assert (node["effect"], node["keys"]) == ("nothing", ["updates.drainTimeout"])
 
 
 def test_a_terminal_gets_colours_unless_it_wants_none(folder: Path) -> None:
@@ -257,7 +280,7 @@ def on_a_terminal(folder: Path, env: dict[str, str]) -> bytes:
 def test_without_the_kept_spec_files_alone_decide(folder: Path) -> None:
     (folder / "out/spec.json").unlink()
     found = differences(folder, spec_with(node="labels: {a: b}"))
-    assert effects(found) == {"w1": "replace"}
+    assert effects(found) == {**on_control_planes("reload"), "w1": "restart"}
     assert (found["keysKnown"], found["keys"]) == (False, [])
     said = khgen("diff", "cluster.yaml", cwd=folder).stdout
     assert "out/ has no spec.json, so the changed keys of the spec are not known\n" in said
@@ -273,7 +296,7 @@ def test_a_render_of_one_node_keeps_the_spec_of_the_others(folder: Path) -> None
     assert khgen("render", "cluster.yaml", "--node", "w1", cwd=folder).returncode == 0
     assert (folder / "out/spec.json").read_bytes() == kept
     found = differences(folder, spec)
-    assert effects(found) == on_control_planes("restart")
+    assert effects(found) == on_control_planes("reload")
     assert found["unchanged"] == ["w1"]
 
 
@@ -293,12 +316,12 @@ def test_external_etcd_members_alone_have_the_effect_of_their_keys(tmp_path: Pat
         "  topology: external", "  extraArgs: {max-snapshots: '3'}\n  topology: external"
     ).replace('release: "12"', 'release: "12"\n  timezone: Asia/Shanghai')
     found = effects(differences(tmp_path, changed))
-    assert {name for name, effect in found.items() if effect == "replace"} == {
+    assert {name for name, effect in found.items() if effect == "restart"} == {
         "infra0",
         "infra1",
         "infra2",
     }
-    assert set(found.values()) == {"replace", "reload"}
+    assert set(found.values()) == {"restart", "reload"}
 
 
 def test_a_change_that_a_render_refuses_is_a_warning_beside_its_effect(folder: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_new_version_is_a_warning_once(folder: Path) -> None:
     done = khgen("render", "cluster.yaml", cwd=folder)
     assert done.returncode == 0
     assert f"{VERSION_PLACE}: warning: Kubernetes 1.30.2 after 1.29.6: running" in done.stderr
-    assert "kubeadm upgrade apply v1.30.2" in done.stderr
+    assert "kubectl apply -f update.yaml" in done.stderr
     assert secrets_of(folder)["kubernetes"] == "1.30.2"
     assert khgen("render", "cluster.yaml", "--strict", cwd=folder).stderr == ""
 

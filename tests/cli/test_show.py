@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from khgen.bundle.update_bundle import BUNDLE_FILES
 from khgen.bundle.user_data import files_of_user_data
 from support.command import SMALL_SPEC, khgen
 from support.rendered_out import manifest_of, node_files, with_datasource, write_out
@@ -21,7 +22,7 @@ def test_every_file_is_shown_as_the_user_data_delivers_it(tmp_path: Path, dataso
     wanted = {str(f.path): f for f in render.node(render.plan.by_name["cp1"]).files}
     lines = khgen("show", "cp1", cwd=tmp_path).stdout.splitlines()
     listed = {line.split()[2]: (line.split()[0], line.split()[1]) for line in lines}
-    given = {"user-data", "meta-data"}
+    given = {"user-data", "meta-data", *(f"update/{name}" for name in BUNDLE_FILES)}
     assert listed.keys() == wanted.keys() | given
     for path, file in wanted.items():
         assert listed[path] == (f"{file.mode:04o}", f"{len(file.content.encode()):,}")

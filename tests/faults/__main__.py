@@ -13,8 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from faults.cases import SHAPES, Case, all_cases
-from faults.page import append_log, read_log, record, row, table
+from faults.page import MARK, UPDATES_MARK, append_log, read_log, record, row, table
 from faults.play import Outcome, Pace, Play, cluster_for
+from faults.update_cases import UpdateCase, update_cases
+from faults.update_play import played_updates
 from khgen.rehearse.processes import ProgramError
 from support.kubernetes import kubeadm_version
 from support.local_cluster import STAND_IN, LocalCluster
@@ -23,7 +25,7 @@ from support.local_cluster import STAND_IN, LocalCluster
 def main() -> int:
     """Play the cases asked for; 1 if one did not converge."""
     given = _arguments()
-    cases = all_cases()
+    cases: Sequence[Case | UpdateCase] = update_cases() if given.updates else all_cases()
     if given.list:
         sys.stdout.writelines(f"{case.name}\n" for case in _chosen(cases, given.only))
         return 0
@@ -35,7 +37,7 @@ def main() -> int:
         sys.stdout.writelines(f"{line}\n" for line in table(()))
         pace = Pace(off=given.off, late=given.late, timeout=given.timeout)
         bad = 0
-        for outcome in played(chosen, pace):
+        for outcome in _outcomes(chosen, pace):
             append_log(log, outcome)
             sys.stdout.write(row(outcome) + "\n")
             sys.stdout.flush()
@@ -44,8 +46,13 @@ def main() -> int:
             programs = f"Kubernetes {kubeadm_version()}" if real else "the stand-in (tests/standin)"
             lasted = f"`--off {given.off:g} --late {given.late:g}`"
             words = " ".join((f"{programs}, {lasted}.", *given.note))
-            record(cases, read_log(log), words)
+            record(cases, read_log(log), words, UPDATES_MARK if given.updates else MARK)
     return 1 if bad else 0
+
+
+def _outcomes(chosen: Sequence[Case | UpdateCase], pace: Pace) -> Iterator[Outcome]:
+    yield from played([case for case in chosen if isinstance(case, Case)], pace)
+    yield from played_updates([case for case in chosen if isinstance(case, UpdateCase)], pace)
 
 
 def played(cases: Sequence[Case], pace: Pace) -> Iterator[Outcome]:
@@ -79,7 +86,7 @@ def _not_begun(case: Case, error: Exception) -> Outcome:
     return Outcome(name=case.name, converged=False, seconds=0, after=0, said=f"not begun: {error}")
 
 
-def _chosen(cases: Sequence[Case], only: Sequence[str]) -> list[Case]:
+def _chosen(cases: Sequence[Case | UpdateCase], only: Sequence[str]) -> list[Case | UpdateCase]:
     patterns = [re.compile(pattern) for pattern in only or [""]]
     return [case for case in cases if any(p.search(case.name) for p in patterns)]
 
@@ -87,6 +94,7 @@ def _chosen(cases: Sequence[Case], only: Sequence[str]) -> list[Case]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="faults", description="The fault table")
     parser.add_argument("--only", action="append", metavar="PATTERN", help="cases; repeatable")
+    parser.add_argument("--updates", action="store_true", help="the table of updates")
     parser.add_argument("--list", action="store_true", help="only say which there are")
     parser.add_argument("--log", type=Path, help="add outcomes to this; those there are not redone")
     parser.add_argument("--record", action="store_true", help="write docs/faults.md")

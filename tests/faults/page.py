@@ -10,10 +10,14 @@ from pathlib import Path
 
 from faults.cases import Case
 from faults.play import Outcome
+from faults.update_cases import UpdateCase
 from support.rendering import ROOT
 
 PAGE = ROOT / "docs" / "faults.md"
 MARK = "<!-- below: written by --record -->\n"
+UPDATES_MARK = "<!-- below: written by --updates --record -->\n"
+END = "<!-- above: written by --record -->\n"
+Listed = Case | UpdateCase
 
 
 def read_log(path: Path) -> dict[str, Outcome]:
@@ -31,13 +35,17 @@ def append_log(path: Path, outcome: Outcome) -> None:
         log.write(json.dumps(asdict(outcome)) + "\n")
 
 
-def record(cases: Sequence[Case], outcomes: Mapping[str, Outcome], words: str) -> None:
-    """Write the page's figures; what stands above the mark stays."""
-    above = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
-    PAGE.write_text(above + MARK + "\n" + figures(cases, outcomes, words), encoding="utf-8")
+def record(
+    cases: Sequence[Listed], outcomes: Mapping[str, Outcome], words: str, mark: str = MARK
+) -> None:
+    """Write the figures below that mark of the page; all else stays."""
+    above, _, below = PAGE.read_text(encoding="utf-8").partition(mark)
+    rest = "".join(below.partition(END)[1:])
+    text = figures(cases, outcomes, words)
+    PAGE.write_text(f"{above}{mark}\n{text}{rest}", encoding="utf-8")
 
 
-def figures(cases: Sequence[Case], outcomes: Mapping[str, Outcome], words: str) -> str:
+def figures(cases: Sequence[Listed], outcomes: Mapping[str, Outcome], words: str) -> str:
     """The figures as Markdown."""
     return "\n".join(
         (
@@ -77,10 +85,10 @@ def row(outcome: Outcome) -> str:
     return f"| {outcome.name} | {converged} | {outcome.seconds} | {outcome.after} | {said} |"
 
 
-def _summary(cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> Iterator[str]:
+def _summary(cases: Sequence[Listed], outcomes: Mapping[str, Outcome]) -> Iterator[str]:
     yield "| | cases | run | converged | worst, whole | worst, after the fault was over |"
     yield "|---|---|---|---|---|---|"
-    groups: dict[str, list[Case]] = {}
+    groups: dict[str, list[Listed]] = {}
     for case in cases:
         groups.setdefault(case.name.partition(" at ")[0].partition(": ")[0], []).append(case)
     for name, members in (*groups.items(), ("all", list(cases))):
@@ -91,7 +99,7 @@ def _summary(cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> Iterator
         yield f"| {name} | {len(members)} | {len(run)} | {len(good)} | {whole} | {after} |"
 
 
-def _not_played(cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> Iterator[str]:
+def _not_played(cases: Sequence[Listed], outcomes: Mapping[str, Outcome]) -> Iterator[str]:
     missing = [case for case in cases if case.name not in outcomes]
     if missing:
         yield "## Not yet played"

@@ -102,6 +102,20 @@ def test_versions_are_each_programs_own() -> None:
     )
 
 
+def test_an_upgrade_is_configured_where_kubeadm_can_read_it() -> None:
+    old, new = (
+        plan_with_joiner(cluster({"cp": 1}, kubernetes={"version": version}))
+        for version in ("1.30.2", "1.31.14")
+    )
+    assert "upgrade.yaml" not in living(old, old.by_name["cp1"])
+    upgrade = yaml.safe_load(living(new, new.by_name["cp1"])["upgrade.yaml"])
+    assert upgrade["kind"] == "UpgradeConfiguration"
+    assert upgrade["timeouts"] == {"controlPlaneComponentHealthCheck": "10m0s"}
+    for command in ("apply", "node"):
+        assert upgrade[command]["certificateRenewal"] is False
+        assert upgrade[command]["etcdUpgrade"] is False
+
+
 def test_a_node_more_changes_only_the_list_of_nodes() -> None:
     few, more = (plan_with_joiner(cluster({"cp": 3, "w": number})) for number in (1, 2))
     before, after = (living(plan, plan.by_name["cp1"]) for plan in (few, more))

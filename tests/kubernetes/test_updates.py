@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from khgen.files.living_configuration import CLUSTER, own_configuration, shared_configuration
+from khgen.files.living_configuration import (
+    CLUSTER,
+    UPGRADE,
+    own_configuration,
+    shared_configuration,
+)
 from khgen.plan.cluster_plan import NodeFile, NodePlan, Plan
 from khgen.resources import resource_folder, verbatim
 from support.kubernetes import (
@@ -60,9 +65,11 @@ def test_the_clusters_configuration_is_valid_on_every_control_plane(
 ) -> None:
     plan = plan_of_this_version(name)
     for node in plan.control_planes:
-        done = kubeadm(living(tmp_path, plan, node), "config", "validate", "--config", str(CLUSTER))
-        assert done.returncode == 0, done.stderr
-        assert "strict decoding" not in done.stderr
+        root = living(tmp_path, plan, node)
+        for path in (CLUSTER, UPGRADE) if plan.facts.lists_arguments else (CLUSTER,):
+            done = kubeadm(root, "config", "validate", "--config", str(path))
+            assert done.returncode == 0, done.stderr
+            assert "strict decoding" not in done.stderr
 
 
 def test_it_makes_the_pods_of_the_founding(tmp_path: Path) -> None:
@@ -106,7 +113,7 @@ def test_kubeadm_knows_every_upgrade_of_the_steps() -> None:
     found = set(re.findall(r"kubeadm (upgrade(?: [a-z][a-z-]*)+)((?: (?:--|\"\$)[^\n]*)?)", text))
     assert {words for words, _ in found} == {
         "upgrade apply",
-        "upgrade node phase control-plane",
+        "upgrade node",
         "upgrade node phase kubelet-config",
     }
     for words, rest in found:

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.tools
 STEPS = "/etc/khgen/steps.d"
 PLAIN: Content = {f"{STEPS}/10-a": step("true")}
 DISRUPTS: Content = {f"{STEPS}/10-a": step("sleep 0.3", "#disrupts: everything")}
-DRAINS: Content = {f"{STEPS}/10-a": step("true", "#disrupts: all", "#drains: the kubelet ends")}
+LIST = "/etc/khgen/downloads"
+DRAIN_HEADERS = ("#disrupts: all", "#drains: the kubelet ends", f"#files: {LIST}")
+DRAINS: Content = {f"{STEPS}/10-a": step("true", *DRAIN_HEADERS), LIST: (0o644, "7")}
 WAITS: Content = {f"{STEPS}/10-a": step("[ -e /var/lib/go ]", "#disrupts: all", "#every: 0.1")}
 BROKEN: Content = {f"{STEPS}/10-a": step("echo it broke; exit 1", "#disrupts: all")}
 STATE = "/var/lib/khgen/update"
@@ -306,6 +308,15 @@ def test_a_budget_is_waited_for_and_past_the_bound_it_is_a_failure(living: Livin
     assert "unschedulable" not in living.node("w1")["spec"]
 
 
+def test_pods_stay_where_only_a_script_is_another_one(living: LivingCluster) -> None:
+    living.applies(WANTED)
+    state_of(living)
+    worker = booted(living, "w1", {f"{STEPS}/10-a": step("true", *DRAIN_HEADERS)})
+    living.pod("web", "w1", labels={"app": "web"})
+    worker.rolls()
+    assert living.pods() == ["web"]
+
+
 def test_a_node_that_was_cordoned_before_stays_cordoned(living: LivingCluster) -> None:
     worker = drained(living)
     node = living.node("w1")
@@ -317,8 +328,8 @@ def test_a_node_that_was_cordoned_before_stays_cordoned(living: LivingCluster) -
 
 def test_a_power_cut_after_the_drain_still_uncordons(living: LivingCluster) -> None:
     worker = drained(living)
-    waits = {f"{STEPS}/10-a": step("[ -e /var/lib/go ]", "#drains: all", "#every: 0.1")}
-    worker.accepts(worker.update(8, waits))
+    waits = step("[ -e /var/lib/go ]", *DRAIN_HEADERS, "#every: 0.1")
+    worker.accepts(worker.update(8, {f"{STEPS}/10-a": waits, LIST: (0o644, "8")}))
     with worker.running("khgen-roll"):
         worker.until("rolling", "10-a")
     assert living.node("w1")["spec"]["unschedulable"] is True

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from khgen.render import ClusterUpdates
+from support.fixed import FIXED_NOW
 from support.programs import require_namespaces, require_program
+from support.rendering import example_render
+from support.rootfs import one_of_each_kind
 from support.updates import KEY, OTHER_KEY, UpdatedMachine, archive, step, update_files
 
 pytestmark = pytest.mark.tools
@@ -251,3 +255,32 @@ def test_anything_else_is_wrong_usage(machine: UpdatedMachine) -> None:
         assert done.returncode == 2, words
         assert done.stdout.startswith("usage: khgen-update pull | apply FOLDER|URL [--alone]")
     assert not machine.path(STATE).exists()
+
+
+@pytest.mark.parametrize("example", ["external-etcd", "dedicated-lb", "offline-ca"])
+def test_a_rendered_update_is_accepted_by_the_machine_it_is_for(
+    example: str, tmp_path: Path
+) -> None:
+    """Each kind of node, with the files of its first boot."""
+    require_namespaces()
+    render = example_render(example)
+    updates = ClusterUpdates(render, {}, FIXED_NOW)
+    for node in one_of_each_kind(render):
+        rendered = render.node(node)
+        machine = UpdatedMachine(tmp_path / node.name, node.name, node.role.value)
+        for file in rendered.files:
+            machine.place(str(file.path), file.content, file.mode)
+        machine.accepts(machine.write_update(updates.bundle(rendered).files))
+        assert machine.linked("wanted") == int(FIXED_NOW.timestamp())
+        # khgen-roll finds in it what it needs.
+        (wanted,) = machine.path(STATE).glob("update-*")
+        (wanted.parent / "placing").symlink_to(wanted.name)
+        kept = machine.run("khgen-roll", "keep")
+        assert kept.returncode == 0, kept.stderr
+        living = {str(file.path) for file in rendered.living} - {
+            str(f.path) for f in rendered.files
+        }
+        again = set(kept.stdout.splitlines())
+        assert {f"placed again: {path}" for path in living if "khgen-" not in path} <= again
+        for file in rendered.living:
+            assert machine.path(str(file.path)).read_text() == file.content

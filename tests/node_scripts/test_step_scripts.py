@@ -128,7 +128,7 @@ def test_every_value_that_a_step_reads_is_in_its_environment(name: str) -> None:
         for file in boot_files(plan, node.kind):
             if file.path.parent.name == "steps.d":
                 read = set(re.findall(r"\$\{?([A-Z][A-Z_]+)\b(?!-)", file.content))
-                optional = set(re.findall(r"\$\{([A-Z_]+):?-\}", file.content))
+                optional = set(re.findall(r"\$\{([A-Z_]+):?-\w*\}", file.content))
                 if "ETCD_PEER_URL" in optional - set(values):  # asked first, where etcd is external
                     optional |= {"ETCD_URL", "ETCD_DATA_DIR"}
                 assert read - optional - SET_BY_BASH <= set(values), file.path

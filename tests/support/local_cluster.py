@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from khgen.bundle.datasource import Encoding
 from khgen.bundle.update_bundle import UpdateBundle
+from khgen.export.rendered_machines import ExportNode
+from khgen.export.seeds import update_seed
 from khgen.pki.secrets import new_secrets, with_removed, with_replaced
 from khgen.plan.cluster_plan import build_plan, founders_of
 from khgen.rehearse.api_client import start_client
@@ -94,12 +98,68 @@ class LocalCluster:
         """`kubectl apply -f update.yaml` with the updates that were made last."""
         apply_objects(self.testbed, self.render, objects_of(self.render, self.updates))
 
-    def put_update(self, name: str, folder: str = "/root/update") -> str:
-        """A host's update as a folder on its disk; returns its path."""
-        host = self.hosts[name]
-        for file, content in self.updates[name].files.items():
+    def put_update(self, name: str, update: UpdateBundle | None = None) -> str:
+        """An update (default: the host's last) as a folder on its disk; returns its path."""
+        host, update = self.hosts[name], update or self.updates[name]
+        folder = f"/root/update-{update.generation}"
+        for file, content in update.files.items():
             put(host.folder / "root" / folder.lstrip("/") / file, content)
         return folder
+
+    def serve_updates(self) -> str:
+        """A web server on the bridge with all updates; returns its URL, below which each host has
+        a folder of its name."""
+        folder = self.testbed.folder / "served"
+        for name, update in self.updates.items():
+            for file, content in update.files.items():
+                put(folder / name / file, content)
+        gateway = str(rehearsed(self.render.plan.spec).gateways[0][0])
+        command: list[str | Path] = [sys.executable, "-m", "http.server", "8000"]
+        command += ["--bind", gateway, "--directory", folder]
+        self.namespaces.start(command, self.testbed.folder / "served.log")
+        url = f"http://{gateway}:8000"
+        wait_until(lambda: self.namespaces.tries("curl", "-sf", url) is not None, 20, url)
+        return url
+
+    def seed_update(self, name: str) -> None:
+        """A host's update as the seed of its next boot; it is shut down."""
+        node = self.render.node(self.render.plan.by_name[name])
+        update = update_seed(
+            ExportNode(
+                name=name,
+                role=node.node.role.value,
+                kind=node.node.kind.value,
+                addresses=(str(node.node.address),),
+                instance_id="",
+                encoding=Encoding.PLAIN,
+                user_data=b"",
+                meta_data=b"",
+                network_config=seed_files(node).get("network-config"),
+                update=self.updates[name].files,
+            )
+        )
+        host = self.hosts[name]
+        host.run("systemctl", "poweroff")
+        wait_until(lambda: not host.runs, 120, f"{name} to shut down")
+        host.power_cut()
+        host.seed(update.seed_files)
+
+    def pull(self, names: Sequence[str] = ()) -> None:
+        """Have hosts (default: all of Kubernetes') ask for their updates now, as their timers will."""
+        for name in names or [n.name for n in self.render.plan.nodes if n.joins_kubernetes]:
+            self.hosts[name].run("systemctl", "start", "--no-block", "khgen-update")
+
+    def kubectl(self, *words: str, given: str = "") -> str:
+        """What the operator's kubectl prints; `given` is the file that `-f` is followed by."""
+        folder = self.testbed.folder / "operator"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / "admin.conf").write_text(self.render.admin_conf(), encoding="utf-8")
+        program: list[str | Path] = [self.testbed.programs / "kubectl"]
+        program += ["--kubeconfig", folder / "admin.conf", *words]
+        if given:
+            (folder / "given.yaml").write_text(given, encoding="utf-8")
+            program.append(folder / "given.yaml")
+        return self.namespaces.run(*program)
 
     def wait_updated(self, names: Sequence[str] = (), seconds: float = 240) -> RollWatch:
         """Wait until each of these hosts (default: all) has its last update in force."""

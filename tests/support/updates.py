@@ -38,7 +38,8 @@ case "$*" in
 "stop khgen-boot" | "restart khgen-boot")
   [ ! -e /run/boot.pid ] || kill -9 -- "-$(cat /run/boot.pid)" 2>/dev/null
   [ "$1" = restart ] || exit 0
-  setsid khgen-boot </dev/null >>{root}/boot.log 2>&1 &
+  before=$(sed -n 's/^ExecStartPre=//p' /etc/systemd/system/khgen-boot.service.d/*.conf 2>/dev/null)
+  setsid bash -c "${{before:+$before &&}} exec khgen-boot" </dev/null >>{root}/boot.log 2>&1 &
   echo $! >/run/boot.pid
   ;;
 esac
@@ -69,10 +70,10 @@ def archive(files: Content) -> bytes:
 def roll_files() -> Content:
     """What puts an update into force comes with it."""
     names = ("roll.service", "keep.service", "renew.service", "renew.timer")
-    units = [f"khgen-{name}" for name in names]
+    units = [f"khgen-{name}" for name in names] + ["khgen-boot.service.d/khgen-keep.conf"]
     return {
         "/usr/local/sbin/khgen-roll": (0o755, verbatim("khgen-roll")),
-        **{f"/etc/systemd/system/{name}": (0o644, verbatim(name)) for name in units},
+        **{f"/etc/systemd/system/{name}": (0o644, verbatim(Path(name).name)) for name in units},
     }
 
 

@@ -42,8 +42,9 @@ def _rule(pattern: str, effect: Effect, what: str, *marks: str) -> FileRule:
 
 _BY_KEYS, _PRIVATE, _FOUNDING_LINES = "by keys", "private", "founding lines"
 _NOTHING, _NEW, _RELOAD = Effect.NOTHING, Effect.NEW_MACHINE, Effect.RELOAD
-_RESTART, _REPLACE, _NEVER = Effect.RESTART, Effect.REPLACE, Effect.NOT_POSSIBLE
-_CERTIFICATE, _CA, _STEP = "certificate", "the cluster's CA", "boot step"
+_RESTART, _DRAIN = Effect.RESTART, Effect.DRAIN
+_REPLACE, _NEVER = Effect.REPLACE, Effect.NOT_POSSIBLE
+_CERTIFICATE, _CA, _RUNNER = "certificate", "the cluster's CA", "how the boot steps run"
 _UPDATER = "how updates come"
 
 FILES: tuple[FileRule, ...] = (
@@ -56,56 +57,54 @@ FILES: tuple[FileRule, ...] = (
     _rule("/usr/libexec/keepalived/*", _RELOAD, "virtual IP"),
     _rule("/usr/local/sbin/khgen-vip", _RELOAD, "virtual IP"),
     _rule("/etc/systemd/system/khgen-vip.service", _RELOAD, "virtual IP"),
-    _rule(
-        "/etc/khgen/kubeadm.yaml",
-        _REPLACE,
-        "kubeadm read it once",
-        _BY_KEYS,
-        _PRIVATE,
-        _FOUNDING_LINES,
-    ),
-    _rule("/etc/khgen/patches/*", _REPLACE, "kubeadm read it once", _BY_KEYS),
-    _rule("/etc/khgen/etcd.yaml", _REPLACE, "static pod, placed once", _BY_KEYS),
+    _rule("/etc/khgen/kubeadm.yaml", _NOTHING, "for a first boot only", _PRIVATE),
+    _rule("/etc/khgen/patches/*", _NOTHING, "for a founding only"),
+    _rule("/etc/khgen/cluster.yaml", _RESTART, "configuration of the cluster", _BY_KEYS),
+    _rule("/etc/khgen/kubelet.yaml", _RESTART, "configuration of the kubelets", _BY_KEYS),
+    _rule("/etc/khgen/kubelet-flags", _RESTART, "flags of the kubelet", _BY_KEYS),
+    _rule("/etc/khgen/nodes.json", _RELOAD, "labels and taints"),
+    _rule("/etc/khgen/programs", _DRAIN, "versions of Kubernetes' programs", _BY_KEYS),
+    _rule("/etc/khgen/etcd.yaml", _RESTART, "static pod", _BY_KEYS),
     _rule("/etc/khgen/etcd-kubelet.yaml", _RESTART, "kubelet of an etcd host"),
     _rule("/etc/khgen/manifests/*", _NOTHING, "applied once by the founders", _PRIVATE),
-    _rule("/etc/khgen/node.env", _NEW, "what the boot steps read", _BY_KEYS, _FOUNDING_LINES),
-    _rule("/etc/khgen/image.wanted", _NEW, "the image to boot from", _BY_KEYS),
-    _rule("/etc/khgen/downloads", _NEW, "what is downloaded", _BY_KEYS),
+    _rule("/etc/khgen/node.env", _RELOAD, "what the boot steps read", _BY_KEYS, _FOUNDING_LINES),
+    _rule("/etc/khgen/image.wanted", _REPLACE, "the image to boot from"),
+    _rule("/etc/khgen/downloads", _DRAIN, "what is downloaded", _BY_KEYS),
     _rule("/etc/khgen/roll.json", _NOTHING, "how the node takes its turn"),
     _rule("/etc/khgen/update.pub", _NEVER, "the key that updates are checked with"),
-    _rule("/etc/khgen/steps.d/*-update-*", _NOTHING, "step of an update"),
-    _rule("/etc/khgen/*", _NEW, _STEP),
-    _rule("/usr/local/sbin/khgen-boot", _NEW, _STEP),
-    _rule("/usr/local/sbin/khgen-place", _NEW, _STEP),
+    _rule("/etc/khgen/*", _RESTART, "boot step: it runs again", _BY_KEYS),
+    _rule("/usr/local/sbin/khgen-boot", _NOTHING, _RUNNER),
+    _rule("/usr/local/sbin/khgen-place", _NOTHING, _RUNNER),
     _rule("/usr/local/sbin/khgen-update", _NOTHING, _UPDATER),
     _rule("/usr/local/sbin/khgen-roll", _NOTHING, _UPDATER),
-    _rule("/usr/local/sbin/khgen-metadata", _RESTART, "rule against the metadata service"),
+    _rule("/usr/local/sbin/khgen-metadata", _RELOAD, "rule against the metadata service"),
     _rule("/usr/local/sbin/*", _RESTART, "program of a service"),
-    _rule("/etc/systemd/system/khgen-boot.service", _NEW, _STEP),
-    _rule("/etc/systemd/system/khgen-place.service", _NEW, _STEP),
+    _rule("/etc/systemd/system/khgen-boot.service", _NOTHING, _RUNNER),
+    _rule("/etc/systemd/system/khgen-place.service", _NOTHING, _RUNNER),
     _rule("/etc/systemd/system/khgen-update.*", _RELOAD, _UPDATER),
     _rule("/etc/systemd/system/khgen-roll.service", _RELOAD, _UPDATER),
     _rule("/etc/systemd/system/khgen-keep.service", _RELOAD, _UPDATER),
+    _rule("/etc/systemd/system/khgen-renew.*", _RELOAD, _UPDATER),
     _rule("/etc/kubernetes/pki/*ca.crt", _NEVER, _CA),
     _rule("/etc/kubernetes/pki/sa.*", _NEVER, "key of the service accounts", _PRIVATE),
     _rule("/etc/kubernetes/pki/*ca.key", _REPLACE, "key of a CA", _BY_KEYS, _PRIVATE),
     _rule("/etc/kubernetes/pki/*.key", _RESTART, "key of a certificate", _PRIVATE),
     _rule("/etc/kubernetes/pki/*", _RESTART, _CERTIFICATE),
     _rule("/etc/kubernetes/super-admin.conf", _NOTHING, "for founding only", _PRIVATE),
-    _rule("/etc/kubernetes/encryption-config.yaml", _REPLACE, "encryption at rest", _PRIVATE),
+    _rule("/etc/kubernetes/encryption-config.yaml", _NEVER, "encryption at rest", _PRIVATE),
     _rule("/etc/kubernetes/*", _RESTART, "kubeconfig", _PRIVATE),
     _rule("/var/lib/kubelet/pki/*", _RESTART, "the kubelet's identity", _PRIVATE),
     _rule("/etc/containerd/*", _RESTART, "container runtime"),
     _rule("/etc/buildkit/*", _RESTART, "image builder"),
     _rule("/etc/nerdctl/*", _RELOAD, "command line of the container runtime"),
     _rule("/etc/crictl.yaml", _RELOAD, "command line of the container runtime"),
-    _rule("/etc/sysctl.d/*", _RESTART, "kernel settings"),
-    _rule("/etc/modules-load.d/*", _RESTART, "kernel modules"),
+    _rule("/etc/sysctl.d/*", _RELOAD, "kernel settings"),
+    _rule("/etc/modules-load.d/*", _RELOAD, "kernel modules"),
     _rule("/etc/chrony*", _RESTART, "time"),
     _rule("/etc/systemd/timesyncd*", _RESTART, "time"),
-    _rule("/etc/apt/*", _NEW, "package repositories"),
-    _rule("/etc/yum.repos.d/*", _NEW, "package repositories"),
-    _rule("/etc/pki/rpm-gpg/*", _NEW, "package repositories"),
+    _rule("/etc/apt/*", _RELOAD, "package repositories"),
+    _rule("/etc/yum.repos.d/*", _RELOAD, "package repositories"),
+    _rule("/etc/pki/rpm-gpg/*", _RELOAD, "package repositories"),
     _rule("/etc/cloud/*", _NEW, "settings of cloud-init"),
     _rule("/etc/systemd/system/*", _RESTART, "service"),
     _rule("*", _RESTART, "file"),
@@ -141,14 +140,17 @@ khgen diff cluster.yaml -o out/ -p     # with the lines; private files are never
 
 The exit code is 0 if nothing changes and 2 if something does ([exit codes](commands.md#exit-codes)).
 
-A render changes nothing on running machines. A change reaches them when they get their new user-data and
-meta-data (their seed) and reboot, or when they are replaced (`khgen node replace`). A new seed places files
-and runs the boot steps again. It does not touch what kubeadm wrote once: static pods, kubelet configuration,
-ConfigMaps, labels, taints and addons. It removes no file. Give machines their new seeds one at a time, and
-wait until `khgen-boot status` reports that all is done.
+A render changes nothing on running machines. They get most changes by their [update](updates.md), in turn:
+after `kubectl apply -f out/update.yaml`, or by `khgen-boot apply` or an update seed. [Day two](day-two.md)
+has the commands. Where a key below says that only cloud-init does it, a machine needs its new user-data and
+meta-data (its first seed, `khgen seed`) and a reboot.
 
-One thing needs no new seed: control planes with the virtual IP ask the API for the list of control planes,
-and add new ones to haproxy and to keepalived's peers. Load-balancer hosts need their own new seed for this
+A machine that booted from a [golden image](images.md) takes no update that changes what is in the image, for
+instance kernel settings or a version: khgen shows `/etc/khgen/image.wanted` as changed. Bake the new image, and
+replace the machines one by one.
+
+One thing needs neither: control planes with the virtual IP ask the API for the list of control planes,
+and add new ones to haproxy and to keepalived's peers. Load-balancer hosts need their update for this
 ([growth](boot-order.md)).
 
 ## Effects
@@ -162,7 +164,7 @@ A node's effect is the strongest of its changed keys and files.
 
 ## Keys
 
-| key | effect | concerns | what happens, what to do today |
+| key | effect | concerns | what happens, what to do |
 |---|---|---|---|
 """
 

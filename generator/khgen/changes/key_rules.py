@@ -1,4 +1,4 @@
-"""What a change of each key of cluster.yaml means: its effect, where, and what to do."""
+"""What a change of each key of cluster.yaml means: its effect, where, and what happens."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ MEANINGS: Mapping[Effect, str] = MappingProxyType(
     {
         Effect.NOTHING: "no machine has to change",
         Effect.NEW_MACHINE: "only machines that boot for the first time get it",
-        Effect.RELOAD: "a service reads its configuration again;"
-        " for now, give the machine its new seed and reboot it",
-        Effect.RESTART: "programs restart;"
-        " for now, give each machine its new seed and reboot it, one machine at a time",
-        Effect.DRAIN: "drain the node first, so that its pods move to other nodes",
+        Effect.RELOAD: "programs take it over while they run",
+        Effect.RESTART: "programs restart and pods go on;"
+        " control planes and etcd members restart theirs one machine at a time",
+        Effect.DRAIN: "pods leave each node first, then its programs restart, one node at a time"
+        " (workers: updates.maxUnavailable)",
         Effect.REPLACE: "make a new machine for it with khgen node replace, one node at a time",
         Effect.NOT_POSSIBLE: "a running cluster cannot change it: make a new cluster",
     }
@@ -109,48 +109,35 @@ _ITSELF = Concerned.ITSELF
 _ONE_VALUE = "There is only one value."
 _NAME = "The secrets file belongs to the name: another name is another cluster."
 _UPGRADE = (
-    "khgen does not upgrade running machines: drain each and run kubeadm upgrade, one minor version"
-    " at a time. A new seed leaves a running node's kubeadm, kubelet and kubectl as they are."
+    "An update lets kubeadm upgrade the nodes, one minor version at a time: khgen upgrade plan lists"
+    " what that needs. An image brings its own version: bake a new one and replace the machines."
 )
-_STATIC_POD = (
-    "kubeadm wrote the static pods once, and joining control planes follow the kubeadm-config"
-    " ConfigMap: change that ConfigMap, then replace the control planes one by one."
-)
+_STATIC_POD = "An update changes the kubeadm-config ConfigMap and the static pods, one control plane at a time."
 _ENCRYPTION = (
     "API servers with it and without it cannot read each other's Secrets: a render refuses the"
     " change until you have changed all of them and the secrets file by hand."
 )
 _KUBELET = (
-    "Each kubelet keeps the configuration that kubeadm copied from the kubelet-config ConfigMap:"
-    " change that ConfigMap, then replace the machines one by one."
+    "An update changes the kubelet-config ConfigMap, then each kubelet's configuration, and restarts"
+    " the kubelet."
 )
-_PROXY = (
-    "The founders wrote the kube-proxy ConfigMap once: change it with kubectl and restart the"
-    " DaemonSet."
-)
+_PROXY = "An update changes the kube-proxy ConfigMap and restarts the DaemonSet."
 _CERTIFICATES = (
-    "The certificates are issued again: give machines their new seeds and reboot them, one machine"
-    " at a time."
+    "The certificates are issued again. An update brings them, and what reads them starts again."
 )
 _NETWORK = "Certificates, pods and Services hold the old value: it needs a new cluster."
 _ENDPOINT = "Certificates, kubeconfigs and kubelets hold the endpoint: it needs a new cluster."
 _CLUSTER_NAME = "Every kubeconfig and the kubeadm-config ConfigMap hold it: it needs a new cluster."
-_VIP_INTERFACE = "keepalived reads it after a new seed and a reboot."
+_VIP_INTERFACE = "An update brings it to keepalived."
 _VRRP = (
-    "Load balancers with different values ignore each other, so two may hold the VIP: give all of"
-    " them their new seeds and reboot them together."
+    "An update brings it to keepalived. Until all hosts of the VIP have it, those with different"
+    " values ignore each other, so two may hold the VIP."
 )
 _TOPOLOGY = "The members of etcd cannot move to other hosts: it needs a new cluster."
 _DATA = "etcd's data stays where it is: it needs a new cluster."
-_MEMBER = (
-    "etcd's static pod was written once. On control planes it also follows the kubeadm-config"
-    " ConfigMap: change that, then replace the members one by one."
-)
+_MEMBER = "An update changes etcd's static pod, one member at a time."
 _ALGORITHM = "The CAs and all keys use the old algorithm: it needs a new cluster."
-_CA_KEYS = (
-    "Running machines keep their CA keys and the matching flags: replace the control planes one by"
-    " one. Keys that a machine once had do not become secret again."
-)
+_CA_KEYS = "Replace the control planes one by one. Keys that a machine once had do not become secret again."
 _NEW_CA = "The CAs stay as they are. The value applies to new CAs."
 _CHECKED = "Only khgen render uses it."
 _TOKEN = "The founders made the token once: make another with kubeadm token create."  # noqa: S105 - no token
@@ -158,33 +145,37 @@ _APPLIED = "The founders applied it once: apply the change with kubectl."
 
 _POLICY = "Nodes read it from update.yaml: apply that with kubectl. No machine restarts anything."
 _PULL = (
-    "A new seed and a reboot bring the timer to running machines, or stop it. Without the timer, they"
-    " get updates by khgen-boot apply or by an update seed."
+    "With the next update, nodes ask the API or no longer do. Nodes that do not ask get that update"
+    " by khgen-boot apply or by an update seed."
 )
 _DRAINED = "Nodes get it with their next update; nothing restarts."
 
 _SYSTEM = "khgen does not change a running system: replace the machines one by one."
-_CLOUD_INIT = "cloud-init does it after a new seed and a reboot."
-_CLOUD_INIT_AGAIN = "After a new seed and a reboot, cloud-init runs all of it again."
-_TIME = "The time program uses it after a new seed and a reboot."
+_CLOUD_INIT = "Only cloud-init does it: give machines their new seeds and reboot them."
+_CLOUD_INIT_AGAIN = (
+    "Only cloud-init does it: after a new seed and a reboot, it runs all of it again."
+)
+_TIME = "An update brings it, and the time program restarts."
+_TIME_PROGRAM = "An update installs the program. Pods leave the node first, as for every change of its packages."
 _KERNEL = (
-    "The settings take effect after a new seed and a reboot. One that you remove returns to the"
-    " kernel's default."
+    "An update sets the values. One that you remove returns to the kernel's default when the machine"
+    " reboots."
 )
-_PREPARED = "It takes effect after a new seed and a reboot. The value unmanaged reverts nothing."
-_METADATA = "A new seed and a reboot set the rule. Without the key, running machines keep the rule."
-_ALIASES = "/etc/hosts is written after a new seed and a reboot."
-_INSTALLED = (
-    "Installed programs stay. Give the new seed only to new machines: a running machine would"
-    " install the programs again."
-)
+_PREPARED = "An update does it. The value unmanaged reverts nothing."
+_METADATA = "An update sets the rule. Without the key, running machines can keep the rule."
+_ALIASES = "An update writes /etc/hosts."
+_SOURCE = "khgen does not move running machines to another source: replace them one by one."
 _REPOSITORY = "Installed programs stay; later installations use it."
-_CONTAINERD = "containerd reads it after a new seed and a reboot."
-_RUNTIME = "A new seed and a reboot install it: drain the node first."
-_KUBELET_PROGRAM = (
-    "Running machines keep theirs: drain each and install it by hand, one minor version at a time."
+_URL = (
+    "Nothing is installed again if the digest is the same. But pods leave the node, as for every"
+    " change of its downloads."
 )
-_TOOL = "Running machines keep theirs: install it by hand, or leave it to new machines."
+_CONTAINERD = "An update brings it, and containerd restarts."
+_RUNTIME = (
+    "An update installs it and restarts containerd. The version of the distribution's own package"
+    " stays as it is."
+)
+_PROGRAM = "An update installs it. Pods leave the node first, whatever the program is."
 _IMAGE = "Running machines keep their image: bake a new one for new machines."
 _DELIVERY = "It only changes how user-data reaches a machine."
 _NODE_NAME = (
@@ -192,14 +183,18 @@ _NODE_NAME = (
 )
 _ROLE = "A machine cannot change its role: replace it."
 _ADDRESS = (
-    "Certificates, kubelet and etcd member hold the address: replace the machine. The others reload"
-    " the files that contain it."
+    "Certificates, kubelet and etcd member hold the address: replace the machine. An update brings"
+    " the address to the others."
 )
-_NODE_NETWORK = "cloud-init sets up the network again after a new seed and a reboot."
-_LABELS = "Kubelets register with them once: use kubectl label on running nodes."
-_TAINTS = "Kubelets register with them once: use kubectl taint on running nodes."
-_FLAGS = "kubeadm wrote the kubelet's flags once, when the node joined: replace the machine."
-_OWN_CERTIFICATES = "Its certificates are issued again: give it its new seed and reboot it."
+_NODE_NETWORK = "Only cloud-init sets up the network: give it a new seed and reboot it."
+_LABELS = (
+    "An update of the control planes changes the Node, and takes back what an earlier update gave."
+    " An update of the node itself restarts its kubelet."
+)
+_TAINTS = (
+    "An update of the control planes changes the Node, and takes back what an earlier update gave."
+)
+_FLAGS = "An update changes the kubelet's flags and restarts it."
 
 KEYS: Mapping[str, KeyRule] = table(
     {
@@ -207,16 +202,16 @@ KEYS: Mapping[str, KeyRule] = table(
         "kind": (_NOTHING, _ALL, _ONE_VALUE),
         "metadata.name": (_NEVER, _ALL, _NAME),
         "kubernetes.version": (_DRAIN, _KUBERNETES, _UPGRADE),
-        "kubernetes.imageRepository": (_REPLACE, _CONTROL, _STATIC_POD),
+        "kubernetes.imageRepository": (_RESTART, _CONTROL, _STATIC_POD),
         "kubernetes.clusterName": (_NEVER, _ALL, _CLUSTER_NAME),
-        "kubernetes.featureGates": (_REPLACE, _CONTROL, _STATIC_POD),
-        "kubernetes.apiServer.extraArgs": (_REPLACE, _CONTROL, _STATIC_POD),
+        "kubernetes.featureGates": (_RESTART, _CONTROL, _STATIC_POD),
+        "kubernetes.apiServer.extraArgs": (_RESTART, _CONTROL, _STATIC_POD),
         "kubernetes.apiServer.certSANs": (_RESTART, _CONTROL, _CERTIFICATES),
-        "kubernetes.controllerManager.extraArgs": (_REPLACE, _CONTROL, _STATIC_POD),
-        "kubernetes.scheduler.extraArgs": (_REPLACE, _CONTROL, _STATIC_POD),
-        "kubernetes.kubelet.config": (_REPLACE, _KUBERNETES, _KUBELET),
-        "kubernetes.kubeProxy.mode": (_NOTHING, _KUBERNETES, _PROXY),
-        "kubernetes.kubeProxy.config": (_NOTHING, _KUBERNETES, _PROXY),
+        "kubernetes.controllerManager.extraArgs": (_RESTART, _CONTROL, _STATIC_POD),
+        "kubernetes.scheduler.extraArgs": (_RESTART, _CONTROL, _STATIC_POD),
+        "kubernetes.kubelet.config": (_RESTART, _KUBERNETES, _KUBELET),
+        "kubernetes.kubeProxy.mode": (_RESTART, _KUBERNETES, _PROXY),
+        "kubernetes.kubeProxy.config": (_RESTART, _KUBERNETES, _PROXY),
         "kubernetes.encryptionAtRest": (_NEVER, _CONTROL, _ENCRYPTION),
         "networking.podSubnet": (_NEVER, _ALL, _NETWORK),
         "networking.serviceSubnet": (_NEVER, _ALL, _NETWORK),
@@ -229,8 +224,8 @@ KEYS: Mapping[str, KeyRule] = table(
         "controlPlaneEndpoint.vrrp": (_RELOAD, _BALANCERS, _VRRP),
         "etcd.topology": (_NEVER, _ALL, _TOPOLOGY),
         "etcd.dataDir": (_NEVER, _ETCD, _DATA),
-        "etcd.extraArgs": (_REPLACE, _ETCD, _MEMBER),
-        "etcd.imageTag": (_REPLACE, _ETCD, _MEMBER),
+        "etcd.extraArgs": (_RESTART, _ETCD, _MEMBER),
+        "etcd.imageTag": (_RESTART, _ETCD, _MEMBER),
         "pki.algorithm": (_NEVER, _ALL, _ALGORITHM),
         "pki.caKeys": (_REPLACE, _CONTROL, _CA_KEYS),
         "pki.caValidity": (_NOTHING, _ALL, _NEW_CA),
@@ -251,18 +246,18 @@ KEYS: Mapping[str, KeyRule] = table(
         "os.family": (_REPLACE, _ALL, _SYSTEM),
         "os.release": (_REPLACE, _ALL, _SYSTEM),
         "os.timezone": (_RELOAD, _ALL, _CLOUD_INIT),
-        "os.timeSync.program": (_RESTART, _ALL, _TIME),
+        "os.timeSync.program": (_DRAIN, _ALL, _TIME_PROGRAM),
         "os.timeSync.pools": (_RESTART, _ALL, _TIME),
         "os.timeSync.servers": (_RESTART, _ALL, _TIME),
-        "os.sysctl.profile": (_RESTART, _ALL, _KERNEL),
-        "os.sysctl.extra": (_RESTART, _ALL, _KERNEL),
-        "os.swap": (_RESTART, _HOSTS, _PREPARED),
-        "os.selinux": (_RESTART, _ALL, _PREPARED),
-        "os.firewall": (_RESTART, _ALL, _PREPARED),
-        "os.blockMetadata": (_RESTART, _HOSTS, _METADATA),
+        "os.sysctl.profile": (_RELOAD, _ALL, _KERNEL),
+        "os.sysctl.extra": (_RELOAD, _ALL, _KERNEL),
+        "os.swap": (_RELOAD, _HOSTS, _PREPARED),
+        "os.selinux": (_RELOAD, _ALL, _PREPARED),
+        "os.firewall": (_RELOAD, _ALL, _PREPARED),
+        "os.blockMetadata": (_RELOAD, _HOSTS, _METADATA),
         "os.hosts[].address": (_RELOAD, _ALL, _ALIASES),
         "os.hosts[].names": (_RELOAD, _ALL, _ALIASES),
-        "os.packageMirror": (_NEW, _ALL, _REPOSITORY),
+        "os.packageMirror": (_RELOAD, _ALL, _REPOSITORY),
         "os.sshAuthorizedKeys": (_RELOAD, _ALL, _CLOUD_INIT),
         "containerd.version": (_DRAIN, _HOSTS, _RUNTIME),
         "containerd.sandboxImage": (_RESTART, _HOSTS, _CONTAINERD),
@@ -271,39 +266,39 @@ KEYS: Mapping[str, KeyRule] = table(
         "containerd.registryMirrors[].caFile": (_RESTART, _HOSTS, _CONTAINERD),
         "containerd.registryMirrors[].skipVerify": (_RESTART, _HOSTS, _CONTAINERD),
         "containerd.restrictOomScoreAdj": (_RESTART, _HOSTS, _CONTAINERD),
-        "containerd.nerdctl": (_NEW, _HOSTS, _TOOL),
-        "containerd.buildkit": (_RESTART, _HOSTS, _TOOL),
-        "install.kubernetes": (_NEW, _KUBERNETES, _INSTALLED),
-        "install.containerd": (_NEW, _HOSTS, _INSTALLED),
-        "install.kubernetesRepository": (_NEW, _HOSTS, _REPOSITORY),
-        "install.dockerRepository": (_NEW, _HOSTS, _REPOSITORY),
-        "install.kubernetesRepositoryKey.sha256": (_NEW, _HOSTS, _REPOSITORY),
-        "install.kubernetesRepositoryKey.path": (_NEW, _HOSTS, _REPOSITORY),
-        "install.kubernetesRepositoryKey.text": (_NEW, _HOSTS, _REPOSITORY),
-        "install.dockerRepositoryKey.sha256": (_NEW, _HOSTS, _REPOSITORY),
-        "install.dockerRepositoryKey.path": (_NEW, _HOSTS, _REPOSITORY),
-        "install.dockerRepositoryKey.text": (_NEW, _HOSTS, _REPOSITORY),
-        "install.packageVersions.kubeadm": (_NEW, _KUBERNETES, _TOOL),
-        "install.packageVersions.kubelet": (_DRAIN, _HOSTS, _KUBELET_PROGRAM),
-        "install.packageVersions.kubectl": (_NEW, _KUBERNETES, _TOOL),
-        "install.artifacts.containerd.url": (_NEW, _HOSTS, _REPOSITORY),
-        "install.artifacts.containerd.sha256": (_DRAIN, _HOSTS, _RUNTIME),
-        "install.artifacts.runc.url": (_NEW, _HOSTS, _REPOSITORY),
-        "install.artifacts.runc.sha256": (_DRAIN, _HOSTS, _RUNTIME),
-        "install.artifacts.cniPlugins.url": (_NEW, _HOSTS, _REPOSITORY),
-        "install.artifacts.cniPlugins.sha256": (_NEW, _HOSTS, _TOOL),
-        "install.artifacts.nerdctl.url": (_NEW, _HOSTS, _REPOSITORY),
-        "install.artifacts.nerdctl.sha256": (_NEW, _HOSTS, _TOOL),
-        "install.artifacts.buildkit.url": (_NEW, _HOSTS, _REPOSITORY),
-        "install.artifacts.buildkit.sha256": (_RESTART, _HOSTS, _TOOL),
-        "install.artifacts.crictl.url": (_NEW, _HOSTS, _REPOSITORY),
-        "install.artifacts.crictl.sha256": (_NEW, _HOSTS, _TOOL),
-        "install.artifacts.kubeadm.url": (_NEW, _KUBERNETES, _REPOSITORY),
-        "install.artifacts.kubeadm.sha256": (_NEW, _KUBERNETES, _TOOL),
-        "install.artifacts.kubelet.url": (_NEW, _HOSTS, _REPOSITORY),
-        "install.artifacts.kubelet.sha256": (_DRAIN, _HOSTS, _KUBELET_PROGRAM),
-        "install.artifacts.kubectl.url": (_NEW, _KUBERNETES, _REPOSITORY),
-        "install.artifacts.kubectl.sha256": (_NEW, _KUBERNETES, _TOOL),
+        "containerd.nerdctl": (_DRAIN, _HOSTS, _PROGRAM),
+        "containerd.buildkit": (_DRAIN, _HOSTS, _PROGRAM),
+        "install.kubernetes": (_REPLACE, _KUBERNETES, _SOURCE),
+        "install.containerd": (_REPLACE, _HOSTS, _SOURCE),
+        "install.kubernetesRepository": (_RELOAD, _HOSTS, _REPOSITORY),
+        "install.dockerRepository": (_RELOAD, _HOSTS, _REPOSITORY),
+        "install.kubernetesRepositoryKey.sha256": (_RELOAD, _HOSTS, _REPOSITORY),
+        "install.kubernetesRepositoryKey.path": (_RELOAD, _HOSTS, _REPOSITORY),
+        "install.kubernetesRepositoryKey.text": (_RELOAD, _HOSTS, _REPOSITORY),
+        "install.dockerRepositoryKey.sha256": (_RELOAD, _HOSTS, _REPOSITORY),
+        "install.dockerRepositoryKey.path": (_RELOAD, _HOSTS, _REPOSITORY),
+        "install.dockerRepositoryKey.text": (_RELOAD, _HOSTS, _REPOSITORY),
+        "install.packageVersions.kubeadm": (_DRAIN, _KUBERNETES, _PROGRAM),
+        "install.packageVersions.kubelet": (_DRAIN, _HOSTS, _PROGRAM),
+        "install.packageVersions.kubectl": (_DRAIN, _KUBERNETES, _PROGRAM),
+        "install.artifacts.containerd.url": (_DRAIN, _HOSTS, _URL),
+        "install.artifacts.containerd.sha256": (_DRAIN, _HOSTS, _PROGRAM),
+        "install.artifacts.runc.url": (_DRAIN, _HOSTS, _URL),
+        "install.artifacts.runc.sha256": (_DRAIN, _HOSTS, _PROGRAM),
+        "install.artifacts.cniPlugins.url": (_DRAIN, _HOSTS, _URL),
+        "install.artifacts.cniPlugins.sha256": (_DRAIN, _HOSTS, _PROGRAM),
+        "install.artifacts.nerdctl.url": (_DRAIN, _HOSTS, _URL),
+        "install.artifacts.nerdctl.sha256": (_DRAIN, _HOSTS, _PROGRAM),
+        "install.artifacts.buildkit.url": (_DRAIN, _HOSTS, _URL),
+        "install.artifacts.buildkit.sha256": (_DRAIN, _HOSTS, _PROGRAM),
+        "install.artifacts.crictl.url": (_DRAIN, _HOSTS, _URL),
+        "install.artifacts.crictl.sha256": (_DRAIN, _HOSTS, _PROGRAM),
+        "install.artifacts.kubeadm.url": (_DRAIN, _KUBERNETES, _URL),
+        "install.artifacts.kubeadm.sha256": (_DRAIN, _KUBERNETES, _PROGRAM),
+        "install.artifacts.kubelet.url": (_DRAIN, _HOSTS, _URL),
+        "install.artifacts.kubelet.sha256": (_DRAIN, _HOSTS, _PROGRAM),
+        "install.artifacts.kubectl.url": (_DRAIN, _KUBERNETES, _URL),
+        "install.artifacts.kubectl.sha256": (_DRAIN, _KUBERNETES, _PROGRAM),
         "install.architecture": (_REPLACE, _ALL, _SYSTEM),
         "image.base.url": (_NEW, _ALL, _IMAGE),
         "image.base.checksum": (_NEW, _ALL, _IMAGE),
@@ -314,7 +309,7 @@ KEYS: Mapping[str, KeyRule] = table(
         "updates.pull": (_RELOAD, _KUBERNETES, _PULL),
         "updates.paused": (_NOTHING, _ALL, _POLICY),
         "updates.maxUnavailable": (_NOTHING, _ALL, _POLICY),
-        "updates.drainTimeout": (_NOTHING, _KUBERNETES, _DRAINED),
+        "updates.drainTimeout": (_NOTHING, _ALL, _DRAINED),
         "updates.window.days": (_NOTHING, _ALL, _POLICY),
         "updates.window.start": (_NOTHING, _ALL, _POLICY),
         "updates.window.length": (_NOTHING, _ALL, _POLICY),
@@ -334,12 +329,12 @@ KEYS: Mapping[str, KeyRule] = table(
         "nodes[].network.interface": (_RESTART, _ITSELF, _NODE_NETWORK),
         "nodes[].network.macAddress": (_RESTART, _ITSELF, _NODE_NETWORK),
         "nodes[].network.raw": (_RESTART, _ITSELF, _NODE_NETWORK),
-        "nodes[].labels": (_NEW, _ITSELF, _LABELS),
-        "nodes[].taints[].key": (_NEW, _ITSELF, _TAINTS),
-        "nodes[].taints[].value": (_NEW, _ITSELF, _TAINTS),
-        "nodes[].taints[].effect": (_NEW, _ITSELF, _TAINTS),
-        "nodes[].kubeletExtraArgs": (_REPLACE, _ITSELF, _FLAGS),
-        "nodes[].certSANs": (_RESTART, _ITSELF, _OWN_CERTIFICATES),
+        "nodes[].labels": (_RESTART, _ITSELF, _LABELS),
+        "nodes[].taints[].key": (_RELOAD, _ITSELF, _TAINTS),
+        "nodes[].taints[].value": (_RELOAD, _ITSELF, _TAINTS),
+        "nodes[].taints[].effect": (_RELOAD, _ITSELF, _TAINTS),
+        "nodes[].kubeletExtraArgs": (_RESTART, _ITSELF, _FLAGS),
+        "nodes[].certSANs": (_RESTART, _ITSELF, _CERTIFICATES),
     }
 )
 """By dotted path, in the order of docs/spec.md; `[]` stands for any item of a list.

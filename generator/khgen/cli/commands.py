@@ -5,6 +5,7 @@ but click.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.decorators import FC
@@ -20,6 +21,11 @@ from khgen.cli.options import (
     secrets_option,
     spec_argument,
 )
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from khgen.cli.rehearse_command import RehearsalRequest
 
 EXAMPLE = "rocky-stacked-ha"
 FOLDER_OF_IMAGES = Path("images")
@@ -351,19 +357,12 @@ def list_images(folder: Path) -> None:
     help="Most processors for each host, like 0.66; default: all.",
 )
 @click.option("--consoles", type=PATH, help="Folder for the console logs.")
-def rehearse(  # noqa: PLR0913 - one for each option
+def rehearse(
     *,
     spec: Path,
     named: str | None,
     names: tuple[str, ...],
-    timeout: float,
-    rootfs: Path | None,
-    programs: Path | None,
-    update: Path | None,
-    update_programs: Path | None,
-    cpus: float | None,
-    consoles: Path | None,
-    keep: bool,
+    **request: "Unpack[RehearsalRequest]",
 ) -> None:
     """Boot the rendered nodes as local hosts (Linux, as root).
 
@@ -373,16 +372,6 @@ def rehearse(  # noqa: PLR0913 - one for each option
     The hosts are systemd-nspawn containers with their own network and new keys. When khgen ends, it
     removes them.
     """
-    from khgen.cli.rehearse_command import RehearsalRequest, rehearse_cluster
+    from khgen.cli.rehearse_command import rehearse_cluster
 
-    request = RehearsalRequest(
-        timeout=timeout,
-        rootfs=rootfs,
-        programs=programs,
-        update=update,
-        update_programs=update_programs,
-        cpus=cpus,
-        consoles=consoles,
-        keep=keep,
-    )
     rehearse_cluster(spec, named, names, request)

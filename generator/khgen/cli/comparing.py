@@ -79,6 +79,12 @@ class Comparison:
             and (old.update is None or old.update.sha256 == entry["update"]["sha256"])
         )
 
+    def updates(self, name: str, entry: NodeEntry) -> bool:
+        """Whether the node of this entry has another update than in the output."""
+        old = self._held.manifest.nodes.get(name)
+        held = None if old is None else old.update
+        return old is not None and (held is None or held.sha256 != entry["update"]["sha256"])
+
     def changed(self, rendered: RenderedNode) -> tuple[NodeChange, Problems]:
         """The differences of a node that both have, and the problems of its files in the output."""
         node = rendered.node
@@ -196,7 +202,8 @@ class Closing:
                 sorted((*compared, *others), key=lambda node: order.get(node.name, len(order)))
             )
         self.sums = (*self._changed_sums(comparison, changed, compared), *_sums(others))
-        self._rolls = bool(changed) or changes_policy(comparison.keys)
+        updated = (comparison.updates(plan.name, entries[plan.name]) for plan in changed)
+        self._rolls = any(updated) or changes_policy(comparison.keys)
 
     def _node(self, comparison: Comparison, plan: NodePlan) -> NodeChange:
         change, problems = comparison.changed(self._render.node(plan))
@@ -265,15 +272,16 @@ def _sum_line(part: Sum) -> str:
     return f"  {SIGNS[part.change]} {part.count:,} of role {part.role}: {what}"
 
 
-def summary(plan: Plan, entries: Mapping[str, NodeEntry], output: Path | None) -> str:
+def summary(closing: Closing, entries: Mapping[str, NodeEntry], output: Path | None) -> str:
     """What was rendered (or could be, without an output folder), its sizes, and the next step."""
+    plan, whose = closing.plan, "each new machine" if closing.known else "each machine"
     what = f"{len(entries)} nodes of {plan.spec.metadata.name} (Kubernetes {plan.version})"
     if output is None:
         return f"{what} can be rendered; nothing was written"
     table = _largest(entries) if len(entries) > LISTED_NODES else _table(plan, entries)
     return (
         f"rendered {what} into {output}/\n\n{table}\n\n"
-        f"next: give each machine its user-data and meta-data from {output}/nodes/<name>/,\n"
+        f"next: give {whose} its user-data and meta-data from {output}/nodes/<name>/,\n"
         f"then: kubectl --kubeconfig {output}/admin.conf get nodes"
     )
 

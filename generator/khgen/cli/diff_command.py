@@ -38,6 +38,8 @@ class Changes:
     keys_known: bool
     """Whether the output has the spec that it was rendered from."""
     admin_conf: Change | None
+    rolls: bool
+    """Whether update.yaml changes."""
     following: tuple[str, ...]
     """How machines that are up get the changes."""
 
@@ -45,12 +47,6 @@ class Changes:
     def any(self) -> bool:
         """Whether there is any change to report."""
         return bool(self.nodes or self.keys or self.admin_conf)
-
-    @property
-    def rolls(self) -> bool:
-        """Whether update.yaml changes."""
-        changed = any(node.change is Change.CHANGED for node in self.nodes)
-        return changed or changes_policy(self.keys)
 
     @property
     def rules(self) -> Mapping[str, KeyRule]:
@@ -236,6 +232,8 @@ def _changes(
         keys=comparison.keys,
         keys_known=held.spec is not None,
         admin_conf=_admin_conf(held.out, render),
+        rolls=any(comparison.updates(*entry) for entry in entries.items())
+        or changes_policy(comparison.keys),
         following=tuple(update_lines(render.plan, held.out)),
     )
 

@@ -102,8 +102,7 @@ def renew(spec: Path, named: str | None, names: tuple[str, ...], *, clock_is_rig
     """Give nodes new keys and certificates at the next render.
 
     Their dates count from now. The CAs stay as they are, unless the first render dated them in the
-    future: then their own keys sign them again. The nodes get their new files with their next
-    user-data or image.
+    future: then their own keys sign them again. Running nodes get them with their next update.
     """
     from khgen.cli.renewal import renew_certificates
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
@@ -37,8 +38,7 @@ from khgen.render import ClusterRender
 from khgen.spec.model import ClusterSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalRequest:
+class RehearsalRequest(TypedDict):
     """How the hosts boot, and what they are updated to."""
 
     timeout: float
@@ -72,7 +72,7 @@ def rehearse_cluster(
     versions = [(one.render.plan, one.programs) for one in (first, second) if one is not None]
     with (
         _reporting(),
-        open_testbed(first.rehearsal, versions, request.rootfs, request.cpus) as here,
+        open_testbed(first.rehearsal, versions, request["rootfs"], request["cpus"]) as here,
         external_balancer(here, first.render.plan),
     ):
         if second is not None and second.programs != first.programs:
@@ -80,11 +80,11 @@ def rehearse_cluster(
             serve_programs(here.namespaces, here.folder, served)
         data_dir = first.rehearsal.spec.etcd.data_dir
         hosts = [new_host(here, first.render.node(node), data_dir) for node in nodes]
-        with _keeping_consoles(hosts, request.consoles):
-            _boot(hosts, request.timeout)
+        with _keeping_consoles(hosts, request["consoles"]):
+            _boot(hosts, request["timeout"])
             if second is not None:
-                _update(here, second, hosts, request.timeout)
-            if request.keep:
+                _update(here, second, hosts, request["timeout"])
+            if request["keep"]:
                 _wait_for_interrupt(hosts)
 
 
@@ -97,10 +97,12 @@ def _renders(
     source = read_secrets(inputs, named, report)
     even = founding_findings(inputs.spec) if source.fresh else ()
     report.add(inputs.problems((*even, *founder_findings(inputs.spec, source.secrets))), {})
-    wanted = None if request.update is None else _read_update(request.update, inputs.spec, report)
+    wanted = (
+        None if request["update"] is None else _read_update(request["update"], inputs.spec, report)
+    )
     report.stop_if_fatal()
-    programs = _required(request.programs)
-    updated = request.update_programs or programs
+    programs = _required(request["programs"])
+    updated = request["update_programs"] or programs
     founders = founding_nodes(source.secrets)
     secrets = replace(new_secrets(inputs.spec, now(), os.urandom), founders=founders)
     serves = wanted is not None and updated != programs

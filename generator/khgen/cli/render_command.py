@@ -200,7 +200,7 @@ def _print_result(
         )
         return
     report.show(closing=output is None)
-    click.echo("\n".join((summary(closing.plan, entries, output), *closing.lines())))
+    click.echo("\n".join((summary(closing, entries, output), *closing.lines())))
     if created:
         click.echo(
             f"\ncreated {source.path} (0600): the cluster's identity, to be kept and kept secret\n"

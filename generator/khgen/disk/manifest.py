@@ -178,16 +178,20 @@ def node_entry(rendered: RenderedNode, update: UpdateBundle, *, rootfs: bool = F
         fileList=_sha256("\n".join(_paths(rendered)))[:SHORT_DIGITS],
         kindTree=node.kind.value,
         rootfs=rootfs,
-        update=UpdateEntry(
-            generation=update.generation,
-            sha256=update.sha256,
-            signatureSha256=hashlib.sha256(update.files[SIGNATURE]).hexdigest(),
-            bytes=update.bytes,
-        ),
+        update=_update_entry(update),
         certificates={
             name: {"notBefore": _time(first), "notAfter": _time(last)}
             for name, (first, last) in dates.items()
         },
+    )
+
+
+def _update_entry(update: UpdateBundle) -> UpdateEntry:
+    return UpdateEntry(
+        generation=update.generation,
+        sha256=update.sha256,
+        signatureSha256=hashlib.sha256(update.files[SIGNATURE]).hexdigest(),
+        bytes=update.bytes,
     )
 
 

@@ -92,9 +92,8 @@ def publish(  # noqa: PLR0913 - what to write, where, and who is asked meanwhile
     is written. With `rootfs`, each node's whole tree is written. `settle` is called just before
     `out` is replaced. Raises OverBudgetError, OSError, and what `settle` raises; `out` then stays.
     """
-    whole = len(nodes) == len(render.plan.nodes)
     inputs = None if rootfs else inputs_digest(render)
-    with staged(out, rendered_files, keep=not whole) as staging:
+    with staged(out, rendered_files, keep=len(nodes) < len(render.plan.nodes)) as staging:
         entries = present_entries(render, staging, nodes, inputs)
         if entries is not None:
             staging.replaces = False

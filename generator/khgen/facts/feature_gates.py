@@ -17,7 +17,7 @@ from khgen.facts.known_names import KnownNames, NameChange, is_before
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedGates:
-    """The gates that a minor locks, in words: switched on for ever, or off."""
+    """The gates that a minor locks, in words: switched on forever, or off."""
 
     on: str = ""
     off: str = ""

@@ -90,7 +90,7 @@ def init_configuration(plan: Plan, node: NodePlan, token: str) -> dict[str, Yaml
         "localAPIEndpoint": local_api_endpoint(node),
         "nodeRegistration": {**node_registration(plan, node), **_ignored(plan, node)},
         **_patches(plan, node.kind),
-        **_timeouts(plan),
+        **kubeadm_timeouts(plan),
     }
 
 
@@ -109,7 +109,7 @@ def join_configuration(plan: Plan, node: NodePlan) -> dict[str, YamlValue]:
             **_ignored(plan, node, *WRITTEN_BEFORE_JOIN),
         },
         **_patches(plan, node.kind),
-        **(_timeouts(plan) if control_plane else {}),
+        **(kubeadm_timeouts(plan) if control_plane else {}),
     }
 
 
@@ -164,7 +164,8 @@ def _patches(plan: Plan, kind: NodeKind) -> dict[str, YamlValue]:
     return {"patches": {"directory": str(PATCHES)}} if has_patches(plan, kind) else {}
 
 
-def _timeouts(plan: Plan) -> dict[str, YamlValue]:
+def kubeadm_timeouts(plan: Plan) -> dict[str, YamlValue]:
+    """How long a component may take to start, where a configuration of kubeadm's says that."""
     if not plan.facts.lists_arguments:
         return {}
     return {"timeouts": {"controlPlaneComponentHealthCheck": COMPONENT_TIMEOUT}}

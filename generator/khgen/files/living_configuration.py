@@ -12,6 +12,7 @@ from khgen.files.kubeadm import (
     cluster_configuration,
     kube_proxy_configuration,
     kubeadm_api,
+    kubeadm_timeouts,
     kubelet_configuration,
     kubelet_flags,
     local_api_endpoint,
@@ -26,6 +27,9 @@ KUBELET = PurePosixPath("/etc/khgen/kubelet.yaml")
 """What kubelet-config in the cluster will be: a change of it makes the kubelet's step run."""
 KUBELET_FLAGS = PurePosixPath("/etc/khgen/kubelet-flags")
 NODES = PurePosixPath("/etc/khgen/nodes.json")
+UPGRADE = PurePosixPath("/etc/khgen/upgrade.yaml")
+"""What `kubeadm upgrade` is to do, where its API has a kind for that (v1beta4). Its flags can't say how
+long a component may take to start, and that is in the manifests (1.31 staticpod/utils.go, StartupProbe)."""
 WANTED_PROGRAMS = PurePosixPath("/etc/khgen/programs")
 
 
@@ -41,6 +45,8 @@ def shared_configuration(plan: Plan, kind: NodeKind) -> tuple[NodeFile, ...]:
         files.append(NodeFile(path=KUBELET, content=content))
     if kind in CONTROL_PLANE_KINDS:
         files.append(NodeFile(path=NODES, content=_nodes(plan)))
+        if plan.facts.lists_arguments:
+            files.append(NodeFile(path=UPGRADE, content=dump_yaml(_upgrade(plan))))
     return tuple(files)
 
 
@@ -62,6 +68,7 @@ def _cluster(plan: Plan, node: NodePlan) -> str:
         "kind": "InitConfiguration",
         "localAPIEndpoint": local_api_endpoint(node),
         "nodeRegistration": {"name": node.name, "criSocket": CRI_SOCKET},
+        **kubeadm_timeouts(plan),
     }
     return dump_yaml(
         init,
@@ -69,6 +76,19 @@ def _cluster(plan: Plan, node: NodePlan) -> str:
         kubelet_configuration(plan),
         *kube_proxy_configuration(plan),
     )
+
+
+def _upgrade(plan: Plan) -> dict[str, YamlValue]:
+    # The step that upgrades sets etcdUpgrade where etcd's manifest changes.
+    both: dict[str, YamlValue] = {"certificateRenewal": False, "etcdUpgrade": False}
+    return {
+        "apiVersion": kubeadm_api(plan),
+        "kind": "UpgradeConfiguration",
+        # A node that is being drained takes no job, and no other may have room for it.
+        "apply": {**both, "ignorePreflightErrors": ["CreateJob"]},
+        "node": both,
+        **kubeadm_timeouts(plan),
+    }
 
 
 def _nodes(plan: Plan) -> str:

@@ -24,7 +24,7 @@ VERSION: ValuePath = ("kubernetes", "version")
 _NEEDED_FOR: Mapping[bool, str] = MappingProxyType(
     {
         True: "a control plane cannot return to an older minor",
-        False: "kubeadm upgrades one minor at a time: render each, and upgrade the machines to it",
+        False: "kubeadm upgrades one minor at a time: khgen upgrade plan SPEC shows the way",
     }
 )
 """For a version below the last one, and for one too far above."""
@@ -219,10 +219,10 @@ def version_findings(spec: ClusterSpec, last: KubernetesVersion | None) -> Itera
     if may_follow(wanted, last):
         yield Finding(
             path=VERSION,
-            message=f"Kubernetes {wanted} after {last}: running machines keep {last},"
-            f" machines that join from now on get {wanted}",
-            hint=f"upgrade by hand: kubeadm upgrade plan, then kubeadm upgrade apply {wanted.tag} on"
-            " one control plane, kubeadm upgrade node and a new kubelet on each other node",
+            message=f"Kubernetes {wanted} after {last}: running machines change by their next update,"
+            f" machines that join from now on get {wanted} at once",
+            hint="khgen upgrade plan SPEC shows what it needs; after the render:"
+            " kubectl apply -f update.yaml",
             severity=Severity.WARNING,
         )
         return

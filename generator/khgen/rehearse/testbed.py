@@ -78,12 +78,10 @@ def open_testbed(
     programs: hosts have the images of all, and from the start the programs of the first. `cpus` limits
     the processors of each host; without it, a host has all of this machine's.
     """
-    base = root or rootfs()
-    programs = versions[0][1]
+    base, programs = root or rootfs(), versions[0][1]
     with ExitStack() as stack:
         folder = _folder(stack)
         layer = folder / "layer"
-        layer.mkdir()
         write_layer(layer, [n for n in NODE_PROGRAMS if (programs / n).exists()])
         cgroups = Cgroups(cpus)
         stack.callback(cgroups.close)

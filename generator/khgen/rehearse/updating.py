@@ -58,13 +58,13 @@ class RollWatch:
     def look(self) -> Iterator[RollStatus]:
         """Each host that changed its state or its line since the last look."""
         for host in self.hosts:
-            told = _status(host)
-            if told.get("applied") == self.wanted[host.name] and told.get("state") == "applied":
+            shown = _status(host)
+            if shown.get("applied") == self.wanted[host.name] and shown.get("state") == "applied":
                 self._applied.add(host.name)
             new = RollStatus(
                 host=host.name,
-                state=str(told.get("state", "")),
-                line=str(told.get("line", "")),
+                state=str(shown.get("state", "")),
+                line=str(shown.get("line", "")),
                 seconds=self.seconds,
             )
             old = self.last.get(host.name)

@@ -1,7 +1,7 @@
 #!/bin/bash
 #: the cluster's configuration, RBAC, token and addons; this Node's labels and taints
 #files: /etc/kubernetes/super-admin.conf
-#once: /etc/khgen/kubeadm.yaml kubeadm init phase upload-config all --config /etc/khgen/kubeadm.yaml
+#once: /etc/khgen/kubeadm.yaml an update: kubectl apply -f update.yaml
 set -euo pipefail
 . /etc/khgen/phase.sh
 super_admin=/etc/kubernetes/super-admin.conf

@@ -1,6 +1,6 @@
 #!/bin/bash
 #: the static pods of the control plane
-#once: /etc/khgen/kubeadm.yaml kubeadm init phase control-plane all --config /etc/khgen/kubeadm.yaml
+#once: /etc/khgen/kubeadm.yaml an update: kubectl apply -f update.yaml
 set -euo pipefail
 . /etc/khgen/phase.sh
 for pod in apiserver controller-manager scheduler; do

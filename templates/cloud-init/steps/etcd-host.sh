@@ -1,7 +1,7 @@
 #!/bin/bash
 #: the kubelet keeps etcd's static pod running
 #files: /etc/khgen/etcd-kubelet.yaml /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*
-#once: /etc/khgen/etcd.yaml /etc/kubernetes/manifests/etcd.yaml by hand, one host at a time
+#once: /etc/khgen/etcd.yaml an update: khgen-boot apply FOLDER
 set -euo pipefail
 install -dm700 "$ETCD_DATA_DIR"
 pod=/etc/kubernetes/manifests/etcd.yaml

@@ -2,7 +2,7 @@
 #: kubeadm joins this control plane, once every other member of etcd is a started voter
 #hint: kubectl get nodes; etcdctl member list, on a control plane that runs
 #files: /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*
-#once: /etc/khgen/kubeadm.yaml /var/lib/kubelet/kubeadm-flags.env by hand; kubectl label and taint
+#once: /etc/khgen/kubeadm.yaml an update: kubectl apply -f update.yaml
 set -euo pipefail
 pods=/etc/kubernetes/manifests
 config=/etc/khgen/kubeadm.yaml

@@ -2,7 +2,7 @@
 #: kubeadm joins this machine
 #hint: journalctl -u kubelet; a Ready Node of this name blocks it
 #files: /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*
-#once: /etc/khgen/kubeadm.yaml /var/lib/kubelet/kubeadm-flags.env by hand; kubectl label and taint
+#once: /etc/khgen/kubeadm.yaml an update: kubectl apply -f update.yaml
 set -euo pipefail
 cd /var/lib/kubelet
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 #: the kubelet
 #files: /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*
-#once: /etc/khgen/kubeadm.yaml kubeadm init phase kubelet-start --config /etc/khgen/kubeadm.yaml; kubectl label and taint
+#once: /etc/khgen/kubeadm.yaml an update: kubectl apply -f update.yaml
 set -euo pipefail
 . /etc/khgen/phase.sh
 cd /var/lib/kubelet

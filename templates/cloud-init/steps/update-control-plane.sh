@@ -1,7 +1,7 @@
 #!/bin/bash
 #: kubeadm brings this control plane's static pods to the cluster's configuration and version
 #hint: crictl ps -a; crictl logs; journalctl -u kubelet
-#files: /etc/khgen/cluster.yaml
+#files: /etc/khgen/cluster.yaml /etc/khgen/upgrade.yaml
 #disrupts: static pods whose manifest changes start again
 set -euo pipefail
 . /etc/khgen/update.sh
@@ -46,14 +46,19 @@ if [ -s $pods/etcd.yaml ]; then
     etcd_upgrade=true
 fi
 # The patches of the founding are not handed over: their flags would override what etcd has now.
-how=(--certificate-renewal=false "--etcd-upgrade=$etcd_upgrade")
-version=$(wanted_version)
-if [ "$(configured_version)" = "$version" ]; then
-  kubeadm upgrade node phase control-plane "${how[@]}"
+if [ -e /etc/khgen/upgrade.yaml ]; then
+  sed "s/etcdUpgrade: .*/etcdUpgrade: $etcd_upgrade/" /etc/khgen/upgrade.yaml >/run/khgen/upgrade.yaml
+  how=(--config /run/khgen/upgrade.yaml)
 else
   # A node that is being drained takes no job, and no other may have room for it.
+  how=(--certificate-renewal=false "--etcd-upgrade=$etcd_upgrade" --ignore-preflight-errors=CreateJob)
+fi
+version=$(wanted_version)
+if [ "$(configured_version)" = "$version" ]; then
+  kubeadm upgrade node --skip-phases=kubelet-config "${how[@]}"
+else
   keep_admin
-  kubeadm upgrade apply "$version" --yes --ignore-preflight-errors=CreateJob "${how[@]}"
+  kubeadm upgrade apply "$version" --yes "${how[@]}"
   give_admin_back
 fi
 remove_copies

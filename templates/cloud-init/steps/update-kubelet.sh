@@ -10,9 +10,10 @@ cd /var/lib/kubelet
 # kubeadm's own flags that are on this machine, and those of the spec: kubeadm writes them once, when a
 # node joins, and no upgrade changes them (flags.go, buildKubeletArgs).
 flags() {
-  local word known
+  local word words known
   known=$(kubelet --help)
-  for word in $(sed -n 's/^KUBELET_KUBEADM_ARGS="\(.*\)"$/\1/p' kubeadm-flags.env); do
+  words=$(sed -n 's/^KUBELET_KUBEADM_ARGS="\(.*\)"$/\1/p' kubeadm-flags.env)
+  for word in $words; do
     case $word in
     --pod-infra-container-image=*) [[ $known == *--pod-infra-container-image* ]] || continue ;;&
     --container-runtime-endpoint=* | --hostname-override=* | --register-with-taints=* | --pod-infra-*)

@@ -1,7 +1,7 @@
 #!/bin/bash
 #: containerd, the kubelet and kubectl at the wanted versions
 #hint: journalctl -u containerd -u kubelet
-#files: /etc/khgen/programs /etc/khgen/downloads
+#files: /etc/khgen/downloads
 #disrupts: containerd starts again where it is of another version
 #drains: containerd or the kubelet gets another version
 set -euo pipefail

@@ -18,7 +18,9 @@ PLACES = {
     "clusterrolebinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "node": "/api/v1/nodes",
     "nodes": "/api/v1/nodes",
+    "pod": "/api/v1/namespaces/{}/pods",
     "pods": "/api/v1/namespaces/{}/pods",
+    "poddisruptionbudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "configmap": "/api/v1/namespaces/{}/configmaps",
     "secret": "/api/v1/namespaces/{}/secrets",
     "daemonset": "/apis/apps/v1/namespaces/{}/daemonsets",
@@ -52,7 +54,7 @@ def main() -> None:
 
 
 def get(client: Client, words: list[str], given: argparse.Namespace) -> None:
-    """Names of the objects asked for, or what the output form says of them; or raw JSON."""
+    """Names of the objects asked for, or what the output form prints of them; or raw JSON."""
     if given.raw:
         print(json.dumps(client.ask("GET", given.raw)))
         return

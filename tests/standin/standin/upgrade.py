@@ -12,7 +12,7 @@ import yaml
 from standin.client import ApiError, Client
 from standin.kubelet import unit
 from standin.manifests import MANIFESTS, apiserver_command, etcd_command, write_pod
-from standin.node import Document, flags
+from standin.node import Document, documents, flags
 
 KUBELET_CONFIG = Path("/var/lib/kubelet/config.yaml")
 TEMPORARY = Path("/etc/kubernetes/tmp")
@@ -21,16 +21,23 @@ RESTART_SECONDS = 60
 
 
 def upgrade(words: list[str]) -> None:
-    """`apply VERSION` or a phase of `node`."""
+    """`apply VERSION`, `node` or a phase of it."""
     given = flags(words)
-    match [word for word in words if not word.startswith("--")]:
+    names = [word for word in words if not word.startswith("--")]
+    if "--config" in words:
+        names.remove(file := words[words.index("--config") + 1])
+        configuration = documents(file)["UpgradeConfiguration"]
+        etcd = configuration[names[0]]["etcdUpgrade"]
+    else:
+        etcd = given.get("etcd-upgrade") == "true"
+    match names:
         case ["apply", version]:
-            configuration = {**_configuration(), "kubernetesVersion": version}
-            _control_plane(configuration, etcd=given["etcd-upgrade"] == "true")
-            _put_configuration(configuration)
+            cluster = {**_configuration(), "kubernetesVersion": version}
+            _control_plane(cluster, etcd=etcd)
+            _put_configuration(cluster)
             kubelet_config()
-        case ["node", "phase", "control-plane"]:
-            _control_plane(_configuration(), etcd=given["etcd-upgrade"] == "true")
+        case ["node"] if given["skip-phases"] == "kubelet-config":
+            _control_plane(_configuration(), etcd=etcd)
         case ["node", "phase", "kubelet-config"]:
             kubelet_config()
         case other:
