@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from cryptography import x509
 
-from khgen.pki.certificates import AuthorityName, private_key_pem
 from khgen.files.living_configuration import own_configuration
+from khgen.pki.certificates import AuthorityName, private_key_pem
 from support.living_cluster import STANDIN, LivingCluster
 from support.programs import require_namespaces, require_program
 from support.updates import Content, UpdatedMachine, step
@@ -145,7 +144,7 @@ def all_renewed(machine: UpdatedMachine) -> bool:
 def keys_fit(machine: UpdatedMachine) -> bool:
     folder = machine.path(f"{KUBERNETES}/pki")
     for path in folder.rglob("*.key"):
-        if path.stem not in ("sa",):
+        if path.stem != "sa":
             done = machine.run("openssl", "pkey", "-pubout", "-in", path)
             own = machine.run(
                 *("openssl", "x509", "-noout", "-pubkey", "-in", path.with_suffix(".crt"))
@@ -294,9 +293,7 @@ OPERATORS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", OPERATORS)
-def test_what_the_operator_issued_since_takes_their_place(
-    trio: LivingCluster, change: str
-) -> None:
+def test_what_the_operator_issued_since_takes_their_place(trio: LivingCluster, change: str) -> None:
     machine, given = self_renewed(trio)
     for path, (mode, text) in given.items():
         machine.place(path, text, mode)

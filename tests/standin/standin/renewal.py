@@ -66,7 +66,9 @@ def _issue(
 ) -> tuple[bytes, bytes]:
     """A certificate like the old one; without a begin it has its authority's, as kubeadm did to 1.30."""
     given = x509.load_pem_x509_certificate(old)
-    signer = x509.load_pem_x509_certificate(authority.with_name(f"{authority.name}.crt").read_bytes())
+    signer = x509.load_pem_x509_certificate(
+        authority.with_name(f"{authority.name}.crt").read_bytes()
+    )
     signing = authority.with_name(f"{authority.name}.key").read_bytes()
     key = generate_private_key(SECP256R1())
     builder = x509.CertificateBuilder(
@@ -74,7 +76,7 @@ def _issue(
         issuer_name=signer.subject,
         public_key=key.public_key(),
         serial_number=x509.random_serial_number(),
-        not_valid_before=begin or signer.not_valid_before_utc,
+        not_valid_before=begin or _begin_of(signer),
         not_valid_after=end,
     )
     for extension in given.extensions:
@@ -83,6 +85,12 @@ def _issue(
     signed = builder.sign(load_pem_private_key(signing, None), hashes.SHA256())  # type: ignore[arg-type]
     private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     return signed.public_bytes(Encoding.PEM), private
+
+
+def _begin_of(certificate: x509.Certificate) -> datetime:
+    # Debian 12's library has only the time without its zone.
+    aware = getattr(certificate, "not_valid_before_utc", None)
+    return aware if isinstance(aware, datetime) else certificate.not_valid_before
 
 
 def main(folder: str, since: str, left: str) -> None:
