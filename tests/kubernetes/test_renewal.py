@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from cryptography import x509
@@ -42,7 +42,7 @@ def control_plane(tmp_path: Path, name: str, number: int) -> Path:
     plan = build_plan(spec, tuple(node.name for node in spec.nodes))
     node = plan.control_planes[number]
     root = tmp_path / node.name
-    roll = NodeFile(path=Path(ROLL), content=verbatim("khgen-roll"))
+    roll = NodeFile(path=PurePosixPath(ROLL), content=verbatim("khgen-roll"))
     files = kubernetes_files(plan, node, fresh_secrets(spec))
     write_root(root, (*files, *own_configuration(plan, node), roll))
     return root
