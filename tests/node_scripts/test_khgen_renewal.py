@@ -17,7 +17,7 @@ from khgen.files.living_configuration import own_configuration
 from khgen.pki.certificates import AuthorityName, private_key_pem
 from support.living_cluster import STANDIN, LivingCluster
 from support.programs import require_namespaces, require_program
-from support.updates import Content, UpdatedMachine, step
+from support.updates import Content, UpdatedMachine, eventually, step
 
 pytestmark = pytest.mark.tools
 LOG = "/var/lib/log"
@@ -327,5 +327,72 @@ def test_a_renewal_that_fails_stops_the_roll_and_is_tried_again(trio: LivingClus
         assert not renewed(machine)
         program.write_text(works)
         assert roll.wait(120) == 0
+    assert all_renewed(machine)
+    assert trio.state()["slots"] == {}
+
+
+HANGS = """#!/bin/sh
+echo half >/etc/kubernetes/pki/apiserver.crt
+touch /run/khgen/hangs
+sleep 600
+"""
+
+
+def test_a_power_cut_while_kubeadm_renews_leaves_no_half_of_a_certificate(
+    trio: LivingCluster,
+) -> None:
+    machine = in_force(control_plane(trio))
+    before = certificates(machine)
+    works = machine.path("/bin/kubeadm").read_text()
+    machine.program("kubeadm", HANGS)
+    with machine.running("khgen-roll"):
+        eventually(machine.path("/run/khgen/hangs").exists)
+    assert certificates(machine) == before
+    machine.program("kubeadm", works)
+    machine.rolls()
+    assert all_renewed(machine)
+    assert keys_fit(machine)
+    assert trio.state()["slots"] == {}
+
+
+DIES = """
+import os, runpy, sys
+
+def dying(put):
+    def call(source, target):
+        put(source, target)
+        if target == sys.argv[1]:
+            os._exit(99)
+    return call
+
+os.rename, os.replace = dying(os.rename), dying(os.replace)
+path = "/usr/local/sbin/khgen-roll"
+roll = runpy.run_path(path)
+roll["roll"]()
+"""
+"""khgen-roll that ends at once, as by a power cut, when it has put a file in that place."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/lib/khgen/update/renewed",
+        "/var/lib/khgen/update/placing",
+        APISERVER,
+        f"{KUBERNETES}/pki/front-proxy-client.key",
+        f"{KUBERNETES}/scheduler.conf",
+    ],
+)
+def test_killed_as_it_puts_a_file_in_its_place_it_converges(trio: LivingCluster, path: str) -> None:
+    """Keys fit, all are of one time, and the slot goes on to the next node."""
+    machine = in_force(control_plane(trio))
+    killed = machine.run("/usr/bin/python3", "-c", DIES, path)
+    assert killed.returncode == 99, killed.stderr
+    for file in machine.path("/run/khgen").iterdir():
+        file.unlink()
+    assert machine.run("khgen-roll", "keep").returncode == 0
+    assert keys_fit(machine)
+    assert all_renewed(machine) or not renewed(machine)
+    machine.rolls()
     assert all_renewed(machine)
     assert trio.state()["slots"] == {}
