@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from khgen.bundle.update_objects import sealed_files
 from support.living_cluster import LivingCluster, day_and_time
 from support.programs import require_namespaces, require_program
 from support.updates import Content, UpdatedMachine, eventually, step, update_files
@@ -317,6 +318,19 @@ def test_pods_stay_where_only_a_script_is_another_one(living: LivingCluster) -> 
     assert living.pods() == ["web"]
 
 
+def test_an_answer_that_was_not_expected_stops_the_roll_and_is_shown(
+    living: LivingCluster,
+) -> None:
+    worker = drained(living)
+    living.ask("PATCH", "/api/v1/nodes/w1", {"spec": None})
+    with worker.running("khgen-roll") as roll:
+        worker.until("failed", "khgen-roll: KeyError('spec')")
+        eventually(lambda: living.state()["slots"]["w1"]["state"] == "failed")
+        living.ask("PATCH", "/api/v1/nodes/w1", {"spec": {}})
+        assert roll.wait(60) == 0
+    assert living.state()["slots"] == {}
+
+
 def test_a_node_that_was_cordoned_before_stays_cordoned(living: LivingCluster) -> None:
     worker = drained(living)
     node = living.node("w1")
@@ -402,6 +416,13 @@ def pull(machine: UpdatedMachine) -> str:
     return done.stdout
 
 
+def secret(name: str, files: Mapping[str, bytes]) -> dict[str, object]:
+    """A node's Secret in update.yaml."""
+    sealed = sealed_files(files, f"the key of {name}")
+    data = {file: base64.b64encode(content).decode() for file, content in sealed.items()}
+    return {"metadata": {"name": f"update-{name}"}, "data": data}
+
+
 def test_a_node_pulls_its_own_update_and_no_other_one(living: LivingCluster) -> None:
     worker = living.machine("w1")
     endpoint = {"ENDPOINT": living.url("cp1")}
@@ -411,10 +432,16 @@ def test_a_node_pulls_its_own_update_and_no_other_one(living: LivingCluster) -> 
     assert pull(worker) == "no update: HTTP Error 403: Forbidden\n", "there is none as yet"
     for name in ("w1", "w2"):
         files = update_files(worker.about(7), worker.whole(DISRUPTS))
-        data = {file: base64.b64encode(content).decode() for file, content in files.items()}
-        secret = {"metadata": {"name": f"update-{name}"}, "data": data}
-        living.ask("POST", "/api/v1/namespaces/khgen/secrets", secret)
+        living.ask("POST", "/api/v1/namespaces/khgen/secrets", secret(name, files))
         living.allow(f"update-{name}", "secrets", ("get",), f"system:node:{name}")
+    refused = "kind.tar.xz is not the one that was signed, or is for another machine"
+    for key in (None, "of another machine"):
+        if key:
+            worker.place("/etc/khgen/update.key", key, 0o600)
+        done = worker.run("khgen-update", "pull")
+        assert (done.returncode, done.stdout) == (4, f"update refused: {refused}\n"), done.stderr
+    assert worker.linked("wanted") is None
+    worker.place("/etc/khgen/update.key", "the key of w1\n", 0o600)
     assert pull(worker) == ""
     assert worker.linked("wanted") == 7
     worker.asked_systemctl()

@@ -72,6 +72,7 @@ FILES: tuple[FileRule, ...] = (
     _rule("/etc/khgen/downloads", _DRAIN, "what is downloaded", _BY_KEYS),
     _rule("/etc/khgen/roll.json", _NOTHING, "how the node takes its turn"),
     _rule("/etc/khgen/update.pub", _NEVER, "the key that updates are checked with"),
+    _rule("/etc/khgen/update.key", _NOTHING, "the key that opens updates from the API", _PRIVATE),
     _rule("/etc/khgen/*", _RESTART, "boot step: it runs again", _BY_KEYS),
     _rule("/usr/local/sbin/khgen-boot", _NOTHING, _RUNNER),
     _rule("/usr/local/sbin/khgen-place", _NOTHING, _RUNNER),

@@ -99,6 +99,7 @@ def register(client: Client, given: dict[str, str]) -> None:
     node: dict[str, Any] = {
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": {}},
+        "spec": {},
         "status": {"conditions": [ready], "addresses": addresses},
     }
     client.ask("POST", "/api/v1/nodes", node)
