@@ -385,9 +385,9 @@ def test_what_a_node_reports(living: LivingCluster) -> None:
     worker = booted(living, "w1")
     worker.rolls()
     report = living.report("w1")
-    ca = worker.path("/etc/kubernetes/pki/ca.crt")
+    kubelet = worker.path("/var/lib/kubelet/pki/kubelet-client-khgen.pem")
     end = subprocess.run(
-        ["openssl", "x509", "-noout", "-enddate", "-dateopt", "iso_8601", "-in", ca],
+        ["openssl", "x509", "-noout", "-enddate", "-dateopt", "iso_8601", "-in", kubelet],
         capture_output=True,
         text=True,
         check=True,
@@ -401,6 +401,7 @@ def test_what_a_node_reports(living: LivingCluster) -> None:
         "line": "generation 7 is in force",
         "vip": False,
         "etcd": None,
+        "ending": None,
         "kubernetes": "1.29.6",
     }
     worker.refuses(worker.update(6, PLAIN))

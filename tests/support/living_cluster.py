@@ -37,9 +37,10 @@ Object = dict[str, Any]
 class LivingCluster:
     """Three etcd hosts, two control planes and eight workers, all on loopback addresses."""
 
-    def __init__(self, folder: Path) -> None:
-        spec = cluster(NODES, etcd={"topology": "external"})
-        self.folder = folder
+    def __init__(self, folder: Path, nodes: Mapping[str, int] = NODES) -> None:
+        """A cluster with a network of its own."""
+        spec = cluster(nodes, etcd={"topology": "external"})
+        self.folder, self.nodes = folder, nodes
         self.members = Members(folder, spec, "none", network())
         self.servers: dict[str, subprocess.Popen[bytes]] = {}
         self.machines = 0
@@ -50,7 +51,7 @@ class LivingCluster:
 
     def names(self, kind: str) -> list[str]:
         """The nodes of a kind."""
-        return [f"{kind}{number}" for number in range(1, NODES[kind] + 1)]
+        return [f"{kind}{number}" for number in range(1, self.nodes[kind] + 1)]
 
     def start_etcd(self, *names: str) -> None:
         """Their etcd runs and answers."""
