@@ -1,4 +1,4 @@
-"""Certificates of a cluster that runs: control planes renew theirs with an update or without one,
+"""Certificates of a cluster that runs: control planes renew theirs when an update comes,
 older ones do not come back, and `khgen certs renew` has the last word.
 
 The tests share one cluster, founded 300 days ago by its dates, and run in this order. With
