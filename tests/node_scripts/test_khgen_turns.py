@@ -104,7 +104,7 @@ REASONS: dict[str, tuple[Prepare, str]] = {
         lambda living: _set_policy(living, "{"),
         "the ConfigMap khgen/roll is damaged: ",
     ),
-    "no API": (lambda living: living.stop_api("cp1"), "https://127.78.0.4:6443 does not answer"),
+    "no API": (lambda living: living.stop_api("cp1"), ":6443 does not answer: "),
 }
 
 
@@ -385,9 +385,9 @@ def test_what_a_node_reports(living: LivingCluster) -> None:
     worker = booted(living, "w1")
     worker.rolls()
     report = living.report("w1")
-    ca = worker.path("/etc/kubernetes/pki/ca.crt")
+    kubelet = worker.path("/var/lib/kubelet/pki/kubelet-client-khgen.pem")
     end = subprocess.run(
-        ["openssl", "x509", "-noout", "-enddate", "-dateopt", "iso_8601", "-in", ca],
+        ["openssl", "x509", "-noout", "-enddate", "-dateopt", "iso_8601", "-in", kubelet],
         capture_output=True,
         text=True,
         check=True,
@@ -401,6 +401,7 @@ def test_what_a_node_reports(living: LivingCluster) -> None:
         "line": "generation 7 is in force",
         "vip": False,
         "etcd": None,
+        "ending": None,
         "kubernetes": "1.29.6",
     }
     worker.refuses(worker.update(6, PLAIN))
@@ -471,7 +472,7 @@ def test_a_control_plane_waits_for_the_other_one(living: LivingCluster) -> None:
         living.stop_api("cp2")
         try:
             living.state({"slots": {"w1": held()}})
-            machine.until("waiting", "https://127.78.0.5:6443 does not answer")
+            machine.until("waiting", f"{living.url('cp2')} does not answer")
         finally:
             living.start_api("cp2")
         assert roll.wait(60) == 0
@@ -493,7 +494,7 @@ def test_a_control_plane_waits_for_each_member_of_etcd(living: LivingCluster) ->
     living.members.stop("etcd3")
     try:
         with machine.running("khgen-roll") as roll:
-            machine.until("waiting", "https://127.78.0.3:2379 does not answer")
+            machine.until("waiting", f"{living.url('etcd3', 2379)} does not answer")
             living.start_etcd("etcd3")
             assert roll.wait(60) == 0
     finally:
@@ -521,12 +522,12 @@ def test_an_etcd_host_waits_for_the_others_and_then_for_itself(living: LivingClu
     living.members.stop("etcd3")
     try:
         with machine.running("khgen-roll") as roll:
-            machine.until("waiting", "https://127.78.0.3:2379 does not answer")
+            machine.until("waiting", f"{living.url('etcd3', 2379)} does not answer")
             living.start_etcd("etcd3")
             machine.until("rolling", "10-a")
             living.members.stop("etcd1")
             machine.place("/var/lib/go", "")
-            machine.until("rolling", "https://127.78.0.1:2379 does not answer")
+            machine.until("rolling", f"{living.url('etcd1', 2379)} does not answer")
             living.start_etcd("etcd1")
             assert roll.wait(60) == 0
     finally:

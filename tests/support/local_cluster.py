@@ -103,7 +103,7 @@ class LocalCluster:
         host, update = self.hosts[name], update or self.updates[name]
         folder = f"/root/update-{update.generation}"
         for file, content in update.files.items():
-            put(host.folder / "root" / folder.lstrip("/") / file, content)
+            host.place(f"{folder}/{file}", content)
         return folder
 
     def serve_updates(self) -> str:

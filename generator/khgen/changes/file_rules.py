@@ -85,6 +85,7 @@ FILES: tuple[FileRule, ...] = (
     _rule("/etc/systemd/system/khgen-update.*", _RELOAD, _UPDATER),
     _rule("/etc/systemd/system/khgen-roll.service", _RELOAD, _UPDATER),
     _rule("/etc/systemd/system/khgen-keep.service", _RELOAD, _UPDATER),
+    _rule("/etc/systemd/system/khgen-renew.*", _RELOAD, _UPDATER),
     _rule("/etc/kubernetes/pki/*ca.crt", _NEVER, _CA),
     _rule("/etc/kubernetes/pki/sa.*", _NEVER, "key of the service accounts", _PRIVATE),
     _rule("/etc/kubernetes/pki/*ca.key", _REPLACE, "key of a CA", _BY_KEYS, _PRIVATE),

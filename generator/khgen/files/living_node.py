@@ -49,6 +49,8 @@ LIVING_PROGRAMS: tuple[tuple[PurePosixPath, int], ...] = (
     (PROGRAMS / "khgen-roll", 0o755),
     (UNITS / "khgen-roll.service", 0o644),
     (UNITS / "khgen-keep.service", 0o644),
+    (UNITS / "khgen-renew.service", 0o644),
+    (UNITS / "khgen-renew.timer", 0o644),
     (UNITS / "khgen-boot.service.d" / "khgen-keep.conf", 0o644),
 )
 """The path and mode of the programs that only a node that runs has; templates have their names."""

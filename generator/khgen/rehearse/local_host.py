@@ -190,6 +190,14 @@ class LocalHost:
         except OSError:
             return None
 
+    def place(self, path: str, content: bytes) -> None:
+        """Write a file of the running host."""
+        pid = self.first_process
+        if pid is None:
+            message = f"{self.name} does not run"
+            raise ProgramError(message)
+        put(Path(f"/proc/{pid}/root{path}"), content)
+
 
 def put(path: Path, wanted: bytes | Path) -> None:
     """Write a file of a host; a script or a program gets the mode of one."""

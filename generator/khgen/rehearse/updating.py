@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from khgen.bundle.update_bundle import UpdateBundle
 from khgen.bundle.update_objects import NodeUpdate, update_yaml
 from khgen.files.node_files import update_key
-from khgen.rehearse.local_host import LocalHost, Testbed, put
+from khgen.rehearse.local_host import LocalHost, Testbed
 from khgen.rehearse.processes import wait_until
 from khgen.render import ClusterRender, ClusterUpdates
 
@@ -126,5 +126,5 @@ def apply_objects(testbed: Testbed, render: ClusterRender, text: str) -> None:
 def give_by_folder(host: LocalHost, update: UpdateBundle, folder: str = "/root/update") -> None:
     """Put a host's update on its disk and have khgen-boot take it, as an operator on its console."""
     for name, content in update.files.items():
-        put(host.folder / "root" / folder.lstrip("/") / name, content)
+        host.place(f"{folder}/{name}", content)
     host.run("khgen-boot", "apply", folder)
