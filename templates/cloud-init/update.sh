@@ -42,13 +42,14 @@ update_phase() {
   return $done
 }
 
-# Fails unless each API server runs version $1: kubeadm, too, asks their pods (postupgrade.go,
-# unupgradedControlPlaneInstances).
-all_api_servers_have() {
+# The images of the API servers that have another version than $1: kubeadm, too, asks their pods
+# (postupgrade.go, unupgradedControlPlaneInstances).
+api_servers_without() {
   local images
   images=$(kubectl -n kube-system get pods -l component=kube-apiserver \
-    -o 'jsonpath={range .items[*]}{.spec.containers[0].image}{"\n"}{end}')
-  [ "$images" ] && ! grep -qv ":$1\$" <<<"$images"
+    -o 'jsonpath={range .items[*]}{.spec.containers[0].image}{"\n"}{end}') || return
+  [ "$images" ] || { echo "no API server has a pod" >&2; return 1; }
+  grep -v ":$1\$" <<<"$images" || :
 }
 
 # The version of the ClusterConfiguration in the cluster. kubeadm sets it at the end of an upgrade.

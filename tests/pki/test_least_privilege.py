@@ -3,18 +3,23 @@
 Read from all files of a node, not only from those of its PKI.
 """
 
+import lzma
+from base64 import b64decode
 from collections.abc import Mapping
 from functools import cache
 
 import pytest
+import yaml
 
+from khgen.files.node_files import update_key
 from khgen.pki.certificates import authority_key_pem, private_key_pem, public_key_pem
 from khgen.pki.credentials import founding_token
 from khgen.pki.derive import update_signing_key
 from khgen.plan.cluster_plan import CONTROL_PLANE_KINDS, NodeKind
-from khgen.render import ClusterRender
+from khgen.rehearse.updating import objects_of
+from khgen.render import ClusterRender, ClusterUpdates
 from khgen.spec.model import ClusterSpec
-from support.fixed import fixed_secrets
+from support.fixed import FIXED_NOW, fixed_secrets
 from support.issued import identity_in, issued_to
 from support.secret_forms import forms
 from support.topologies import TOPOLOGIES, plan_with_joiner, topology
@@ -121,3 +126,41 @@ def test_every_node_can_check_an_update_and_none_can_sign_one(shape: str) -> Non
     key = update_signing_key(secrets.seed, secrets.cluster)
     assert holders(shape, key.private_bytes_raw()) == set()
     assert holders(shape, body(public_key_pem(key))) == set(given_texts(shape))
+
+
+@pytest.mark.parametrize("shape", TOPOLOGIES)
+def test_a_nodes_updates_are_opened_by_that_node_alone(shape: str) -> None:
+    cluster = render(shape)
+    for node in cluster.plan.nodes:
+        wanted = {node.name} if node.joins_kubernetes else set()
+        assert holders(shape, update_key(cluster.secrets, node)) == wanted
+
+
+@pytest.mark.parametrize("shape", TOPOLOGIES)
+def test_who_reads_update_yaml_learns_no_key(shape: str) -> None:
+    """In none of the forms in which it could stand there, and no archive there can be unpacked."""
+    cluster = render(shape)
+    secrets, nodes = cluster.secrets, cluster.plan.nodes
+    updates = ClusterUpdates(cluster, {}, FIXED_NOW)
+    texts = [objects_of(cluster, {n.name: updates.bundle(cluster.node(n)) for n in nodes})]
+    for one in yaml.safe_load_all(texts[0]):
+        for name, text in one.get("data", {}).items() if one["kind"] == "Secret" else ():
+            content = b64decode(text)
+            texts.append(content.decode("latin-1"))
+            assert name in {"bundle.json", "bundle.sig"} or content.startswith(b"Salted__")
+            with pytest.raises(lzma.LZMAError):
+                lzma.decompress(content)
+    assert len(texts) == 1 + 4 * len([node for node in nodes if node.joins_kubernetes])
+    private: list[bytes | str] = [
+        secrets.encryption_key,
+        secrets.seed,
+        secrets.vrrp_password,
+        founding_token(secrets),
+    ]
+    private += (body(authority_key_pem(one)) for one in secrets.authorities.values())
+    private += (body(private_key_pem(secrets.service_account)), "PRIVATE KEY")
+    for node in nodes:
+        private.append(update_key(secrets, node))
+        private += (body(leaf.key_pem) for leaf in issued_to(cluster.plan, node, secrets))
+    whole = "\n".join(texts)
+    assert [form for secret in private for form in forms(secret) if form in whole] == []

@@ -37,10 +37,11 @@ Object = dict[str, Any]
 class LivingCluster:
     """Three etcd hosts, two control planes and eight workers, all on loopback addresses."""
 
-    def __init__(self, folder: Path) -> None:
-        spec = cluster(NODES, etcd={"topology": "external"})
-        self.folder = folder
-        self.members = Members(folder, spec, "none", "127.78.0")
+    def __init__(self, folder: Path, nodes: Mapping[str, int] = NODES) -> None:
+        """A cluster with a network of its own."""
+        spec = cluster(nodes, etcd={"topology": "external"})
+        self.folder, self.nodes = folder, nodes
+        self.members = Members(folder, spec, "none", network())
         self.servers: dict[str, subprocess.Popen[bytes]] = {}
         self.machines = 0
 
@@ -50,7 +51,7 @@ class LivingCluster:
 
     def names(self, kind: str) -> list[str]:
         """The nodes of a kind."""
-        return [f"{kind}{number}" for number in range(1, NODES[kind] + 1)]
+        return [f"{kind}{number}" for number in range(1, self.nodes[kind] + 1)]
 
     def start_etcd(self, *names: str) -> None:
         """Their etcd runs and answers."""
@@ -240,6 +241,12 @@ class LivingCluster:
     def pods(self) -> list[str]:
         """All pods."""
         return sorted(pod["metadata"]["name"] for pod in self.ask("GET", "/api/v1/pods")["items"])
+
+
+def network() -> str:
+    """Loopback addresses that no other run of the tests has on this machine."""
+    number = os.getpid()
+    return f"127.{128 + (number >> 8) % 127}.{number % 256}"
 
 
 def _b64(text: str) -> str:

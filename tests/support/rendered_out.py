@@ -30,6 +30,10 @@ def write_out(folder: Path, spec: str, *, rootfs: bool = False) -> Path:
     return _published(folder, render_of(spec_of(spec)), rootfs=rootfs)
 
 
+TOO_LARGE = frozenset({("rocky-stacked-ha", "aws")})
+"""Examples that a platform does not take. A VPC has no use for the virtual IP of this one."""
+
+
 def write_example_out(folder: Path, example: str) -> Path:
     """The output folder of an example, at `folder`/out."""
     return _published(folder, example_render(example))

@@ -69,7 +69,8 @@ def archive(files: Content) -> bytes:
 @cache
 def roll_files() -> Content:
     """What puts an update into force comes with it."""
-    units = ("khgen-roll.service", "khgen-keep.service", "khgen-boot.service.d/khgen-keep.conf")
+    names = ("roll.service", "keep.service", "renew.service", "renew.timer")
+    units = [f"khgen-{name}" for name in names] + ["khgen-boot.service.d/khgen-keep.conf"]
     return {
         "/usr/local/sbin/khgen-roll": (0o755, verbatim("khgen-roll")),
         **{f"/etc/systemd/system/{name}": (0o644, verbatim(Path(name).name)) for name in units},

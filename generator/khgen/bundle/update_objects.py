@@ -4,15 +4,23 @@ Each node may read its own Secret and nothing else of the namespace but the Conf
 nodes agree on who is next. Each document is JSON, which is YAML: it is dumped ten times as fast, and
 thousands of Secrets are. The ConfigMap comes before the Secrets, so that no node begins before it can
 see that others come first.
+
+Archives hold keys, so a Secret has them encrypted, each with a key that only its machine has: whoever
+reads Secrets, or a copy of etcd, learns none. kubeadm encrypts its Secret kubeadm-certs likewise.
 """
 
+import hashlib
+import hmac
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
-from khgen.bundle.update_bundle import KIND_ARCHIVE
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
+
+from khgen.bundle.update_bundle import KIND_ARCHIVE, NODE_ARCHIVE
 from khgen.files.living_node import drain_seconds
 from khgen.plan.cluster_plan import NodePlan, Plan
 from khgen.yaml_text import YamlValue
@@ -21,8 +29,11 @@ NAMESPACE = "khgen"
 ROLL = "roll"
 """The name of the ConfigMap, and of the Role and the RoleBinding that open it to all nodes."""
 GENERATION_LABEL = "khgen/generation"
-HEAD = "# Updates of the nodes of {cluster}. It holds keys. Use: kubectl apply -f update.yaml\n"
+HEAD = "# Updates of the nodes of {cluster}. Use: kubectl apply -f update.yaml\n"
+ENCRYPTED = ".enc"
+"""What the name of an encrypted archive ends in."""
 _ROLE_API = "rbac.authorization.k8s.io"
+_AES_KEY_BYTES, _AES_BLOCK_BYTES, _SALT_BYTES = 32, 16, 8
 
 Manifest = Mapping[str, YamlValue]
 """A Kubernetes object."""
@@ -35,6 +46,8 @@ class NodeUpdate:
     node: NodePlan
     generation: int
     files: Mapping[str, bytes]
+    key: str
+    """What its archives are encrypted with (`update_key`)."""
 
 
 def update_yaml(
@@ -105,7 +118,8 @@ def node_objects(update: NodeUpdate) -> tuple[Manifest, ...]:
     }
     user: YamlValue = {"kind": "User", "name": f"system:node:{node}", "apiGroup": _ROLE_API}
     labels: YamlValue = {GENERATION_LABEL: str(update.generation)}
-    data = {file: _base64(file, content) for file, content in update.files.items()}
+    files = sealed_files(update.files, update.key)
+    data = {name: b64encode(content).decode() for name, content in files.items()}
     secret: Manifest = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -114,6 +128,27 @@ def node_objects(update: NodeUpdate) -> tuple[Manifest, ...]:
         "data": data,
     }
     return (_role(name, rule), _binding(name, user), secret)
+
+
+def sealed_files(files: Mapping[str, bytes], key: str) -> Mapping[str, bytes]:
+    """What a node's Secret has: the four files of its update, with the archives encrypted."""
+    archives = (KIND_ARCHIVE, NODE_ARCHIVE)
+    plain = {name: content for name, content in files.items() if name not in archives}
+    return plain | {name + ENCRYPTED: _sealed(name, files[name], key) for name in archives}
+
+
+def _sealed(name: str, content: bytes, key: str) -> bytes:
+    """A file as `openssl enc -aes-256-ctr -pbkdf2 -iter 1 -md sha256` encrypts it.
+
+    One iteration is enough for a key that nobody can guess. The salt follows from the content: the
+    same file gives the same bytes, and no two files share a key stream.
+    """
+    password = key.encode()
+    salt = hmac.digest(password, name.encode() + content, "sha256")[:_SALT_BYTES]
+    size = _AES_KEY_BYTES + _AES_BLOCK_BYTES
+    derived = hashlib.pbkdf2_hmac("sha256", password, salt, 1, size)
+    cipher = Cipher(AES(derived[:_AES_KEY_BYTES]), CTR(derived[_AES_KEY_BYTES:]))
+    return b"Salted__" + salt + cipher.encryptor().update(content)
 
 
 def _role(name: str, rule: YamlValue) -> Manifest:
@@ -145,12 +180,3 @@ def _document(value: Manifest) -> str:
 
 def _json(value: Mapping[str, YamlValue]) -> str:
     return json.dumps(value, sort_keys=True)
-
-
-def _base64(file: str, content: bytes) -> str:
-    return _shared_base64(content) if file == KIND_ARCHIVE else b64encode(content).decode()
-
-
-@lru_cache(maxsize=8)
-def _shared_base64(content: bytes) -> str:
-    return b64encode(content).decode()

@@ -39,8 +39,9 @@ from khgen.disk.manifest import (
 from khgen.disk.node_writer import NodeWriter, has_tree, kept_trees, write_kind_trees, written
 from khgen.disk.staging import Staging, staged
 from khgen.export.rendered_machines import META_DATA, NETWORK_CONFIG, USER_DATA
+from khgen.files.node_files import update_key
 from khgen.pki.secrets_encode import encode_secrets
-from khgen.plan.cluster_plan import NodePlan, Plan
+from khgen.plan.cluster_plan import NodePlan
 from khgen.render import ClusterRender, ClusterUpdates
 from khgen.resources import resource_folder
 
@@ -156,16 +157,19 @@ def _write_cluster_files(
     _write_anew(staging, ADMIN_CONF, render.admin_conf())
     digests = WholeDigests(
         inputs=inputs if inputs == held.inputs or not held.entries else None,
-        update_yaml=write_update_yaml(render.plan, staging, nodes),
+        update_yaml=write_update_yaml(render, staging, nodes),
     )
     _write_anew(staging, MANIFEST, manifest_text(render, nodes, lists, trees, digests))
 
 
-def write_update_yaml(plan: Plan, staging: Staging, entries: Mapping[str, NodeEntry]) -> str:
+def write_update_yaml(
+    render: ClusterRender, staging: Staging, entries: Mapping[str, NodeEntry]
+) -> str:
     """Write update.yaml from the staged updates of all nodes of Kubernetes; returns its digest.
 
-    Where nodes do not pull, it has no Secrets: the API need not hold keys that nobody asks it for.
+    Where nodes do not pull, it has no Secrets: the API need not hold what nobody asks it for.
     """
+    plan = render.plan
     nodes = [
         node
         for node in plan.nodes
@@ -180,6 +184,7 @@ def write_update_yaml(plan: Plan, staging: Staging, entries: Mapping[str, NodeEn
                 name: (staging.path / NODES / node.name / UPDATE / name).read_bytes()
                 for name in BUNDLE_FILES
             },
+            key=update_key(render.secrets, node),
         )
         for node in (nodes if plan.spec.updates.pull else ())
     )

@@ -1,7 +1,7 @@
 """How a machine that runs gets the files of a later render, and what it needs to use them.
 
-A first boot brings only khgen-update, the key that it checks updates with, and its timer. All else
-comes with an update: the living files.
+A first boot brings only khgen-update, its timer, the key that it checks updates with, and the one that
+opens those from the API. All else comes with an update: the living files.
 """
 
 import json
@@ -28,6 +28,8 @@ from khgen.resources import verbatim
 from khgen.spec.model import NodeRole
 
 PUBLIC_KEY = FOLDER / "update.pub"
+UPDATE_KEY = FOLDER / "update.key"
+"""Opens the archives that the API hands to this machine."""
 ROLL = FOLDER / "roll.json"
 """What khgen-roll has to know of this node and of the others."""
 UNITS = PurePosixPath("/etc/systemd/system")
@@ -47,6 +49,8 @@ LIVING_PROGRAMS: tuple[tuple[PurePosixPath, int], ...] = (
     (PROGRAMS / "khgen-roll", 0o755),
     (UNITS / "khgen-roll.service", 0o644),
     (UNITS / "khgen-keep.service", 0o644),
+    (UNITS / "khgen-renew.service", 0o644),
+    (UNITS / "khgen-renew.timer", 0o644),
     (UNITS / "khgen-boot.service.d" / "khgen-keep.conf", 0o644),
 )
 """The path and mode of the programs that only a node that runs has; templates have their names."""
@@ -59,12 +63,22 @@ PULL_UNITS = (UNITS / "khgen-update.service", UNITS / "khgen-update.timer")
 def update_files(plan: Plan, kind: NodeKind, secrets: Secrets) -> tuple[NodeFile, ...]:
     """What a first boot brings, so that updates can come; the same on all nodes of a kind."""
     key = update_signing_key(secrets.seed, secrets.cluster)
-    pulls = plan.spec.updates.pull and hosts_kubernetes(kind)
     return (
         updater_file(),
         NodeFile(path=PUBLIC_KEY, content=public_key_pem(key)),
-        *(program_file(path) for path in PULL_UNITS if pulls),
+        *(program_file(path) for path in PULL_UNITS if _pulls(plan, kind)),
     )
+
+
+def update_key_files(plan: Plan, node: NodePlan, key: str) -> tuple[NodeFile, ...]:
+    """The key of a machine's updates, if it asks the API for them."""
+    if not _pulls(plan, node.kind):
+        return ()
+    return (NodeFile(path=UPDATE_KEY, content=f"{key}\n", mode=0o600),)
+
+
+def _pulls(plan: Plan, kind: NodeKind) -> bool:
+    return plan.spec.updates.pull and hosts_kubernetes(kind)
 
 
 def updater_file() -> NodeFile:

@@ -11,7 +11,7 @@ from khgen.files.boot import boot_environment_files, boot_files
 from khgen.files.etcd_manifest import etcd_manifest_files
 from khgen.files.golden_image import MACHINE_FILES, wanted_image_files
 from khgen.files.kubeadm import encryption_files, kubeadm_config_files, patch_files
-from khgen.files.living_node import update_files
+from khgen.files.living_node import update_files, update_key_files
 from khgen.files.load_balancer import haproxy_files, keepalived_files, vip_files
 from khgen.files.operating_system import hosts_files
 from khgen.pki.credentials import (
@@ -21,6 +21,7 @@ from khgen.pki.credentials import (
     node_credentials,
     valid_from,
 )
+from khgen.pki.derive import derived_text
 from khgen.pki.secrets import Secrets, incarnation
 from khgen.plan.cluster_plan import NodeFile, NodeKind, NodePlan, Plan
 from khgen.spec.model.cluster import Calico, Manifest
@@ -69,6 +70,7 @@ def own_files(
     files += boot_environment_files(plan, node, machine_mark(secrets, node), not_before, passing)
     files += kubeadm_config_files(plan, node, token)
     files += keepalived_files(plan, node, secrets.vrrp_password)
+    files += update_key_files(plan, node, update_key(secrets, node))
     files += credentials.own
     return tuple(files)
 
@@ -76,6 +78,15 @@ def own_files(
 def machine_mark(secrets: Secrets, node: NodePlan) -> str:
     """Eight digits that are others when the machine is another one, or is to start over."""
     return hashlib.sha256(incarnation(secrets, node.name).encode()).hexdigest()[:8]
+
+
+def update_key(secrets: Secrets, node: NodePlan) -> str:
+    """What opens the updates that the API hands to a machine: 222 bits, others for another machine.
+
+    No renewal changes it: a node could not open the update that brings the new one.
+    """
+    purpose = f"update/{secrets.cluster}/{node.name}/{machine_mark(secrets, node)}"
+    return derived_text(secrets.seed, purpose, 43)
 
 
 def manifest_files(

@@ -135,6 +135,8 @@ class NodeReport(_Part):
     vip: bool = False
     etcd: str | None = None
     certificates_end: AwareDatetime | None = None
+    ending: str | None = None
+    """Certificates in the last quarter of their life that nothing on the node renews."""
 
 
 class Window(_Part):

@@ -226,6 +226,8 @@ def _report_differences(report: NodeReport | None, now: datetime) -> Iterator[st
         yield f"etcd: {report.etcd}"
     if report.certificates_end is not None and report.certificates_end <= now:
         yield f"a certificate expired on {time_text(report.certificates_end)}"
+    elif report.ending:
+        yield f"{report.ending}; run khgen certs renew"
 
 
 def _stopped(roll: Roll) -> Iterator[str]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from khgen.bundle.update_bundle import UpdateBundle
 from khgen.bundle.update_objects import NodeUpdate, update_yaml
+from khgen.files.node_files import update_key
 from khgen.rehearse.local_host import LocalHost, Testbed
 from khgen.rehearse.processes import wait_until
 from khgen.render import ClusterRender, ClusterUpdates
@@ -95,7 +96,13 @@ def objects_of(render: ClusterRender, updates: Mapping[str, UpdateBundle]) -> st
     nodes = [node for node in render.plan.nodes if node.joins_kubernetes and node.name in updates]
     wanted = {node.name: updates[node.name].generation for node in nodes}
     given = (
-        NodeUpdate(node=n, generation=wanted[n.name], files=updates[n.name].files) for n in nodes
+        NodeUpdate(
+            node=node,
+            generation=wanted[node.name],
+            files=updates[node.name].files,
+            key=update_key(render.secrets, node),
+        )
+        for node in nodes
     )
     return "".join(update_yaml(render.plan, wanted, given))
 

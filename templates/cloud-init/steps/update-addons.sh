@@ -9,7 +9,8 @@ before=/var/lib/khgen/kube-proxy.before
 
 config_map() { kubectl -n kube-system get configmap "$1" --ignore-not-found -o 'jsonpath={.data}'; }
 
-if ! all_api_servers_have "$(wanted_version)"; then
+others=$(api_servers_without "$(wanted_version)")
+if [ "$others" ]; then
   echo "other API servers are still to come: the last control plane changes the addons"
   exit 0
 fi

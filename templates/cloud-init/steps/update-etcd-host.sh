@@ -17,6 +17,9 @@ runs() { [ "$(process_of etcd)" ]; }
 is_healthy() { etcd "$ETCD_URL/health"; }
 
 if ! cmp -s <(rest /etc/khgen/etcd.yaml) <(rest $pod); then
+  # While the member that runs goes on, as kubeadm fetches images before its upgrades.
+  image=$(sed -n 's/^ *image: //p' /etc/khgen/etcd.yaml)
+  crictl inspecti "$image" &>/dev/null || crictl pull "$image"
   install -m600 /dev/null $new
   {
     rest /etc/khgen/etcd.yaml | sed '/ - etcd$/q'

@@ -62,8 +62,9 @@ is_behind() {
 
 write_flags
 write_configuration
-if [ "${NODE_URL-}" ] && ! is_current kubelet && ! all_api_servers_have "$(wanted_version)"; then
-  ask_own_api_server
+if [ "${NODE_URL-}" ] && ! is_current kubelet; then
+  others=$(api_servers_without "$(wanted_version)")
+  [ ! "$others" ] || ask_own_api_server
 fi
 if is_behind; then
   systemctl daemon-reload
