@@ -63,7 +63,8 @@ def secret_texts(folder: Path) -> Iterator[str]:
     for raw in (secrets.seed, secrets.encryption_key):
         yield from (raw.hex(), base64.b64encode(raw).decode())
     written = [path for path in (folder / "out").rglob("*") if path.is_file()]
-    texts = [path.read_text(encoding="utf-8") for path in (folder / SECRETS, *written)]
+    # An update's archives have the files that are read below, compressed.
+    texts = [path.read_text("utf-8", "replace") for path in (folder / SECRETS, *written)]
     for name in manifest_of(folder / "out")["nodes"]:
         texts += [content.decode() for content in node_files(folder / "out", name).values()]
     for text in texts:

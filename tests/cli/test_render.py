@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.command import SMALL_SPEC, khgen
-from support.rendered_out import node_files
+from support.rendered_out import node_files, timeless
 
 WORKER = "  - {name: w2, role: worker, address: 10.9.0.22}\n"
 SECRETS = "small.secrets.yaml"
@@ -31,12 +31,6 @@ def tree(out: Path) -> dict[str, tuple[bytes, int]]:
         for path in sorted(out.rglob("*"))
         if path.is_file()
     }
-
-
-def timeless(files: dict[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]]:
-    """What does not depend on when it was rendered: an update has the time of the render that began it."""
-    dated = ("update/bundle.json", "update/bundle.sig", "update.yaml", "manifest.json")
-    return {name: file for name, file in files.items() if not name.endswith(dated)}
 
 
 def render(folder: Path, *arguments: str | Path, stdin: str = "") -> str:

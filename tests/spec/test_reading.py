@@ -78,7 +78,7 @@ def test_places_of_an_empty_text() -> None:
 
 
 def test_no_two_text_types_share_a_pattern() -> None:
-    assert len(ACCEPTED) == 32
+    assert len(ACCEPTED) == 33
 
 
 def test_one_mistake_in_many_nodes_is_reported_once_for_each() -> None:

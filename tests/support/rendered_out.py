@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from khgen.disk.publish import publish
 from khgen.disk.rendered_output import load_files, load_manifest, load_nodes
@@ -12,6 +12,8 @@ from support.command import SMALL_SPEC
 from support.fixed import FIXED_NOW
 from support.rendering import example_render, render_of, spec_of
 
+Entry = TypeVar("Entry")
+"""What a tree has for a file: its content, perhaps with its mode."""
 MAC = "52:54:00:12:34:56"
 ADDRESSED_SPEC = SMALL_SPEC.replace(
     "address: 10.9.0.21",
@@ -23,6 +25,12 @@ ADDRESSED_SPEC = SMALL_SPEC.replace(
 def with_datasource(spec: str, datasource: str) -> str:
     """That spec for another datasource: ec2 takes gzip, hetzner gzip in base64."""
     return f"{spec}userData: {{datasource: {datasource}}}\n"
+
+
+def timeless(files: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """What does not depend on when it was rendered: an update has the time at which it was new."""
+    dated = ("update/bundle.json", "update/bundle.sig", "update.yaml", "manifest.json")
+    return {name: file for name, file in files.items() if not name.endswith(dated)}
 
 
 def write_out(folder: Path, spec: str, *, rootfs: bool = False) -> Path:

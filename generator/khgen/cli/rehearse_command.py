@@ -66,7 +66,7 @@ def rehearse_cluster(
     spec: Path, named: str | None, names: tuple[str, ...], request: RehearsalRequest
 ) -> None:
     """Boot these nodes, or all; ends the command with 4 unless every host is done in time."""
-    first, second = _renders(spec, named, request)
+    first, second = _renders(spec, named, names, request)
     nodes = chosen_nodes(first.render.plan, names)
     click.echo("preparing the hosts (the first time, their root directory: a minute or two)")
     versions = [(one.render.plan, one.programs) for one in (first, second) if one is not None]
@@ -89,7 +89,7 @@ def rehearse_cluster(
 
 
 def _renders(
-    spec: Path, named: str | None, request: RehearsalRequest
+    spec: Path, named: str | None, names: tuple[str, ...], request: RehearsalRequest
 ) -> tuple[Rehearsed, Rehearsed | None]:
     """The spec and the update as they are rehearsed, each with its render, by the same new keys."""
     report = Report()
@@ -101,9 +101,10 @@ def _renders(
         None if request["update"] is None else _read_update(request["update"], inputs.spec, report)
     )
     report.stop_if_fatal()
+    founders = founding_nodes(source.secrets)
+    chosen_nodes(build_plan(inputs.spec, founders), names)
     programs = _required(request["programs"])
     updated = request["update_programs"] or programs
-    founders = founding_nodes(source.secrets)
     secrets = replace(new_secrets(inputs.spec, now(), os.urandom), founders=founders)
     serves = wanted is not None and updated != programs
     first = _rehearsed(inputs.spec, secrets, programs, serves=serves)
