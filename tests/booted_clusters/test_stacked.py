@@ -69,10 +69,10 @@ def test_cluster_has_what_kubeadm_leaves_and_not_what_founding_needed(
     marked = host.run(*kubectl, "node", "-l", "node-role.kubernetes.io/control-plane").split()
     assert sorted(marked) == [f"node/{name}" for name in CONTROL_PLANES]
     system = ("-n", "kube-system")
-    assert host.run(*kubectl, *system, "configmap").split() == [
-        "configmap/kubeadm-config",
-        "configmap/kubelet-config",
-    ]
+    assert set(host.run(*kubectl, *system, "configmap").split()) == {
+        *("configmap/kubeadm-config", "configmap/kubelet-config"),
+        *("configmap/coredns", "configmap/kube-proxy"),
+    }
     assert not host.run(*kubectl, *system, "secret"), "the founding token is gone"
     for name in CONTROL_PLANES:
         assert booted.hosts[name].read("/etc/kubernetes/super-admin.conf") is None
