@@ -36,6 +36,9 @@ IN_FORCE_AS_IT_IS = (
     *("/usr/local/sbin/khgen-boot", "/etc/systemd/system/khgen-boot.service"),
     # Run for what they place, at each boot that brings a bundle.
     *("/usr/local/sbin/khgen-place", "/etc/systemd/system/khgen-place.service"),
+    # Each run reads them anew; khgen-boot's own unit starts the timer.
+    *("/usr/local/sbin/khgen-update", "/etc/khgen/update.pub", "/etc/khgen/update.key"),
+    "/etc/systemd/system/khgen-update.*",
     *("/etc/hosts", "/etc/crictl.yaml", "/etc/nerdctl/nerdctl.toml"),
     "/etc/cloud/cloud.cfg.d/95-khgen.cfg",
     # The kubelet and static pods read these when they start: a new seed comes with a reboot.

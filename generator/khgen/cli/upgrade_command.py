@@ -162,7 +162,7 @@ def _rows(
         lines = ((note.text, f"  ({note.source})") for note in hop.notes)
         yield "notes", tuple(chain.from_iterable(lines))
     commands = (f"khgen render {spec} -o {out}", f"kubectl apply -f {out}/update.yaml")
-    yield "run", (*commands, f"khgen status {spec} --watch")
+    yield "run", (*commands, f"khgen status -o {out} --watch")
 
 
 def _edits(hop: Hop, inputs: Inputs) -> tuple[str, ...]:
