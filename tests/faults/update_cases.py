@@ -12,7 +12,7 @@ from support.rolls import numbered_spec
 COUNTS: Mapping[str, int] = {"cp": 3, "w": 2}
 WAITING = "while it waits for its slot"
 DRAINING = "while pods leave"
-PLACING = "between two files"
+PLACING = "while its files are placed"
 RETURNING = "before it gives its slot back"
 MOMENTS = (WAITING, DRAINING, PLACING, RETURNING)
 """In place of a step."""
